@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "oracle/serve/server.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace gnomon::serve {
+namespace {
+
+using page::Counter;
+using wire::Message;
+using wire::Status;
+
+constexpr std::uint32_t kMaxRetryUs = std::numeric_limits<std::uint32_t>::max();
+
+// Rounded up: who retries then finds it done.
+std::uint32_t to_retry_us(time::Duration d) {
+  const std::int64_t us = d.ns <= 0 ? 1 : (d.ns - 1) / 1000 + 1;
+  return us >= kMaxRetryUs ? kMaxRetryUs : static_cast<std::uint32_t>(us);
+}
+
+Counter drop_counter(wire::Invalid reason) {
+  switch (reason) {
+    case wire::Invalid::kBadMagic: return Counter::kDropMagic;
+    case wire::Invalid::kBadVersion: return Counter::kDropVersion;
+    case wire::Invalid::kReply: return Counter::kDropReply;
+    case wire::Invalid::kFlags: return Counter::kDropFlags;
+    case wire::Invalid::kOp: return Counter::kDropOp;
+    case wire::Invalid::kStatus: return Counter::kDropStatus;
+    case wire::Invalid::kFieldNotZero: return Counter::kDropFieldNotZero;
+    case wire::Invalid::kNone:
+    case wire::Invalid::kLength: break;
+  }
+  return Counter::kDropLength;
+}
+
+}  // namespace
+
+Server::Server(const ServerOptions& options, const page::RightsRecord& rights, page::WorkerPage& page,
+               const AccessPolicy& policy)
+    : rights_page_(rights), page_(page), policy_(&policy), limiter_(options.hash_seed), options_(options) {
+  lane_of_.fill(kNoLane);
+  for (const id::Layout& layout : options_.layouts) {
+    if (lanes_.size() == kMaxLayouts || layout.number.value >= lane_of_.size()) break;
+    lane_of_[layout.number.value] = static_cast<std::uint8_t>(lanes_.size());
+    lanes_.push_back({mint::IdGenerator(layout, options_.rotating_start), ParkingFifo(options_.park_limit)});
+  }
+  use_policy(policy);
+}
+
+void Server::use_policy(const AccessPolicy& policy) {
+  policy_ = &policy;
+  page_.policy_seen.store(policy.version, std::memory_order_release);  // pairs with whoever frees the old policy
+}
+
+void Server::begin_burst(const BurstTime& time) {
+  time_ = time;
+  if (rights_page_.rights.version() != rights_version_) [[unlikely]] take_over_rights();
+  for (std::size_t i = 0; i < rights_.count; ++i) {
+    const std::int64_t left_ms = time::saturating_sub(rights_.slots[i].ceiling, time.mint.now).ns / 1'000'000;
+    const auto remaining = static_cast<std::uint64_t>(std::clamp<std::int64_t>(left_ms, 0, 0xffff));
+    right_words_[i] = (rights_.slots[i].token.value & 0xffff'ffffU) | (remaining << 32);
+  }
+}
+
+// The only place where rights change hands inside a worker. A torn read (the agent was stopped while writing) keeps
+// the old rights unacknowledged; the next burst tries again.
+void Server::take_over_rights() {
+  mint::RightSet fresh;
+  if (!rights_page_.rights.try_read(fresh, rights_version_)) return;
+  const bool new_generation = fresh.generation != rights_.generation;
+  rights_ = fresh;
+  for (Lane& lane : lanes_) {
+    lane.generator.adopt(rights_);
+    if (new_generation) lane.not_before = time::SmearedUtc::min();
+  }
+  if (!new_generation) return;
+  for (std::size_t i = 0; i < rights_.count; ++i) {
+    page::SlotUse& use = page_.slots[i];
+    time::SmearedUtc used = rights_.slots[i].floor;
+    for (const Lane& lane : lanes_) used = std::max(used, lane.generator.used_until(i));
+    use.token.store(rights_.slots[i].token.value, std::memory_order_relaxed);
+    use.machine.store(rights_.slots[i].machine.value, std::memory_order_relaxed);
+    use.used_until_ns.store(used.ns, std::memory_order_relaxed);
+  }
+  // Pairs with the agent's acquire load: it sees all used_until of the generations that end here.
+  page_.acknowledged.store(rights_.generation.value, std::memory_order_release);
+}
+
+std::size_t Server::answer(std::span<std::byte> datagram, const Address& source, const ReturnPath& path) {
+  page::Counters& counters = page_.counters;
+  counters.add(Counter::kDatagrams);
+  if (!wire::valid_length(datagram.size())) [[unlikely]] {
+    counters.add(Counter::kDropLength);
+    return 0;
+  }
+  const auto messages = static_cast<std::uint32_t>(datagram.size() / wire::kMessageSize);
+  if (!policy_->admits(source)) [[unlikely]] {
+    counters.add(Counter::kDropSourceDenied);
+    return 0;
+  }
+  if (!limiter_.admit(source, messages, policy_->rate, time_.uptime)) [[unlikely]] {
+    counters.add(Counter::kDropRateLimited);
+    return 0;
+  }
+  if (!all_valid(datagram)) [[unlikely]] return 0;
+  counters.add(Counter::kMessages, messages);
+
+  const bool auth_required = policy_->auth_required(source);
+  std::byte* out = datagram.data();
+  for (std::uint32_t i = 0; i < messages; ++i) {
+    Message message = wire::load(datagram.data() + i * wire::kMessageSize);
+    if (!authorised(message, auth_required)) [[unlikely]] {
+      message.flags = 0;  // the answer goes out unsigned: there is no key that both sides share
+      message.key_id = 0;
+      refuse(message, Status::kUnauthorised, Counter::kUnauthorised);
+    } else if (!answer_one(message, path)) {
+      continue;  // parked: the answer comes later, in a datagram of its own
+    }
+    finish(message);
+    wire::store(message, out);
+    out += wire::kMessageSize;
+  }
+  const auto bytes = static_cast<std::size_t>(out - datagram.data());
+  counters.add(Counter::kReplies, bytes / wire::kMessageSize);
+  return bytes;
+}
+
+bool Server::all_valid(std::span<const std::byte> datagram) {
+  for (std::size_t at = 0; at < datagram.size(); at += wire::kMessageSize) {
+    const wire::Invalid reason = wire::check_request(datagram.data() + at);
+    if (reason == wire::Invalid::kNone) [[likely]] continue;
+    page_.counters.add(drop_counter(reason));
+    return false;
+  }
+  return true;
+}
+
+bool Server::authorised(const Message& message, bool required) const {
+  if ((message.flags & wire::kFlagAuthenticated) == 0) return !required;
+  const wire::Key* key = policy_->keys.find({message.key_id});
+  return key != nullptr && wire::verify(message, *key);
+}
+
+bool Server::answer_one(Message& message, const ReturnPath& path) {
+  if (message.op == static_cast<std::uint8_t>(wire::Op::kNextId)) [[likely]] return answer_next_id(message, path);
+  answer_ping(message);
+  return true;
+}
+
+void Server::answer_ping(Message& message) const {
+  message.b = options_.incarnation;
+  if (rights_.count == 0) return;
+  message.machine_id = rights_.slots[0].machine.value;
+  message.token_low = static_cast<std::uint32_t>(right_words_[0]);
+  message.remaining_ms = static_cast<std::uint16_t>(right_words_[0] >> 32);
+}
+
+// True if `message` is the reply now, false if it was parked.
+bool Server::answer_next_id(Message& message, const ReturnPath& path) {
+  const std::uint8_t index = message.format < lane_of_.size() ? lane_of_[message.format] : kNoLane;
+  if (index == kNoLane) [[unlikely]] {
+    refuse(message, Status::kBadFormat, Counter::kBadFormat);
+    return true;
+  }
+  Lane& lane = lanes_[index];
+  const std::uint64_t maximum = std::min<std::uint64_t>(lane.generator.layout().sequences(), 0xffff'ffffU);
+  if (message.count == 0 || message.count > maximum) [[unlikely]] {
+    refuse(message, Status::kBadCount, Counter::kBadCount, static_cast<std::uint32_t>(maximum));
+    return true;
+  }
+  if (time_.ordering == mint::OrderingState::kBehind) [[unlikely]] {
+    refuse(message, mint::Refusal::kClockBehind, time_.behind_for);
+    return true;
+  }
+  if (!lane.parking.empty()) [[unlikely]]  // who came earlier goes first
+    return !park(lane, message, path, lane.not_before - time_.mint.now);
+  const mint::Take take = lane.generator.take(time_.mint, message.count);
+  if (take.refusal == mint::Refusal::kNone) [[likely]] {
+    write_ids(message, lane, take);
+    return true;
+  }
+  if (take.refusal == mint::Refusal::kExhausted) {
+    lane.not_before = time_.mint.now + take.retry_after;
+    return !park(lane, message, path, take.retry_after);
+  }
+  refuse(message, take.refusal, take.retry_after);
+  return true;
+}
+
+void Server::write_ids(Message& message, Lane& lane, const mint::Take& take) {
+  if (take.opened) publish_use(lane, take.slot);
+  message.a = take.first.value;
+  message.count = take.count;
+  message.stride = 1;
+  message.machine_id = rights_.slots[take.slot].machine.value;
+  message.token_low = static_cast<std::uint32_t>(right_words_[take.slot]);
+  message.remaining_ms = static_cast<std::uint16_t>(right_words_[take.slot] >> 32);
+  page_.counters.add(Counter::kIds, take.count);
+}
+
+void Server::publish_use(const Lane& lane, std::size_t slot) {
+  std::atomic<std::int64_t>& used = page_.slots[slot].used_until_ns;
+  const std::int64_t until = lane.generator.used_until(slot).ns;
+  // Released so that the supervisor of a process that died between this store and the send reads it, too.
+  if (until > used.load(std::memory_order_relaxed)) used.store(until, std::memory_order_release);
+  page_.counters.add(Counter::kUnitsOpened);
+}
+
+// How long the requests that are parked already will take, beyond the next unit.
+time::Duration Server::drain_time(const Lane& lane) const {
+  const auto units = static_cast<std::int64_t>(lane.parking.size() / lane.generator.unit_capacity());
+  return lane.generator.layout().unit * units;
+}
+
+// True if the request waits now; false if `message` has become the reply `busy`.
+bool Server::park(Lane& lane, Message& message, const ReturnPath& path, time::Duration wait) {
+  const time::Duration whole_wait = std::max(wait, time::Duration{0}) + drain_time(lane);
+  const bool too_long = whole_wait > options_.park_for;
+  if (!too_long && lane.parking.push(message, path, time_.uptime + options_.park_for)) {
+    page_.counters.add(Counter::kParked);
+    return true;
+  }
+  refuse(message, Status::kBusy, Counter::kBusy, to_retry_us(whole_wait));
+  return false;
+}
+
+std::size_t Server::next_parked(std::span<std::byte> out, ReturnPath& path) {
+  for (Lane& lane : lanes_) {
+    std::size_t bytes = 0;
+    while (!lane.parking.empty() && bytes + wire::kMessageSize <= std::min(out.size(), wire::kMaxDatagram)) {
+      const Parked& parked = lane.parking.front();
+      if (bytes != 0 && !(parked.path == path)) break;
+      Message message = parked.request;
+      if (!answer_parked(lane, message)) break;
+      path = parked.path;
+      finish(message);
+      wire::store(message, out.data() + bytes);
+      bytes += wire::kMessageSize;
+      lane.parking.pop();
+    }
+    if (bytes == 0) continue;
+    page_.counters.add(Counter::kReplies, bytes / wire::kMessageSize);
+    return bytes;
+  }
+  return 0;
+}
+
+// True if the parked request has an answer now, of whatever status.
+bool Server::answer_parked(Lane& lane, Message& message) {
+  if (time_.ordering == mint::OrderingState::kBehind) {
+    refuse(message, mint::Refusal::kClockBehind, time_.behind_for);
+    return true;
+  }
+  const bool due = time_.mint.now >= lane.not_before;
+  mint::Take take;
+  take.refusal = mint::Refusal::kExhausted;
+  if (due) take = lane.generator.take(time_.mint, message.count);
+  if (take.refusal == mint::Refusal::kNone) {
+    write_ids(message, lane, take);
+    return true;
+  }
+  if (take.refusal != mint::Refusal::kExhausted) {
+    refuse(message, take.refusal, take.retry_after);
+    return true;
+  }
+  if (due) lane.not_before = time_.mint.now + take.retry_after;
+  if (time_.uptime < lane.parking.front().give_up_at) return false;
+  refuse(message, Status::kBusy, Counter::kBusy, to_retry_us(lane.not_before - time_.mint.now + drain_time(lane)));
+  return true;
+}
+
+time::Duration Server::parked_wait() const {
+  time::Duration wait = kNothingParked;
+  for (const Lane& lane : lanes_)
+    if (!lane.parking.empty())
+      wait = std::min(wait, std::max(time::Duration{0}, time::saturating_sub(lane.not_before, time_.mint.now)));
+  return wait;
+}
+
+std::size_t Server::parked() const {
+  std::size_t n = 0;
+  for (const Lane& lane : lanes_) n += lane.parking.size();
+  return n;
+}
+
+void Server::refuse(Message& message, mint::Refusal refusal, time::Duration retry_after) {
+  switch (refusal) {
+    case mint::Refusal::kClockBehind:
+      return refuse(message, Status::kClockBehind, Counter::kClockBehind, to_retry_us(retry_after));
+    case mint::Refusal::kLayoutExhausted:
+    case mint::Refusal::kDoesNotFit: return refuse(message, Status::kBadFormat, Counter::kBadFormat);
+    case mint::Refusal::kExhausted:
+      return refuse(message, Status::kBusy, Counter::kBusy, to_retry_us(retry_after));
+    case mint::Refusal::kNone:
+    case mint::Refusal::kNotLeased: break;
+  }
+  refuse(message, Status::kNotLeased, Counter::kNotLeased);
+}
+
+void Server::refuse(Message& message, Status status, Counter counter, std::uint32_t count) {
+  message.status = static_cast<std::uint8_t>(status);
+  message.a = 0;
+  message.count = count;
+  page_.counters.add(counter);
+}
+
+void Server::finish(Message& message) const {
+  message.flags |= wire::kFlagReply;
+  if ((message.flags & wire::kFlagAuthenticated) == 0) [[likely]] {
+    message.tag = 0;
+    return;
+  }
+  const wire::Key* key = policy_->keys.find({message.key_id});
+  if (key != nullptr) {
+    message.tag = wire::tag_of(message, key->bytes);
+    return;
+  }
+  message.flags = wire::kFlagReply;  // the key was withdrawn while the request was parked
+  message.key_id = 0;
+  message.tag = 0;
+}
+
+}  // namespace gnomon::serve

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where a datagram came from and how to answer it.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+
+namespace gnomon::serve {
+
+/// An IPv6 address in network order; IPv4 as v4-mapped (::ffff:a.b.c.d), so that lists and limits have one form.
+struct Address {
+  std::array<std::uint8_t, 16> bytes{};
+
+  friend constexpr auto operator<=>(const Address&, const Address&) = default;
+
+  static constexpr Address v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d) {
+    return {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d}};
+  }
+  [[nodiscard]] constexpr bool is_v4() const {
+    for (std::size_t i = 0; i < 10; ++i)
+      if (bytes[i] != 0) return false;
+    return bytes[10] == 0xff && bytes[11] == 0xff;
+  }
+  /// 127.0.0.0/8 or ::1.
+  [[nodiscard]] constexpr bool is_loopback() const {
+    if (is_v4()) return bytes[12] == 127;
+    for (std::size_t i = 0; i < 15; ++i)
+      if (bytes[i] != 0) return false;
+    return bytes[15] == 1;
+  }
+};
+
+/// The twin's own way back to a client (a sockaddr, or MAC and IP addresses): kept with a parked request, never read
+/// by anything in oracle/.
+struct ReturnPath {
+  static constexpr std::size_t kCapacity = 56;
+  std::array<std::byte, kCapacity> bytes{};
+  std::uint32_t size = 0;
+  std::uint32_t socket = 0;  // which of the worker's sockets or ports
+
+  friend bool operator==(const ReturnPath& x, const ReturnPath& y) {
+    if (x.size != y.size || x.socket != y.socket) return false;
+    for (std::size_t i = 0; i < x.size; ++i)
+      if (x.bytes[i] != y.bytes[i]) return false;
+    return true;
+  }
+};
+
+}  // namespace gnomon::serve

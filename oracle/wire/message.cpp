@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "oracle/wire/message.hpp"
+
+namespace gnomon::wire {
+namespace {
+
+constexpr std::uint64_t kAll = ~std::uint64_t{0};
+constexpr std::uint64_t kCountField = 0x0000'0000'ffff'ffffULL;   // word 4
+constexpr std::uint64_t kFormatField = 0xffff'0000'0000'0000ULL;  // word 5
+
+// Words 0 and 1 (head, request id) are always used; word 1 all ones marks an operation that is not served.
+constexpr Words kNotServed{0, kAll, kAll, kAll, kAll, kAll, kAll, kAll};
+constexpr Words kPingRequest{0, 0, 0, kAll, kAll, kAll, kAll, kAll};                             // a: echoed
+constexpr Words kNextIdRequest{0, 0, kAll, kAll, kAll & ~kCountField, kAll & ~kFormatField, kAll, kAll};
+
+}  // namespace
+
+const std::array<Words, kMaxOp + 1> kRequestMustBeZero{
+    kNotServed,      // 0: no operation
+    kPingRequest,    // 1: ping
+    kNextIdRequest,  // 2: next_id
+    kNotServed,      // 3: next_id128
+    kNotServed,      // 4: hlc_update
+    kNotServed,      // 5: tso
+    kNotServed,      // 6: now
+    kNotServed,      // 7: commit_wait
+    kNotServed,      // 8: time_sync
+};
+
+std::string_view text_of(Status status) {
+  switch (status) {
+    case Status::kOk: return "ok";
+    case Status::kNotLeased: return "not_leased";
+    case Status::kNotHolder: return "not_holder";
+    case Status::kClockUnsynchronised: return "clock_unsynchronised";
+    case Status::kClockBehind: return "clock_behind";
+    case Status::kBusy: return "busy";
+    case Status::kTooFar: return "too_far";
+    case Status::kBadFormat: return "bad_format";
+    case Status::kBadCount: return "bad_count";
+    case Status::kUnauthorised: return "unauthorised";
+  }
+  return "unknown status";
+}
+
+std::string_view text_of(Invalid reason) {
+  switch (reason) {
+    case Invalid::kNone: return "valid";
+    case Invalid::kLength: return "length: a datagram is 1 to 22 messages of 64 bytes";
+    case Invalid::kBadMagic: return "magic: a message begins with GNO1";
+    case Invalid::kBadVersion: return "version: not spoken here";
+    case Invalid::kReply: return "direction: a reply where a request belongs, or the reverse";
+    case Invalid::kFlags: return "flags: unknown bits are set";
+    case Invalid::kOp: return "operation: unknown or not served";
+    case Invalid::kStatus: return "status: not zero in a request, or unknown in a reply";
+    case Invalid::kFieldNotZero: return "field: one that the operation does not use is set";
+  }
+  return "unknown reason";
+}
+
+Invalid check_reply(const std::byte* bytes) {
+  const Message m = load(bytes);
+  if (m.magic != kMagic) return Invalid::kBadMagic;
+  if (m.version != kVersion) return Invalid::kBadVersion;
+  if ((m.flags & kFlagReply) == 0) return Invalid::kReply;
+  if ((m.flags & ~(kFlagReply | kFlagAuthenticated)) != 0) return Invalid::kFlags;
+  if (m.op == 0 || m.op > kMaxOp) return Invalid::kOp;
+  if (m.status > static_cast<std::uint8_t>(Status::kUnauthorised)) return Invalid::kStatus;
+  if ((m.flags & kFlagAuthenticated) == 0 && (m.key_id != 0 || m.tag != 0)) return Invalid::kFieldNotZero;
+  return Invalid::kNone;
+}
+
+}  // namespace gnomon::wire

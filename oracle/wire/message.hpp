@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The UDP message: 64 bytes, request and reply alike, little-endian. docs/protocol.md is the reference and
+// docs/protocol-vectors.json holds its vectors. A datagram carries 1 to 22 messages.
+//
+// Request and reply have one size so that nobody can use the service to amplify a flood, and every field which an
+// operation does not use is zero and checked, so that a later version can give it a meaning. An invalid message drops
+// its whole datagram without an answer; `Invalid` says why and becomes a counter.
+//
+// A message is handled as eight 64-bit words: validating one is eight masks, not forty comparisons.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+namespace gnomon::wire {
+
+static_assert(std::endian::native == std::endian::little,
+              "messages are little-endian and are read in place: a big-endian port has to swap in load() and store()");
+
+constexpr std::size_t kMessageSize = 64;
+constexpr std::size_t kMaxMessages = 22;
+constexpr std::size_t kMaxDatagram = kMessageSize * kMaxMessages;  // 1408: fits every path that carries 1500 bytes
+constexpr std::uint32_t kMagic = 0x314f4e47;                       // "GNO1"
+constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kFlagReply = 0x80;
+constexpr std::uint8_t kFlagAuthenticated = 0x01;
+
+enum class Op : std::uint8_t {
+  kPing = 1,
+  kNextId = 2,
+  kNextId128 = 3,
+  kHlcUpdate = 4,
+  kTso = 5,
+  kNow = 6,
+  kCommitWait = 7,
+  kTimeSync = 8,
+};
+constexpr std::uint8_t kMaxOp = 8;
+
+enum class Status : std::uint8_t {
+  kOk = 0,
+  kNotLeased = 1,
+  kNotHolder = 2,
+  kClockUnsynchronised = 3,
+  kClockBehind = 4,
+  kBusy = 5,
+  kTooFar = 6,
+  kBadFormat = 7,
+  kBadCount = 8,
+  kUnauthorised = 9,
+};
+[[nodiscard]] std::string_view text_of(Status status);
+
+/// One message, as it lies on the wire.
+struct Message {
+  std::uint32_t magic = kMagic;
+  std::uint8_t version = kVersion;
+  std::uint8_t op = 0;
+  std::uint8_t flags = 0;
+  std::uint8_t status = 0;
+  std::uint64_t request_id = 0;
+  std::uint64_t a = 0;
+  std::uint64_t b = 0;
+  std::uint32_t count = 0;
+  std::uint32_t stride = 0;
+  std::uint32_t epsilon_ns = 0;
+  std::uint16_t machine_id = 0;
+  std::uint16_t format = 0;
+  std::uint32_t token_low = 0;
+  std::uint16_t remaining_ms = 0;
+  std::uint16_t key_id = 0;
+  std::uint64_t tag = 0;
+
+  friend constexpr bool operator==(const Message&, const Message&) = default;
+};
+static_assert(sizeof(Message) == kMessageSize && alignof(Message) == 8);
+static_assert(offsetof(Message, op) == 5 && offsetof(Message, status) == 7 && offsetof(Message, request_id) == 8);
+static_assert(offsetof(Message, a) == 16 && offsetof(Message, b) == 24 && offsetof(Message, count) == 32);
+static_assert(offsetof(Message, stride) == 36 && offsetof(Message, epsilon_ns) == 40);
+static_assert(offsetof(Message, machine_id) == 44 && offsetof(Message, format) == 46);
+static_assert(offsetof(Message, token_low) == 48 && offsetof(Message, remaining_ms) == 52);
+static_assert(offsetof(Message, key_id) == 54 && offsetof(Message, tag) == 56);
+
+/// Why a datagram is dropped. The order is that of the checks and of the drop counters.
+enum class Invalid : std::uint8_t {
+  kNone,
+  kLength,         // not 1 to 22 messages of 64 bytes
+  kBadMagic,       // does not begin with GNO1
+  kBadVersion,     // a version that this program does not speak
+  kReply,          // direction: a reply where a request belongs, or the reverse
+  kFlags,          // unknown flags
+  kOp,             // unknown operation
+  kStatus,         // a request with a status, or a reply with an unknown one
+  kFieldNotZero,   // a field that the operation does not use is set
+};
+[[nodiscard]] std::string_view text_of(Invalid reason);
+
+[[nodiscard]] inline Message load(const std::byte* bytes) {
+  Message message;
+  std::memcpy(&message, bytes, kMessageSize);
+  return message;
+}
+inline void store(const Message& message, std::byte* bytes) { std::memcpy(bytes, &message, kMessageSize); }
+
+using Words = std::array<std::uint64_t, kMessageSize / 8>;
+
+/// Bits that must be zero in an unauthenticated request, per operation and word; word 0 is checked field by field.
+/// An all-ones row is an operation that does not exist, or that this version does not serve.
+extern const std::array<Words, kMaxOp + 1> kRequestMustBeZero;
+/// Bits of word 6 and 7 that an authenticated message may use besides.
+constexpr std::uint64_t kKeyIdMask = 0xffff'0000'0000'0000ULL;
+
+/// The first reason why these 64 bytes are no valid request, or kNone.
+[[nodiscard]] inline Invalid check_request(const std::byte* bytes) {
+  Words w;
+  std::memcpy(w.data(), bytes, kMessageSize);
+  const std::uint64_t head = w[0];
+  constexpr std::uint64_t kHead = kMagic | (std::uint64_t{kVersion} << 32);
+  const auto op = static_cast<std::uint8_t>(head >> 40);
+  const auto flags = static_cast<std::uint8_t>(head >> 48);
+  if ((head & 0xff00'00ff'ffff'ffffULL) != kHead || (flags & ~kFlagAuthenticated) != 0 || op > kMaxOp) [[unlikely]] {
+    if (static_cast<std::uint32_t>(head) != kMagic) return Invalid::kBadMagic;
+    if (static_cast<std::uint8_t>(head >> 32) != kVersion) return Invalid::kBadVersion;
+    if ((flags & kFlagReply) != 0) return Invalid::kReply;
+    if ((flags & ~kFlagAuthenticated) != 0) return Invalid::kFlags;
+    if (op > kMaxOp) return Invalid::kOp;
+    return Invalid::kStatus;
+  }
+  const Words& zero = kRequestMustBeZero[op];
+  std::uint64_t set = (w[2] & zero[2]) | (w[3] & zero[3]) | (w[4] & zero[4]) | (w[5] & zero[5]);
+  if ((flags & kFlagAuthenticated) == 0) [[likely]]
+    set |= (w[6] & zero[6]) | (w[7] & zero[7]);
+  else
+    set |= w[6] & zero[6] & ~kKeyIdMask;
+  if (set != 0) [[unlikely]] return zero[1] != 0 ? Invalid::kOp : Invalid::kFieldNotZero;
+  return zero[1] != 0 ? Invalid::kOp : Invalid::kNone;
+}
+
+/// The first reason why these 64 bytes are no valid reply, or kNone. For clients.
+[[nodiscard]] Invalid check_reply(const std::byte* bytes);
+
+/// Whether a datagram has a length that messages can have.
+[[nodiscard]] constexpr bool valid_length(std::size_t bytes) {
+  return bytes >= kMessageSize && bytes <= kMaxDatagram && bytes % kMessageSize == 0;
+}
+
+}  // namespace gnomon::wire
