@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The store: a small, linearizable key-value map with one kind of write, a transaction that compares the revision of
+// every key it relied on. SQLite on one host, etcd on several; the simulator has a third. docs/architecture.md says
+// what is kept in it.
+//
+// Two outcomes are easy to confuse and must not be: `kConflict` (it did not happen: a compared key had changed) and
+// `kUnknown` (it may have happened: the answer was lost). After kUnknown the caller reads and counts as its own only a
+// value that is byte-equal to what it wrote, which is why every value carries a fresh random nonce.
+//
+// Thread rule: one thread at a time per Store. All calls may block on disk or network: never from a worker.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+namespace gnomon::control {
+
+/// Position in the store's history; grows by every commit. 0: before anything, and "absent" in a compare.
+struct Revision {
+  std::uint64_t value = 0;
+  friend constexpr auto operator<=>(Revision, Revision) = default;
+};
+
+struct Entry {
+  std::string key;
+  std::string value;
+  Revision modified;  // of the commit that wrote this value
+  friend bool operator==(const Entry&, const Entry&) = default;
+};
+
+/// All entries under a prefix, ascending by key, as of one revision.
+struct Listing {
+  Revision at;
+  std::vector<Entry> entries;
+  friend bool operator==(const Listing&, const Listing&) = default;
+};
+
+struct Compare {
+  std::string key;
+  Revision modified;  // {0}: the key must be absent
+  friend bool operator==(const Compare&, const Compare&) = default;
+};
+
+struct Put {
+  std::string key;
+  std::string value;
+  friend bool operator==(const Put&, const Put&) = default;
+};
+
+struct Transaction {
+  std::vector<Compare> compares;
+  std::vector<Put> puts;
+  std::vector<std::string> deletes;
+  friend bool operator==(const Transaction&, const Transaction&) = default;
+};
+
+enum class StoreErrorKind : std::uint8_t {
+  kConflict,     // a compared key had another revision: nothing was written
+  kUnknown,      // the outcome is not known: read before you go on
+  kUnavailable,  // nothing was written; the store can't be reached at the moment
+  kFatal,        // the store is damaged, full, read-only or gone back in time: this daemon must stop
+};
+
+struct StoreError {
+  StoreErrorKind kind = StoreErrorKind::kFatal;
+  std::string text;  // what happened, to what, and what to do
+};
+
+class Store {
+ public:
+  Store() = default;
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+  virtual ~Store() = default;
+
+  [[nodiscard]] virtual tl::expected<std::optional<Entry>, StoreError> get(std::string_view key) = 0;
+  [[nodiscard]] virtual tl::expected<Listing, StoreError> list(std::string_view prefix) = 0;
+  /// All or nothing; durable when it returns a revision. All puts get that revision.
+  [[nodiscard]] virtual tl::expected<Revision, StoreError> commit(const Transaction& transaction) = 0;
+};
+
+}  // namespace gnomon::control
