@@ -14,6 +14,7 @@ The last line is "N passed, N failed, N skipped"; the exit status is 0 only if n
 import argparse
 import collections
 import concurrent.futures
+import fcntl
 import fnmatch
 import json
 import os
@@ -338,8 +339,16 @@ def parse_arguments(argv):
 def build(args, programs):
     """True if all of the programs could be built."""
     targets = sorted({t for p in programs for t in p.targets})
-    quiet = [] if sys.stdout.isatty() else ["--quiet"]
-    return not targets or subprocess.run(["ninja", "-C", args.build_dir, *quiet, *targets], check=False).returncode == 0
+    if not targets:
+        return True
+    command = ["ninja", "-C", args.build_dir, *targets]
+    with open(args.build_dir.parent / "lock", "w", encoding="utf-8") as lock:  # the lock of ./dev: one ninja at a time
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if sys.stdout.isatty():
+            return subprocess.run(command, check=False).returncode == 0
+        done = subprocess.run([*command, "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    print(done.stdout.replace("ninja: no work to do.\n", ""), end="")
+    return done.returncode == 0
 
 
 def without_uninstrumented(programs):
