@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From samples to what is published: the decision part of the clock thread. Event in, record out;
+// it reads no clock and owns no thread, so tests and the simulator run this very code in virtual
+// time.
+//
+// Invariants:
+//   - a failed sample changes nothing but a counter: the lines run on by the cycle counter;
+//   - the ordering timeline obeys mint::OrderingTimeline's rules, whatever the source says;
+//   - the uptime line never steps back; it is slewed towards CLOCK_BOOTTIME and steps only ahead
+//   (after a suspend, in
+//     which the counter stood still).
+#pragma once
+
+#include <optional>
+
+#include "oracle/mint/ordering.hpp"
+#include "oracle/page/clock_page.hpp"
+#include "oracle/time/cycles.hpp"
+#include "oracle/time/instant.hpp"
+#include "ptp/time_source.hpp"
+
+namespace gnomon::ptp {
+
+/// CLOCK_BOOTTIME, and when it was read.
+struct UptimeReading {
+  time::Cycles at;
+  time::Uptime uptime;
+};
+
+/// Uptime as a line that never steps back. One thread.
+class UptimeTimeline {
+ public:
+  explicit UptimeTimeline(time::CycleRate nominal) : nominal_(nominal) {}
+
+  const time::CycleLine<time::Uptime>& step(const UptimeReading& reading);
+
+ private:
+  static constexpr std::int64_t kHorizonNs =
+      1'000'000'000;  // an error is slewed away within about a second
+  static constexpr std::int64_t kMaxSlewPpb = 500'000;
+  static constexpr time::Duration kStepBeyond = time::milliseconds(10);
+
+  time::CycleRate nominal_;
+  std::optional<time::CycleLine<time::Uptime>> line_;
+};
+
+class ClockEstimator {
+ public:
+  /// options.nominal is the calibrated rate of the counter.
+  explicit ClockEstimator(const mint::OrderingOptions& options);
+
+  /// One turn: what the source said (or that it failed), and the uptime.
+  const page::ClockRecord& step(const tl::expected<SourceSample, SourceError>& sample,
+                                const UptimeReading& uptime);
+
+  /// The next good sample starts a new era of the ordering timeline. Only after every right of the
+  /// present era was revoked and acknowledged.
+  void start_new_era() { new_era_ = true; }
+
+  [[nodiscard]] const page::ClockRecord& record() const { return record_; }
+
+ private:
+  time::CycleRate nominal_;
+  mint::OrderingTimeline ordering_;
+  UptimeTimeline uptime_;
+  page::ClockRecord record_{};
+  bool new_era_ = false;
+};
+
+}  // namespace gnomon::ptp
