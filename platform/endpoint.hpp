@@ -46,6 +46,8 @@ enum class EndpointFault : std::uint8_t {
 struct EndpointError {
   EndpointFault fault = EndpointFault::kBadAddress;
   std::string text;  // complete sentence, names the input
+
+  friend bool operator==(const EndpointError&, const EndpointError&) = default;
 };
 
 /// `default_port` is taken where the text names none; without one the port is required.
