@@ -12,6 +12,7 @@ CLANG_TIDY = "clang-tidy-19"
 TIDY_EXTRA = ["--extra-arg=-Wno-error", "--extra-arg=-Wno-unknown-warning-option", "--extra-arg=-Wno-sign-conversion"]
 HEADER_WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 TIMEOUT_S = 300
+MAX_FINDING_LINES = 12
 
 
 def run(command, **options):
@@ -60,7 +61,8 @@ def without_repeats(outputs):
             first = finding.split("\n", 1)[0]
             if first and first not in seen:
                 seen.add(first)
-                kept.append(finding.rstrip())
+                lines = finding.rstrip().split("\n")
+                kept.append("\n".join(lines[:MAX_FINDING_LINES] + ["..."] * (len(lines) > MAX_FINDING_LINES)))
     return kept
 
 
