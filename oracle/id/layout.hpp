@@ -6,8 +6,9 @@
 // that the time field ran out in production. Here a layout is a checked value: it says when it is exhausted, how many
 // machines it can tell apart and whether its IDs survive a JavaScript number, and everything else asks it.
 //
-// Invariants of a valid layout (`check`): every field has at least one bit, together at most 64; the unit is 1 us to
-// 10 s; the epoch lies between 1970 and 2200. Layouts are immutable once numbered.
+// Invariants of a valid layout (`make_layout` checks them): every field has at least one bit, together at most 64; the
+// unit is 1 us to 10 s; the epoch lies between 1970 and 2200; the time field ends before int64 nanoseconds do (2262).
+// Layouts are immutable once numbered.
 #pragma once
 
 #include <array>
@@ -61,7 +62,7 @@ struct Layout {
   [[nodiscard]] constexpr std::uint64_t last_unit() const { return (std::uint64_t{1} << time_bits) - 1; }
   [[nodiscard]] constexpr unsigned time_shift() const { return 0U + machine_bits + sequence_bits; }
 
-  /// Start of a unit. Valid for unit <= last_unit() + 1 (`check` makes sure that this can't overflow).
+  /// Start of a unit. Valid for unit <= last_unit() + 1 (`make_layout` makes sure that this can't overflow).
   [[nodiscard]] constexpr time::SmearedUtc start_of(std::uint64_t unit_index) const {
     return epoch + unit * static_cast<std::int64_t>(unit_index);
   }
@@ -87,7 +88,7 @@ enum class LayoutError : std::uint8_t {
   kNumberOutOfRange,    // custom layouts are numbered 16-255
   kNameInvalid,         // 1-31 characters of a-z, 0-9, '-' and '_'
   kFieldEmpty,          // each field needs at least one bit
-  kTooManyBits,         // more than 64 bits, machine over 16 or sequence over 32 bits
+  kTooManyBits,         // more than 64 bits, machine over 16, sequence over 32, or time beyond the year 2262
   kUnitOutOfRange,      // 1 us to 10 s
   kEpochOutOfRange,     // 1970-01-01 to 2200-01-01
   kTimeBeforeEpoch,     // nothing to encode: the instant lies before the layout's epoch

@@ -23,7 +23,8 @@ std::uint64_t mix(std::uint64_t x) {
 void IdGenerator::adopt(const RightSet& rights) {
   const bool same_era = rights.era == rights_.era;
   if (same_era && rights.generation == rights_.generation) {  // only ceilings were raised
-    for (std::size_t i = 0; i < rights_.count; ++i) rights_.slots[i].ceiling = rights.slots[i].ceiling;
+    for (std::size_t i = 0; i < rights_.count; ++i)
+      rights_.slots[i].ceiling = std::max(rights_.slots[i].ceiling, rights.slots[i].ceiling);
     return;
   }
   if (!same_era) min_unit_ = 0;
@@ -69,7 +70,9 @@ Take IdGenerator::open(const MintTime& time) {
     unit = std::max(unit_now, min_unit_);
     slot = covering_slot(unit, 0);
     if (slot == kNoSlot) {
-      if (!first_future_unit(unit, unit)) return refuse(Refusal::kNotLeased);
+      const std::optional<std::uint64_t> later = first_unit_after(unit);
+      if (!later) return refuse(Refusal::kNotLeased);
+      unit = *later;
       slot = covering_slot(unit, 0);
     }
     if (unit > layout_.last_unit()) return refuse(Refusal::kLayoutExhausted);
@@ -98,17 +101,17 @@ std::size_t IdGenerator::covering_slot(std::uint64_t unit, std::size_t from) con
   return kNoSlot;
 }
 
-// The first unit after `after` that some right's floor allows. Rights whose window holds no such unit don't count.
-bool IdGenerator::first_future_unit(std::uint64_t after, std::uint64_t& unit) const {
-  bool found = false;
+// The first unit after `after` that lies in some right's window: only a floor that is still ahead can be the reason why
+// `after` itself does not.
+std::optional<std::uint64_t> IdGenerator::first_unit_after(std::uint64_t after) const {
+  std::optional<std::uint64_t> first;
   for (const Right& right : rights_.rights()) {
     if (!layout_.fits(right.machine)) continue;
-    const std::uint64_t candidate = layout_.first_unit_from(right.floor);
-    if (candidate <= after || candidate > layout_.last_unit() || !right.covers(layout_.start_of(candidate))) continue;
-    if (!found || candidate < unit) unit = candidate;
-    found = true;
+    const std::uint64_t unit = layout_.first_unit_from(right.floor);
+    if (unit <= after || unit > layout_.last_unit() || !right.covers(layout_.start_of(unit))) continue;
+    if (!first || unit < *first) first = unit;
   }
-  return found;
+  return first;
 }
 
 std::uint64_t IdGenerator::start_sequence(std::uint64_t unit) const {

@@ -20,6 +20,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "oracle/id/layout.hpp"
 #include "oracle/mint/mint_time.hpp"
@@ -87,7 +88,7 @@ class IdGenerator {
   [[nodiscard]] Take open(const MintTime& time);
   [[nodiscard]] Take exhausted(const MintTime& time) const;
   [[nodiscard]] std::size_t covering_slot(std::uint64_t unit, std::size_t from) const;
-  [[nodiscard]] bool first_future_unit(std::uint64_t after, std::uint64_t& unit) const;
+  [[nodiscard]] std::optional<std::uint64_t> first_unit_after(std::uint64_t after) const;
   [[nodiscard]] std::uint64_t start_sequence(std::uint64_t unit) const;
   void enter(std::uint64_t unit, std::size_t slot);
   void close();
