@@ -13,8 +13,7 @@ namespace {
 
 constexpr std::size_t kV4Offset = 12;  // of the IPv4 address in a v4-mapped one
 
-tl::unexpected<EndpointError> refuse(EndpointFault fault, std::string_view text,
-                                     std::string_view why) {
+tl::unexpected<EndpointError> refuse(EndpointFault fault, std::string_view text, std::string_view why) {
   std::string sentence = "'";
   sentence.append(text).append("' is no endpoint: ").append(why);
   sentence.append("; write it like 127.0.0.1:14666 or [::1]:14666");
@@ -52,9 +51,7 @@ std::optional<Halves> split(std::string_view text) {
 
 }  // namespace
 
-bool Endpoint::is_wildcard() const {
-  return address == serve::Address{} || address == serve::Address::v4(0, 0, 0, 0);
-}
+bool Endpoint::is_wildcard() const { return address == serve::Address{} || address == serve::Address::v4(0, 0, 0, 0); }
 
 std::optional<serve::Address> parse_address(std::string_view text) {
   const std::string terminated(text);
@@ -66,8 +63,7 @@ std::optional<serve::Address> parse_address(std::string_view text) {
   return std::nullopt;
 }
 
-tl::expected<Endpoint, EndpointError> parse_endpoint(std::string_view text,
-                                                     std::optional<std::uint16_t> default_port) {
+tl::expected<Endpoint, EndpointError> parse_endpoint(std::string_view text, std::optional<std::uint16_t> default_port) {
   const auto halves = split(text);
   if (!halves) return refuse(EndpointFault::kBadAddress, text, "its brackets don't match");
   if (!halves->bracketed && halves->port && halves->port->find(':') != std::string_view::npos)

@@ -55,7 +55,7 @@ tl::expected<SharedMapping, SystemError> open_mapping(const std::string& name, s
   const std::string path = "/" + name;
   const UniqueFd fd(shm_open(path.c_str(), O_RDONLY | O_CLOEXEC, 0));
   if (!fd.valid()) return tl::make_unexpected(system_error("open shared page /dev/shm" + path));
-  struct stat info {};
+  struct stat info{};
   if (fstat(fd.get(), &info) != 0) return tl::make_unexpected(system_error("look at shared page /dev/shm" + path));
   if (info.st_size < static_cast<off_t>(size))
     return tl::make_unexpected(SystemError{0, "cannot use /dev/shm" + path + ": it is too short for this version"});

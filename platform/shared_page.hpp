@@ -58,7 +58,7 @@ class OwnedPage {
 
  private:
   explicit OwnedPage(detail::SharedMapping mapping)
-      : mapping_(std::move(mapping)), page_(new (mapping_.address()) Page) {}
+      : mapping_(std::move(mapping)), page_(new(mapping_.address()) Page) {}
 
   detail::SharedMapping mapping_;
   Page* page_;
@@ -75,7 +75,8 @@ class ForeignPage {
     const page::PageFault fault = page::check(*page);
     if (fault != page::PageFault::kNone)
       return tl::make_unexpected(SystemError{
-          0, "cannot use /dev/shm/" + name + ": " + std::string(page::text_of(fault)) + "; is another version running?"});
+          0,
+          "cannot use /dev/shm/" + name + ": " + std::string(page::text_of(fault)) + "; is another version running?"});
     return page;
   }
   [[nodiscard]] const Page& operator*() const { return *static_cast<const Page*>(mapping_.address()); }

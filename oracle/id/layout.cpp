@@ -9,14 +9,12 @@
 namespace gnomon::id {
 namespace {
 
-constexpr time::SmearedUtc kEpoch2021{1'609'459'200'000'000'000};  // 2021-01-01T00:00:00Z
+constexpr time::SmearedUtc kEpoch2021{1'609'459'200'000'000'000};    // 2021-01-01T00:00:00Z
 constexpr time::SmearedUtc kEpochLatest{7'258'118'400'000'000'000};  // 2200-01-01T00:00:00Z
 constexpr unsigned kMaxMachineBits = 16;
 constexpr unsigned kMaxSequenceBits = 32;
 
-constexpr bool is_name_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
+constexpr bool is_name_char(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'; }
 
 constexpr Layout named(LayoutNumber number, std::string_view name, time::SmearedUtc epoch, time::Duration unit,
                        unsigned time_bits, unsigned machine_bits, unsigned sequence_bits) {

@@ -85,18 +85,18 @@ struct Layout {
 
 /// Why a layout, or a value under a layout, is refused.
 enum class LayoutError : std::uint8_t {
-  kNumberOutOfRange,    // custom layouts are numbered 16-255
-  kNameInvalid,         // 1-31 characters of a-z, 0-9, '-' and '_'
-  kFieldEmpty,          // each field needs at least one bit
-  kTooManyBits,         // more than 64 bits, machine over 16, sequence over 32, or time beyond the year 2262
-  kUnitOutOfRange,      // 1 us to 10 s
-  kEpochOutOfRange,     // 1970-01-01 to 2200-01-01
-  kTimeBeforeEpoch,     // nothing to encode: the instant lies before the layout's epoch
-  kTimeExhausted,       // the instant lies past the layout's last unit
-  kMachineTooLarge,     // the machine id does not fit the field
-  kSequenceTooLarge,    // the sequence does not fit the field
-  kIdOutOfRange,        // the ID has bits above the layout's fields
-  kSpanReversed,        // a span of time that ends before it begins
+  kNumberOutOfRange,  // custom layouts are numbered 16-255
+  kNameInvalid,       // 1-31 characters of a-z, 0-9, '-' and '_'
+  kFieldEmpty,        // each field needs at least one bit
+  kTooManyBits,       // more than 64 bits, machine over 16, sequence over 32, or time beyond the year 2262
+  kUnitOutOfRange,    // 1 us to 10 s
+  kEpochOutOfRange,   // 1970-01-01 to 2200-01-01
+  kTimeBeforeEpoch,   // nothing to encode: the instant lies before the layout's epoch
+  kTimeExhausted,     // the instant lies past the layout's last unit
+  kMachineTooLarge,   // the machine id does not fit the field
+  kSequenceTooLarge,  // the sequence does not fit the field
+  kIdOutOfRange,      // the ID has bits above the layout's fields
+  kSpanReversed,      // a span of time that ends before it begins
 };
 [[nodiscard]] std::string_view text_of(LayoutError error);
 

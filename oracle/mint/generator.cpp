@@ -27,8 +27,10 @@ void IdGenerator::adopt(const RightSet& rights) {
       rights_.slots[i].ceiling = std::max(rights_.slots[i].ceiling, rights.slots[i].ceiling);
     return;
   }
-  if (!same_era) min_unit_ = 0;
-  else if (has_unit_) min_unit_ = unit_ + 1;
+  if (!same_era)
+    min_unit_ = 0;
+  else if (has_unit_)
+    min_unit_ = unit_ + 1;
   close();
 
   const RightSet before = rights_;
@@ -47,7 +49,8 @@ void IdGenerator::adopt(const RightSet& rights) {
 
 std::uint64_t IdGenerator::unit_capacity() const {
   std::uint64_t slots = 0;
-  for (const Right& right : rights_.rights()) slots += layout_.fits(right.machine) ? 1U : 0U;
+  for (const Right& right : rights_.rights())
+    slots += layout_.fits(right.machine) ? 1U : 0U;
   const std::uint64_t per_slot = rotating_start_ ? layout_.sequences() / 2 : layout_.sequences();
   return std::max<std::uint64_t>(1, slots * per_slot);
 }

@@ -45,7 +45,7 @@ struct Take {
   std::uint32_t count = 0;  // 1 .. wanted if refusal is kNone, else 0
   std::uint8_t slot = 0;    // index in the RightSet of the right that was used
   Refusal refusal = Refusal::kNone;
-  bool opened = false;      // a unit was opened: `used_until(slot)` has grown and must be published before the reply
+  bool opened = false;  // a unit was opened: `used_until(slot)` has grown and must be published before the reply
   time::Duration retry_after;
 };
 
@@ -95,15 +95,15 @@ class IdGenerator {
 
   // The four fields that every request touches stand together.
   id::Id next_;
-  std::uint64_t left_ = 0;                                   // IDs left in (unit_, slot_)
-  time::SmearedUtc unit_end_ = time::SmearedUtc::min();      // start of unit_ + 1
+  std::uint64_t left_ = 0;                               // IDs left in (unit_, slot_)
+  time::SmearedUtc unit_end_ = time::SmearedUtc::min();  // start of unit_ + 1
   std::uint8_t slot_ = 0;
 
   bool rotating_start_;
-  bool has_unit_ = false;          // unit_ was opened in this generation
+  bool has_unit_ = false;  // unit_ was opened in this generation
   bool fits_any_ = false;
   std::uint64_t unit_ = 0;
-  std::uint64_t min_unit_ = 0;     // the first unit that this generation may open
+  std::uint64_t min_unit_ = 0;  // the first unit that this generation may open
   RightSet rights_;
   std::array<time::SmearedUtc, kMaxRightsPerWorker> used_until_{};
   id::Layout layout_;

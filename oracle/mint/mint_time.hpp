@@ -9,9 +9,10 @@
 namespace gnomon::mint {
 
 struct MintTime {
-  time::SmearedUtc now;     // of the ordering timeline, not of the source
-  time::Duration lead_left; // how much further than `now` a unit may start: max_lead minus the timeline's own lead, >= 0
-  Era era;                  // of the ordering timeline that `now` was read from
+  time::SmearedUtc now;  // of the ordering timeline, not of the source
+  time::Duration
+      lead_left;  // how much further than `now` a unit may start: max_lead minus the timeline's own lead, >= 0
+  Era era;        // of the ordering timeline that `now` was read from
 };
 
 }  // namespace gnomon::mint

@@ -55,9 +55,9 @@ struct SourceReading {
 /// What is published to the workers.
 struct OrderingSnapshot {
   time::CycleLine<time::SmearedUtc> line;
-  time::Duration lead;       // timeline - source at the last reading; negative: the source is ahead
-  time::Duration lead_left;  // max_lead - max(lead, 0), never negative
-  time::Duration behind_for; // in state kBehind: how long until the source is within the budget, if it runs on
+  time::Duration lead;        // timeline - source at the last reading; negative: the source is ahead
+  time::Duration lead_left;   // max_lead - max(lead, 0), never negative
+  time::Duration behind_for;  // in state kBehind: how long until the source is within the budget, if it runs on
   OrderingState state = OrderingState::kNoTime;
   Era era;
 };

@@ -32,8 +32,8 @@ struct Right {
 constexpr std::size_t kMaxRightsPerWorker = 8;
 
 /// All that one worker may use at a time. Rights are sorted by machine id, ascending, each id once.
-/// Within a generation only ceilings change, and only upwards. Generation 0 is the empty set that everybody starts with.
-/// A token that was once missing from a set never comes back.
+/// Within a generation only ceilings change, and only upwards. Generation 0 is the empty set that everybody starts
+/// with. A token that was once missing from a set never comes back.
 struct RightSet {
   Generation generation;
   Era era;

@@ -17,14 +17,39 @@ namespace gnomon::page {
 
 enum class Counter : std::uint8_t {
   // served
-  kDatagrams, kMessages, kReplies, kIds, kParked, kUnitsOpened,
+  kDatagrams,
+  kMessages,
+  kReplies,
+  kIds,
+  kParked,
+  kUnitsOpened,
   // refused with a status
-  kNotLeased, kClockUnsynchronised, kClockBehind, kBusy, kBadFormat, kBadCount, kUnauthorised,
+  kNotLeased,
+  kClockUnsynchronised,
+  kClockBehind,
+  kBusy,
+  kBadFormat,
+  kBadCount,
+  kUnauthorised,
   // dropped unanswered: the whole datagram, counted once
-  kDropSourceDenied, kDropRateLimited, kDropLength, kDropMagic, kDropVersion, kDropReply, kDropFlags, kDropOp,
-  kDropStatus, kDropFieldNotZero,
+  kDropSourceDenied,
+  kDropRateLimited,
+  kDropLength,
+  kDropMagic,
+  kDropVersion,
+  kDropReply,
+  kDropFlags,
+  kDropOp,
+  kDropStatus,
+  kDropFieldNotZero,
   // the twin's own
-  kReceiveErrors, kSendErrors, kSendDropped, kTruncated, kBursts, kIdlePolls, kClockReadRetries,
+  kReceiveErrors,
+  kSendErrors,
+  kSendDropped,
+  kTruncated,
+  kBursts,
+  kIdlePolls,
+  kClockReadRetries,
   kCount
 };
 
@@ -59,7 +84,8 @@ constexpr std::array<CounterInfo, kCounters> kCounterTable{{
     {Counter::kDropFlags, "dropped_flags", "datagrams with a message that sets unknown flags"},
     {Counter::kDropOp, "dropped_op", "datagrams with a message whose operation is unknown or not served"},
     {Counter::kDropStatus, "dropped_status", "datagrams with a request that carries a status"},
-    {Counter::kDropFieldNotZero, "dropped_field_not_zero", "datagrams that set a field which the operation does not use"},
+    {Counter::kDropFieldNotZero, "dropped_field_not_zero",
+     "datagrams that set a field which the operation does not use"},
     {Counter::kReceiveErrors, "receive_errors", "failed receive calls other than 'nothing there'"},
     {Counter::kSendErrors, "send_errors", "failed send calls"},
     {Counter::kSendDropped, "send_dropped", "reply datagrams dropped because the socket or queue was full"},

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The first 64 bytes of every shared page: which page, of which layout, and of which incarnation of the daemon. A reader
-// checks it before it believes anything behind it, because a page may belong to an older program or to a stranger.
+// The first 64 bytes of every shared page: which page, of which layout, and of which incarnation of the daemon. A
+// reader checks it before it believes anything behind it, because a page may belong to an older program or to a
+// stranger.
 #pragma once
 
 #include <atomic>

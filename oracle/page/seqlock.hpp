@@ -35,7 +35,8 @@ class Seqlock {
     sequence_.store(sequence + 1, std::memory_order_relaxed);
     // Pairs with the acquire fence of try_read: who sees one of the new words also sees the odd sequence.
     std::atomic_thread_fence(std::memory_order_release);
-    for (std::size_t i = 0; i < kWords; ++i) words_[i].store(words[i], std::memory_order_relaxed);
+    for (std::size_t i = 0; i < kWords; ++i)
+      words_[i].store(words[i], std::memory_order_relaxed);
     // Pairs with the first load of try_read: who sees the even sequence sees all words.
     sequence_.store(sequence + 2, std::memory_order_release);
   }
@@ -47,7 +48,8 @@ class Seqlock {
       const std::uint64_t before = sequence_.load(std::memory_order_acquire);  // pairs with write's last store
       if (before == 0) return false;
       if ((before & 1) != 0) continue;
-      for (std::size_t i = 0; i < kWords; ++i) words[i] = words_[i].load(std::memory_order_relaxed);
+      for (std::size_t i = 0; i < kWords; ++i)
+        words[i] = words_[i].load(std::memory_order_relaxed);
       std::atomic_thread_fence(std::memory_order_acquire);  // pairs with write's release fence
       if (sequence_.load(std::memory_order_relaxed) != before) continue;
       std::memcpy(static_cast<void*>(&out), words.data(), sizeof(T));

@@ -43,8 +43,8 @@ bool RateLimiter::admit(const Address& source, std::uint32_t messages, const Rat
   if (source.is_v4()) std::memcpy(&low, source.bytes.data() + 8, 8);  // IPv6: the /64 alone is the key
 
   Set& set = sets_[mix(mix(high ^ seed_) ^ low) % kSets];
-  auto entry = std::find_if(set.begin(), set.end(),
-                            [&](const Entry& e) { return e.key_high == high && e.key_low == low; });
+  auto entry =
+      std::find_if(set.begin(), set.end(), [&](const Entry& e) { return e.key_high == high && e.key_low == low; });
   if (entry == set.end()) {
     entry = std::min_element(set.begin(), set.end(),
                              [](const Entry& x, const Entry& y) { return x.full_until_ns < y.full_until_ns; });

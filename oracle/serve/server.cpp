@@ -55,7 +55,8 @@ void Server::use_policy(const AccessPolicy& policy) {
 
 void Server::begin_burst(const BurstTime& time) {
   time_ = time;
-  if (rights_page_.rights.version() != rights_version_) [[unlikely]] take_over_rights();
+  if (rights_page_.rights.version() != rights_version_) [[unlikely]]
+    take_over_rights();
   for (std::size_t i = 0; i < rights_.count; ++i) {
     const std::int64_t left_ms = time::saturating_sub(rights_.slots[i].ceiling, time.mint.now).ns / 1'000'000;
     const auto remaining = static_cast<std::uint64_t>(std::clamp<std::int64_t>(left_ms, 0, 0xffff));
@@ -78,7 +79,8 @@ void Server::take_over_rights() {
   for (std::size_t i = 0; i < rights_.count; ++i) {
     page::SlotUse& use = page_.slots[i];
     time::SmearedUtc used = rights_.slots[i].floor;
-    for (const Lane& lane : lanes_) used = std::max(used, lane.generator.used_until(i));
+    for (const Lane& lane : lanes_)
+      used = std::max(used, lane.generator.used_until(i));
     use.token.store(rights_.slots[i].token.value, std::memory_order_relaxed);
     use.machine.store(rights_.slots[i].machine.value, std::memory_order_relaxed);
     use.used_until_ns.store(used.ns, std::memory_order_relaxed);
@@ -103,7 +105,8 @@ std::size_t Server::answer(std::span<std::byte> datagram, const Address& source,
     counters.add(Counter::kDropRateLimited);
     return 0;
   }
-  if (!all_valid(datagram)) [[unlikely]] return 0;
+  if (!all_valid(datagram)) [[unlikely]]
+    return 0;
   counters.add(Counter::kMessages, messages);
 
   const bool auth_required = policy_->auth_required(source);
@@ -129,7 +132,8 @@ std::size_t Server::answer(std::span<std::byte> datagram, const Address& source,
 bool Server::all_valid(std::span<const std::byte> datagram) {
   for (std::size_t at = 0; at < datagram.size(); at += wire::kMessageSize) {
     const wire::Invalid reason = wire::check_request(datagram.data() + at);
-    if (reason == wire::Invalid::kNone) [[likely]] continue;
+    if (reason == wire::Invalid::kNone) [[likely]]
+      continue;
     page_.counters.add(drop_counter(reason));
     return false;
   }
@@ -143,7 +147,8 @@ bool Server::authorised(const Message& message, bool required) const {
 }
 
 bool Server::answer_one(Message& message, const ReturnPath& path) {
-  if (message.op == static_cast<std::uint8_t>(wire::Op::kNextId)) [[likely]] return answer_next_id(message, path);
+  if (message.op == static_cast<std::uint8_t>(wire::Op::kNextId)) [[likely]]
+    return answer_next_id(message, path);
   answer_ping(message);
   return true;
 }
@@ -280,7 +285,8 @@ time::Duration Server::parked_wait() const {
 
 std::size_t Server::parked() const {
   std::size_t n = 0;
-  for (const Lane& lane : lanes_) n += lane.parking.size();
+  for (const Lane& lane : lanes_)
+    n += lane.parking.size();
   return n;
 }
 
@@ -290,8 +296,7 @@ void Server::refuse(Message& message, mint::Refusal refusal, time::Duration retr
       return refuse(message, Status::kClockBehind, Counter::kClockBehind, to_retry_us(retry_after));
     case mint::Refusal::kLayoutExhausted:
     case mint::Refusal::kDoesNotFit: return refuse(message, Status::kBadFormat, Counter::kBadFormat);
-    case mint::Refusal::kExhausted:
-      return refuse(message, Status::kBusy, Counter::kBusy, to_retry_us(retry_after));
+    case mint::Refusal::kExhausted: return refuse(message, Status::kBusy, Counter::kBusy, to_retry_us(retry_after));
     case mint::Refusal::kNone:
     case mint::Refusal::kNotLeased: break;
   }

@@ -35,12 +35,12 @@
 namespace gnomon::serve {
 
 struct ServerOptions {
-  std::vector<id::Layout> layouts;    // the served ones, each number once, at most kMaxLayouts
+  std::vector<id::Layout> layouts;  // the served ones, each number once, at most kMaxLayouts
   bool rotating_start = false;
-  std::size_t park_limit = 8192;      // parked requests per layout
+  std::size_t park_limit = 8192;  // parked requests per layout
   time::Duration park_for = time::milliseconds(20);
-  std::uint64_t incarnation = 0;      // of the daemon: what ping answers
-  std::uint64_t hash_seed = 0;        // secret
+  std::uint64_t incarnation = 0;  // of the daemon: what ping answers
+  std::uint64_t hash_seed = 0;    // secret
 };
 
 class Server {

@@ -90,14 +90,14 @@ static_assert(offsetof(Message, key_id) == 54 && offsetof(Message, tag) == 56);
 /// Why a datagram is dropped. The order is that of the checks and of the drop counters.
 enum class Invalid : std::uint8_t {
   kNone,
-  kLength,         // not 1 to 22 messages of 64 bytes
-  kBadMagic,       // does not begin with GNO1
-  kBadVersion,     // a version that this program does not speak
-  kReply,          // direction: a reply where a request belongs, or the reverse
-  kFlags,          // unknown flags
-  kOp,             // unknown operation
-  kStatus,         // a request with a status, or a reply with an unknown one
-  kFieldNotZero,   // a field that the operation does not use is set
+  kLength,        // not 1 to 22 messages of 64 bytes
+  kBadMagic,      // does not begin with GNO1
+  kBadVersion,    // a version that this program does not speak
+  kReply,         // direction: a reply where a request belongs, or the reverse
+  kFlags,         // unknown flags
+  kOp,            // unknown operation
+  kStatus,        // a request with a status, or a reply with an unknown one
+  kFieldNotZero,  // a field that the operation does not use is set
 };
 [[nodiscard]] std::string_view text_of(Invalid reason);
 
@@ -138,7 +138,8 @@ constexpr std::uint64_t kKeyIdMask = 0xffff'0000'0000'0000ULL;
     set |= (w[6] & zero[6]) | (w[7] & zero[7]);
   else
     set |= w[6] & zero[6] & ~kKeyIdMask;
-  if (set != 0) [[unlikely]] return zero[1] != 0 ? Invalid::kOp : Invalid::kFieldNotZero;
+  if (set != 0) [[unlikely]]
+    return zero[1] != 0 ? Invalid::kOp : Invalid::kFieldNotZero;
   return zero[1] != 0 ? Invalid::kOp : Invalid::kNone;
 }
 

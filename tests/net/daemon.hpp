@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A real gnomond, started by a test on 127.0.0.1 and a port of the kernel's choice, with a state folder of its own.
+//
+// It dies with the test (PR_SET_PDEATHSIG), is addressed by pid only, and its folder, pages and socket carry a name
+// that no other run uses, so two test runs on one machine don't meet.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace gnomon::net {
+
+/// A folder that goes when the test goes.
+class ScratchFolder {
+ public:
+  ScratchFolder();
+  ~ScratchFolder();
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// How a process ended, or that it still runs.
+struct Exit {
+  bool exited = false;
+  int code = -1;   // of exit()
+  int signal = 0;  // that ended it
+};
+
+class Daemon {
+ public:
+  /// `options`: "section.key" -> value, given to the daemon as environment variables.
+  Daemon(const std::filesystem::path& folder, std::map<std::string, std::string> options);
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  /// Starts the process; `wait_ready` says whether it came up: listening, and serving unless it can't be granted ids.
+  void start();
+  [[nodiscard]] bool wait_ready(std::chrono::milliseconds limit = std::chrono::seconds(30));
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+  void send_signal(int signal) const;
+  /// Waits for the end of the process; kills it after `limit`.
+  Exit wait_exit(std::chrono::milliseconds limit = std::chrono::seconds(30));
+  /// kill -9 and reap.
+  void kill_hard();
+  /// SIGTERM and reap; the exit code.
+  Exit stop();
+
+  /// What the daemon has printed since it was first started.
+  [[nodiscard]] std::string log() const;
+  [[nodiscard]] const std::string& instance() const { return instance_; }
+  [[nodiscard]] std::filesystem::path state_dir() const { return folder_ / "state"; }
+  [[nodiscard]] std::map<std::string, std::string> environment() const;
+
+ private:
+  [[nodiscard]] std::filesystem::path log_path() const { return folder_ / "log"; }
+  [[nodiscard]] std::filesystem::path ready_path() const { return folder_ / "ready"; }
+
+  std::filesystem::path folder_;
+  std::map<std::string, std::string> options_;
+  std::string instance_;
+  pid_t pid_ = -1;
+  std::uint16_t port_ = 0;
+};
+
+/// Runs a program to its end: exit code and everything it printed.
+struct Output {
+  Exit exit;
+  std::string text;
+};
+Output run_program(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
+                   std::chrono::milliseconds limit = std::chrono::seconds(60));
+
+/// Path of a program of this build, e.g. "cmd/gnomond".
+std::string built(const std::string& name);
+/// Whether the sizes that are asked for once, by hand, are wanted (./dev test --full).
+bool full_size();
+
+}  // namespace gnomon::net

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/net/ledger.hpp"
+
+#include <fmt/format.h>
+#include <tbb/parallel_sort.h>
+
+#include <algorithm>
+#include <set>
+
+namespace gnomon::net {
+namespace {
+
+std::string describe(const IssuedRange& r) {
+  return fmt::format("[{}, +{}) of layout {} by machine {} under token ..{:08x}", r.first, r.count, r.layout, r.machine,
+                     r.token_low);
+}
+
+bool in_order(const IssuedRange& x, const IssuedRange& y) {
+  return std::tie(x.layout, x.first, x.count) < std::tie(y.layout, y.first, y.count);
+}
+
+}  // namespace
+
+void Ledger::add(const IssuedRange& range) {
+  ids_ += range.count;
+  singles_ += range.count == 1 ? 1U : 0U;
+  const std::uint64_t last_id = range.first + range.count - 1;
+  const auto [entry, is_new] = last_.try_emplace({range.layout, range.machine, range.token_low}, last_id);
+  if (!is_new && range.first <= entry->second && order_violations_++ == 0)
+    first_order_violation_ = describe(range) + fmt::format(" came after {}", entry->second);
+  entry->second = std::max(entry->second, last_id);
+  ranges_.push_back(range);
+}
+
+void Ledger::absorb(Ledger&& other) {
+  ranges_.insert(ranges_.end(), other.ranges_.begin(), other.ranges_.end());
+  for (const auto& [right, last] : other.last_) {
+    std::uint64_t& mine = last_[right];
+    mine = std::max(mine, last);
+  }
+  ids_ += other.ids_;
+  singles_ += other.singles_;
+  if (order_violations_ == 0) first_order_violation_ = other.first_order_violation_;
+  order_violations_ += other.order_violations_;
+  other = Ledger();
+}
+
+std::vector<std::uint16_t> Ledger::machines() const {
+  std::set<std::uint16_t> machines;
+  for (const auto& [right, last] : last_)
+    machines.insert(std::get<1>(right));
+  return {machines.begin(), machines.end()};
+}
+
+Ledger::Duplicates Ledger::duplicates() const {
+  std::vector<IssuedRange> sorted = ranges_;
+  tbb::parallel_sort(sorted.begin(), sorted.end(), in_order);
+  Duplicates found;
+  for (std::size_t i = 1; i < sorted.size(); ++i) {
+    IssuedRange& earlier = sorted[i - 1];
+    IssuedRange& later = sorted[i];
+    if (earlier.layout != later.layout) continue;
+    const std::uint64_t end = earlier.first + earlier.count;
+    if (later.first >= end) continue;
+    if (found.count == 0) found.first = describe(earlier) + " overlaps " + describe(later);
+    const std::uint64_t later_end = later.first + later.count;
+    found.count += std::min(end, later_end) - later.first;
+    if (end > later_end) later.count = static_cast<std::uint32_t>(end - later.first);  // keep the longer reach
+  }
+  return found;
+}
+
+}  // namespace gnomon::net

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the tests received, and the two questions they ask of it: is any ID there twice, and does every right ascend?
+//
+// IDs are kept as the ranges they came in ([first, first + count)), so 200 million of them fit in memory and a
+// duplicate is an overlap of two ranges in sorted order. That is exact, not a sample.
+// Thread rule: one ledger per thread; `absorb` brings them together.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace gnomon::net {
+
+struct IssuedRange {
+  std::uint64_t first = 0;
+  std::uint32_t count = 0;
+  std::uint16_t layout = 0;
+  std::uint16_t machine = 0;
+  std::uint32_t token_low = 0;
+};
+
+class Ledger {
+ public:
+  /// In order of receipt. A range of the same right that does not lie above the previous one is noted as a violation.
+  void add(const IssuedRange& range);
+  /// Takes over everything another ledger holds; order is judged inside each ledger only.
+  void absorb(Ledger&& other);
+
+  [[nodiscard]] std::uint64_t ids() const { return ids_; }
+  [[nodiscard]] std::uint64_t single_ids() const { return singles_; }
+  /// (layout, machine, token) triples seen.
+  [[nodiscard]] std::size_t rights() const { return last_.size(); }
+  [[nodiscard]] std::vector<std::uint16_t> machines() const;
+  [[nodiscard]] std::uint64_t order_violations() const { return order_violations_; }
+  [[nodiscard]] const std::string& first_order_violation() const { return first_order_violation_; }
+
+  /// IDs that were issued more than once, per layout summed up. Sorts in parallel (oneTBB).
+  struct Duplicates {
+    std::uint64_t count = 0;
+    std::string first;  // names both rights
+  };
+  [[nodiscard]] Duplicates duplicates() const;
+
+ private:
+  using RightKey = std::tuple<std::uint16_t, std::uint16_t, std::uint32_t>;
+
+  std::vector<IssuedRange> ranges_;
+  std::map<RightKey, std::uint64_t> last_;  // highest ID so far
+  std::uint64_t ids_ = 0;
+  std::uint64_t singles_ = 0;
+  std::uint64_t order_violations_ = 0;
+  std::string first_order_violation_;
+};
+
+}  // namespace gnomon::net
