@@ -50,7 +50,7 @@ void IdGenerator::adopt(const RightSet& rights) {
 std::uint64_t IdGenerator::unit_capacity() const {
   std::uint64_t slots = 0;
   for (const Right& right : rights_.rights())
-    slots += layout_.fits(right.machine) ? 1U : 0U;
+    if (layout_.fits(right.machine) && (!has_unit_ || right.covers(unit_end_))) ++slots;
   const std::uint64_t per_slot = rotating_start_ ? layout_.sequences() / 2 : layout_.sequences();
   return std::max<std::uint64_t>(1, slots * per_slot);
 }

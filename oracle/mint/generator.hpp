@@ -79,7 +79,7 @@ class IdGenerator {
   [[nodiscard]] time::SmearedUtc used_until(std::size_t slot) const { return used_until_[slot]; }
 
   [[nodiscard]] const id::Layout& layout() const { return layout_; }
-  /// IDs that a whole unit yields under the rights held (for retry times), at least 1.
+  /// IDs that the next unit yields at least, under the rights held (for retry times); never less than 1.
   [[nodiscard]] std::uint64_t unit_capacity() const;
 
  private:

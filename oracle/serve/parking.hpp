@@ -31,17 +31,21 @@ class ParkingFifo {
   [[nodiscard]] bool empty() const { return size_ == 0; }
   [[nodiscard]] bool full() const { return size_ == slots_.size(); }
   [[nodiscard]] std::size_t size() const { return size_; }
+  /// IDs that all parked requests together ask for.
+  [[nodiscard]] std::uint64_t wanted() const { return wanted_; }
 
   /// False if full.
   bool push(const wire::Message& request, const ReturnPath& path, time::Uptime give_up_at) {
     if (full()) return false;
     slots_[(head_ + size_) % slots_.size()] = {request, path, give_up_at};
     ++size_;
+    wanted_ += request.count;
     return true;
   }
   /// Not when empty.
   [[nodiscard]] const Parked& front() const { return slots_[head_]; }
   void pop() {
+    wanted_ -= front().request.count;
     head_ = (head_ + 1) % slots_.size();
     --size_;
   }
@@ -50,6 +54,7 @@ class ParkingFifo {
   std::vector<Parked> slots_;
   std::size_t head_ = 0;
   std::size_t size_ = 0;
+  std::uint64_t wanted_ = 0;
 };
 
 }  // namespace gnomon::serve

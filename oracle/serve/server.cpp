@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <stdexcept>
+#include <string>
 
 namespace gnomon::serve {
 namespace {
@@ -41,7 +43,13 @@ Server::Server(const ServerOptions& options, const page::RightsRecord& rights, p
     : rights_page_(rights), page_(page), policy_(&policy), limiter_(options.hash_seed), options_(options) {
   lane_of_.fill(kNoLane);
   for (const id::Layout& layout : options_.layouts) {
-    if (lanes_.size() == kMaxLayouts || layout.number.value >= lane_of_.size()) break;
+    const std::string which = "layout " + std::to_string(layout.number.value);
+    if (lanes_.size() == kMaxLayouts)
+      throw std::invalid_argument(which + " is one too many: a server has at most 16 layouts; serve fewer");
+    if (layout.number.value >= lane_of_.size())
+      throw std::invalid_argument(which + " can't be served: layouts are numbered 1 to 255");
+    if (lane_of_[layout.number.value] != kNoLane)
+      throw std::invalid_argument(which + " is listed twice; list each served layout once");
     lane_of_[layout.number.value] = static_cast<std::uint8_t>(lanes_.size());
     lanes_.push_back({mint::IdGenerator(layout, options_.rotating_start), ParkingFifo(options_.park_limit)});
   }
@@ -55,6 +63,8 @@ void Server::use_policy(const AccessPolicy& policy) {
 
 void Server::begin_burst(const BurstTime& time) {
   time_ = time;
+  clock_serves_ =
+      time.ordering == mint::OrderingState::kFollowing || time.ordering == mint::OrderingState::kUnconfirmed;
   if (rights_page_.rights.version() != rights_version_) [[unlikely]]
     take_over_rights();
   for (std::size_t i = 0; i < rights_.count; ++i) {
@@ -114,9 +124,7 @@ std::size_t Server::answer(std::span<std::byte> datagram, const Address& source,
   for (std::uint32_t i = 0; i < messages; ++i) {
     Message message = wire::load(datagram.data() + i * wire::kMessageSize);
     if (!authorised(message, auth_required)) [[unlikely]] {
-      message.flags = 0;  // the answer goes out unsigned: there is no key that both sides share
-      message.key_id = 0;
-      refuse(message, Status::kUnauthorised, Counter::kUnauthorised);
+      refuse_unauthorised(message);
     } else if (!answer_one(message, path)) {
       continue;  // parked: the answer comes later, in a datagram of its own
     }
@@ -174,8 +182,8 @@ bool Server::answer_next_id(Message& message, const ReturnPath& path) {
     refuse(message, Status::kBadCount, Counter::kBadCount, static_cast<std::uint32_t>(maximum));
     return true;
   }
-  if (time_.ordering == mint::OrderingState::kBehind) [[unlikely]] {
-    refuse(message, mint::Refusal::kClockBehind, time_.behind_for);
+  if (!clock_serves_) [[unlikely]] {
+    refuse_for_clock(message);
     return true;
   }
   if (!lane.parking.empty()) [[unlikely]]  // who came earlier goes first
@@ -212,9 +220,10 @@ void Server::publish_use(const Lane& lane, std::size_t slot) {
   page_.counters.add(Counter::kUnitsOpened);
 }
 
-// How long the requests that are parked already will take, beyond the next unit.
+// How long the requests that are parked already will take, beyond the next unit. Each unit is used up before the next
+// one is opened, and nobody gets more than was asked for, so it is the IDs that count, not the requests.
 time::Duration Server::drain_time(const Lane& lane) const {
-  const auto units = static_cast<std::int64_t>(lane.parking.size() / lane.generator.unit_capacity());
+  const auto units = static_cast<std::int64_t>(lane.parking.wanted() / lane.generator.unit_capacity());
   return lane.generator.layout().unit * units;
 }
 
@@ -253,33 +262,42 @@ std::size_t Server::next_parked(std::span<std::byte> out, ReturnPath& path) {
 
 // True if the parked request has an answer now, of whatever status.
 bool Server::answer_parked(Lane& lane, Message& message) {
-  if (time_.ordering == mint::OrderingState::kBehind) {
-    refuse(message, mint::Refusal::kClockBehind, time_.behind_for);
-    return true;
-  }
   const bool due = time_.mint.now >= lane.not_before;
-  mint::Take take;
-  take.refusal = mint::Refusal::kExhausted;
-  if (due) take = lane.generator.take(time_.mint, message.count);
-  if (take.refusal == mint::Refusal::kNone) {
-    write_ids(message, lane, take);
+  const bool given_up = time_.uptime >= lane.parking.front().give_up_at;
+  if (clock_serves_ && !due && !given_up) return false;
+
+  if (!authorised(message, false)) {  // its key was withdrawn while it waited
+    refuse_unauthorised(message);
     return true;
   }
-  if (take.refusal != mint::Refusal::kExhausted) {
-    refuse(message, take.refusal, take.retry_after);
+  if (!clock_serves_) {
+    refuse_for_clock(message);
     return true;
   }
-  if (due) lane.not_before = time_.mint.now + take.retry_after;
-  if (time_.uptime < lane.parking.front().give_up_at) return false;
+  if (due) {
+    const mint::Take take = lane.generator.take(time_.mint, message.count);
+    if (take.refusal == mint::Refusal::kNone) {
+      write_ids(message, lane, take);
+      return true;
+    }
+    if (take.refusal != mint::Refusal::kExhausted) {
+      refuse(message, take.refusal, take.retry_after);
+      return true;
+    }
+    lane.not_before = time_.mint.now + take.retry_after;
+    if (!given_up) return false;
+  }
   refuse(message, Status::kBusy, Counter::kBusy, to_retry_us(lane.not_before - time_.mint.now + drain_time(lane)));
   return true;
 }
 
 time::Duration Server::parked_wait() const {
   time::Duration wait = kNothingParked;
-  for (const Lane& lane : lanes_)
-    if (!lane.parking.empty())
-      wait = std::min(wait, std::max(time::Duration{0}, time::saturating_sub(lane.not_before, time_.mint.now)));
+  for (const Lane& lane : lanes_) {
+    if (lane.parking.empty()) continue;
+    if (!clock_serves_) return {};
+    wait = std::min(wait, std::max(time::Duration{0}, time::saturating_sub(lane.not_before, time_.mint.now)));
+  }
   return wait;
 }
 
@@ -288,6 +306,19 @@ std::size_t Server::parked() const {
   for (const Lane& lane : lanes_)
     n += lane.parking.size();
   return n;
+}
+
+void Server::refuse_for_clock(Message& message) {
+  if (time_.ordering == mint::OrderingState::kBehind)
+    refuse(message, mint::Refusal::kClockBehind, time_.behind_for);
+  else
+    refuse(message, Status::kClockUnsynchronised, Counter::kClockUnsynchronised);
+}
+
+void Server::refuse_unauthorised(Message& message) {
+  message.flags = 0;  // the answer goes out unsigned: there is no key that both sides share
+  message.key_id = 0;
+  refuse(message, Status::kUnauthorised, Counter::kUnauthorised);
 }
 
 void Server::refuse(Message& message, mint::Refusal refusal, time::Duration retry_after) {
@@ -316,14 +347,8 @@ void Server::finish(Message& message) const {
     message.tag = 0;
     return;
   }
-  const wire::Key* key = policy_->keys.find({message.key_id});
-  if (key != nullptr) {
-    message.tag = wire::tag_of(message, key->bytes);
-    return;
-  }
-  message.flags = wire::kFlagReply;  // the key was withdrawn while the request was parked
-  message.key_id = 0;
-  message.tag = 0;
+  // `authorised` found the key a moment ago, under the same policy.
+  message.tag = wire::tag_of(message, policy_->keys.find({message.key_id})->bytes);
 }
 
 }  // namespace gnomon::serve

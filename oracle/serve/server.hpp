@@ -47,7 +47,8 @@ class Server {
  public:
   static constexpr std::size_t kMaxLayouts = 16;
 
-  /// `policy` must outlive its use: see `use_policy`. Pages must outlive the server.
+  /// `policy` must outlive its use: see `use_policy`. Pages must outlive the server. Throws std::invalid_argument if a
+  /// layout is listed twice, can't be named on the wire, or is one too many.
   Server(const ServerOptions& options, const page::RightsRecord& rights, page::WorkerPage& page,
          const AccessPolicy& policy);
 
@@ -87,6 +88,8 @@ class Server {
   [[nodiscard]] bool answer_parked(Lane& lane, wire::Message& message);
   void write_ids(wire::Message& message, Lane& lane, const mint::Take& take);
   void publish_use(const Lane& lane, std::size_t slot);
+  void refuse_for_clock(wire::Message& message);
+  void refuse_unauthorised(wire::Message& message);
   void refuse(wire::Message& message, mint::Refusal refusal, time::Duration retry_after);
   void refuse(wire::Message& message, wire::Status status, page::Counter counter, std::uint32_t count = 0);
   void finish(wire::Message& message) const;
@@ -99,6 +102,7 @@ class Server {
   ServerOptions options_;
 
   BurstTime time_;
+  bool clock_serves_ = false;  // the ordering timeline is in a state in which IDs may be had
   std::uint64_t rights_version_ = 0;
   mint::RightSet rights_;
   std::array<std::uint64_t, mint::kMaxRightsPerWorker> right_words_{};  // word 6 of a reply: token, remaining ms

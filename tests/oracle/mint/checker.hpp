@@ -29,8 +29,8 @@ class MintChecker {
   }
 
   /// The first thing that is wrong with this answer, or nothing.
-  std::optional<std::string> took(const RightSet& rights, const MintTime& time,
-                                  std::uint32_t wanted, const Take& take) {
+  std::optional<std::string> took(const RightSet& rights, const MintTime& time, std::uint32_t wanted,
+                                  const Take& take) {
     if (take.refusal != Refusal::kNone) {
       if (take.count != 0) return "a refusal that carries IDs";
       return std::nullopt;
@@ -39,8 +39,7 @@ class MintChecker {
     const auto first = id::decode(layout_, take.first);
     const auto last = id::decode(layout_, {take.first.value + take.count - 1});
     if (!first || !last) return "an ID with bits above the layout";
-    if (first->time != last->time || first->machine != last->machine)
-      return "a range that leaves its unit or machine";
+    if (first->time != last->time || first->machine != last->machine) return "a range that leaves its unit or machine";
     if (last->sequence - first->sequence != take.count - 1) return "a range that wraps";
     if (first->time + layout_.unit <= time.now) return "an ID of a unit that is over";
     if (auto wrong = outside_window(rights, *first, take)) return wrong;
@@ -50,8 +49,7 @@ class MintChecker {
   [[nodiscard]] std::uint64_t ids() const { return ids_; }
 
  private:
-  std::optional<std::string> outside_window(const RightSet& rights, const id::Fields& fields,
-                                            const Take& take) const {
+  std::optional<std::string> outside_window(const RightSet& rights, const id::Fields& fields, const Take& take) const {
     if (take.slot >= rights.count) return "a slot that holds no right";
     const Right& right = rights.slots[take.slot];
     if (right.machine != fields.machine) return "the machine id of another slot";

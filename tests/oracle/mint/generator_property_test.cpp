@@ -20,10 +20,8 @@ namespace {
 bool full_size() { return std::getenv("GNOMON_TEST_FULL") != nullptr; }
 
 id::Layout layout_of(unsigned machine_bits, unsigned sequence_bits, time::Duration unit) {
-  const unsigned time_bits =
-      unit < time::seconds(1) ? 41 : 29;  // all last far longer than a history
-  return id::make_layout({16}, "history", {0}, unit, time_bits, machine_bits, sequence_bits)
-      .value();
+  const unsigned time_bits = unit < time::seconds(1) ? 41 : 29;  // all last far longer than a history
+  return id::make_layout({16}, "history", {0}, unit, time_bits, machine_bits, sequence_bits).value();
 }
 
 const id::Layout kLayouts[] = {
@@ -47,8 +45,7 @@ Verdict judge(const HistoryOptions& options, Generator& generator) {
   MintChecker checker(options.layout);
   Verdict verdict;
   const auto adopted = [&](const RightSet& rights) { checker.adopted(rights); };
-  const auto observe = [&](const RightSet& rights, const MintTime& time, std::uint32_t wanted,
-                           const Take& take) {
+  const auto observe = [&](const RightSet& rights, const MintTime& time, std::uint32_t wanted, const Take& take) {
     if (verdict.wrong) return;
     verdict.wrong = checker.took(rights, time, wanted, take);
     verdict.refusals += take.refusal == Refusal::kNone ? 0U : 1U;
@@ -64,13 +61,12 @@ TEST(GeneratorProperty, every_id_is_unique_ordered_and_inside_its_window) {
   for (const id::Layout& layout : kLayouts) {
     for (const bool rotating : {false, true}) {
       for (std::uint64_t seed = 1; seed <= 4; ++seed) {
-        SCOPED_TRACE(::testing::Message() << "seed " << seed << ", rotating " << rotating
-                                          << ", sequence bits " << int{layout.sequence_bits});
+        SCOPED_TRACE(::testing::Message() << "seed " << seed << ", rotating " << rotating << ", sequence bits "
+                                          << int{layout.sequence_bits});
         IdGenerator generator(layout, rotating);
         const Verdict verdict = judge({.layout = layout, .seed = seed, .steps = steps}, generator);
         ASSERT_EQ(verdict.wrong.value_or("nothing"), "nothing");
-        ASSERT_GT(verdict.ids, static_cast<std::uint64_t>(steps) / 20)
-            << "a history that issues nothing shows nothing";
+        ASSERT_GT(verdict.ids, static_cast<std::uint64_t>(steps) / 20) << "a history that issues nothing shows nothing";
         ASSERT_GT(verdict.refusals, 0U);
       }
     }
@@ -89,13 +85,9 @@ class Pair {
     modelled_ = model_.take(time, wanted);
     return real_.take(time, wanted);
   }
-  [[nodiscard]] time::SmearedUtc used_until(std::size_t slot) const {
-    return real_.used_until(slot);
-  }
+  [[nodiscard]] time::SmearedUtc used_until(std::size_t slot) const { return real_.used_until(slot); }
   [[nodiscard]] const Take& modelled() const { return modelled_; }
-  [[nodiscard]] time::SmearedUtc modelled_used_until(std::size_t slot) const {
-    return model_.used_until(slot);
-  }
+  [[nodiscard]] time::SmearedUtc modelled_used_until(std::size_t slot) const { return model_.used_until(slot); }
 
  private:
   IdGenerator real_;
@@ -107,12 +99,10 @@ TEST(GeneratorProperty, every_answer_is_that_of_the_slow_model) {
   const int steps = full_size() ? 1'000'000 : 100'000;
   for (const id::Layout& layout : kLayouts) {
     for (std::uint64_t seed = 100; seed < 104; ++seed) {
-      SCOPED_TRACE(::testing::Message()
-                   << "seed " << seed << ", sequence bits " << int{layout.sequence_bits});
+      SCOPED_TRACE(::testing::Message() << "seed " << seed << ", sequence bits " << int{layout.sequence_bits});
       Pair pair(layout);
       int step = 0;
-      const auto observe = [&](const RightSet& rights, const MintTime&, std::uint32_t,
-                               const Take& real) {
+      const auto observe = [&](const RightSet& rights, const MintTime&, std::uint32_t, const Take& real) {
         ++step;
         const Take& model = pair.modelled();
         ASSERT_EQ(real.refusal, model.refusal) << "take " << step;
@@ -124,8 +114,7 @@ TEST(GeneratorProperty, every_answer_is_that_of_the_slow_model) {
           ASSERT_EQ(pair.used_until(slot), pair.modelled_used_until(slot)) << "take " << step;
       };
       const auto adopted = [](const RightSet&) {};
-      History history(HistoryOptions{.layout = layout, .seed = seed, .steps = steps}, pair, adopted,
-                      observe);
+      History history(HistoryOptions{.layout = layout, .seed = seed, .steps = steps}, pair, adopted, observe);
       history.run();
       if (::testing::Test::HasFatalFailure()) return;
       ASSERT_GT(step, steps / 3);
@@ -162,8 +151,7 @@ class Textbook {
   Take take(const MintTime& time, std::uint32_t wanted) {
     Take take;
     take.refusal = Refusal::kNotLeased;
-    if (rights_.count == 0 || !layout_.fits(rights_.slots[0].machine) || time.era != rights_.era)
-      return take;
+    if (rights_.count == 0 || !layout_.fits(rights_.slots[0].machine) || time.era != rights_.era) return take;
     const std::uint64_t now = layout_.unit_of(time.now);
     if (now > last_unit_ || (bug_ == Bug::kReopens && now < last_unit_)) {
       last_unit_ = now;
@@ -172,8 +160,7 @@ class Textbook {
     if (sequence_ >= layout_.sequences() && bug_ == Bug::kWraps) sequence_ = 0;
     if (sequence_ >= layout_.sequences() || !allowed(layout_.start_of(last_unit_))) return take;
     take.refusal = Refusal::kNone;
-    take.count = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(wanted, layout_.sequences() - sequence_));
+    take.count = static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, layout_.sequences() - sequence_));
     take.first = layout_.pack(last_unit_, rights_.slots[0].machine, sequence_);
     sequence_ += take.count;
     used_until_ = layout_.start_of(last_unit_ + 1);
@@ -187,8 +174,7 @@ class Textbook {
  private:
   [[nodiscard]] bool allowed(time::SmearedUtc t) const {
     const Right& right = rights_.slots[0];
-    return (bug_ == Bug::kIgnoresFloor || t >= right.floor) &&
-           (bug_ == Bug::kIgnoresCeiling || t < right.ceiling);
+    return (bug_ == Bug::kIgnoresFloor || t >= right.floor) && (bug_ == Bug::kIgnoresCeiling || t < right.ceiling);
   }
 
   id::Layout layout_;
@@ -215,9 +201,7 @@ TEST(CheckerCanary, finds_a_sequence_that_wraps) {
   EXPECT_EQ(judge_textbook(Bug::kWraps).wrong, "a sequence that was handed out before");
 }
 
-TEST(CheckerCanary, finds_a_unit_that_is_opened_again) {
-  EXPECT_TRUE(judge_textbook(Bug::kReopens).wrong.has_value());
-}
+TEST(CheckerCanary, finds_a_unit_that_is_opened_again) { EXPECT_TRUE(judge_textbook(Bug::kReopens).wrong.has_value()); }
 
 TEST(CheckerCanary, finds_a_ceiling_that_is_ignored) {
   EXPECT_EQ(judge_textbook(Bug::kIgnoresCeiling).wrong, "a unit at or above the ceiling");

@@ -20,14 +20,12 @@ using time::seconds;
 const id::Layout kSnowflake = id::builtin_layouts()[0];
 const time::SmearedUtc kStart{1'767'225'600'000'000'000};  // 2026-01-01, a whole millisecond
 
-id::Layout tiny_layout(unsigned machine_bits, unsigned sequence_bits,
-                       time::Duration unit = milliseconds(1)) {
+id::Layout tiny_layout(unsigned machine_bits, unsigned sequence_bits, time::Duration unit = milliseconds(1)) {
   const unsigned time_bits = unit < seconds(1) ? 41 : 29;  // both last beyond 2100
   return id::make_layout({16}, "tiny", {0}, unit, time_bits, machine_bits, sequence_bits).value();
 }
 
-Right right(std::uint16_t machine, std::uint64_t token, time::SmearedUtc floor,
-            time::SmearedUtc ceiling) {
+Right right(std::uint16_t machine, std::uint64_t token, time::SmearedUtc floor, time::SmearedUtc ceiling) {
   return {{machine}, {token}, floor, ceiling};
 }
 
@@ -35,7 +33,8 @@ RightSet rights(std::uint64_t generation, const std::vector<Right>& list, std::u
   RightSet set;
   set.generation = {generation};
   set.era = {era};
-  for (const Right& r : list) set.slots[set.count++] = r;
+  for (const Right& r : list)
+    set.slots[set.count++] = r;
   return set;
 }
 
@@ -67,8 +66,7 @@ TEST(Generator, mints_the_units_ids_in_order) {
   const Take full = generator.take(at(kStart), 1);
   EXPECT_EQ(full.refusal, Refusal::kExhausted);
   EXPECT_EQ(full.retry_after, milliseconds(1));
-  EXPECT_EQ(generator.take(at(kStart + milliseconds(1)), 1).first,
-            kSnowflake.pack(unit + 1, {7}, 0));
+  EXPECT_EQ(generator.take(at(kStart + milliseconds(1)), 1).first, kSnowflake.pack(unit + 1, {7}, 0));
 }
 
 TEST(Generator, a_range_is_contiguous_and_ends_with_its_unit) {
@@ -84,8 +82,7 @@ TEST(Generator, several_machine_ids_ascend_inside_a_unit_and_skip_those_that_do_
   const id::Layout layout = tiny_layout(3, 1);  // machines 0-7, two IDs each
   IdGenerator generator(layout, false);
   const auto end = kStart + seconds(10);
-  generator.adopt(
-      rights(1, {right(2, 1, kStart, end), right(5, 2, kStart, end), right(8, 3, kStart, end)}));
+  generator.adopt(rights(1, {right(2, 1, kStart, end), right(5, 2, kStart, end), right(8, 3, kStart, end)}));
   std::vector<std::uint16_t> machines;
   while (true) {
     const Take take = generator.take(at(kStart), 1);
@@ -227,8 +224,7 @@ TEST(Generator, a_new_era_may_begin_in_the_past_with_a_fresh_right) {
   generator.adopt(rights(1, {right(9, 1, kStart, kStart + seconds(100'000))}, 0));
   (void)generator.take(at(kStart + seconds(86'400)), 1);  // a day ahead, by mistake
   generator.adopt(rights(2, {right(10, 2, kStart, kStart + seconds(10))}, 1));
-  EXPECT_EQ(generator.take(at(kStart, seconds(1), 0), 1).refusal, Refusal::kNotLeased)
-      << "time of the old era";
+  EXPECT_EQ(generator.take(at(kStart, seconds(1), 0), 1).refusal, Refusal::kNotLeased) << "time of the old era";
   const Take after = generator.take(at(kStart, seconds(1), 1), 1);
   ASSERT_EQ(after.refusal, Refusal::kNone);
   EXPECT_EQ(id::decode(kSnowflake, after.first)->time, kStart);
@@ -255,8 +251,7 @@ TEST(Generator, the_rotating_start_lies_in_the_lower_half_varies_and_never_wraps
   for (int ms = 0; ms < 200; ++ms) {
     std::uint64_t next = 0;
     std::uint64_t total = 0;
-    for (Take take = generator.take(at(kStart + milliseconds(ms)), 1000);
-         take.refusal == Refusal::kNone;
+    for (Take take = generator.take(at(kStart + milliseconds(ms)), 1000); take.refusal == Refusal::kNone;
          take = generator.take(at(kStart + milliseconds(ms)), 1000)) {
       const auto fields = id::decode(kSnowflake, take.first).value();
       if (total == 0) {
@@ -291,8 +286,7 @@ TEST(Generator, an_exhausted_layout_says_so_and_its_last_unit_still_works) {
   EXPECT_EQ(generator.take(at({milliseconds(15).ns}), 1).refusal, Refusal::kExhausted);
   EXPECT_EQ(generator.take(at({milliseconds(16).ns}), 1).refusal, Refusal::kLayoutExhausted);
   generator.adopt(rights(2, {right(1, 2, {0}, time::SmearedUtc{0} + seconds(10))}));
-  EXPECT_NE(generator.take(at({milliseconds(15).ns}), 1).refusal, Refusal::kNone)
-      << "there is no unit after the last";
+  EXPECT_NE(generator.take(at({milliseconds(15).ns}), 1).refusal, Refusal::kNone) << "there is no unit after the last";
 }
 
 TEST(Generator, a_time_before_the_epoch_is_a_clock_that_is_behind) {
@@ -305,9 +299,11 @@ TEST(Generator, a_time_before_the_epoch_is_a_clock_that_is_behind) {
 TEST(Generator, capacity_counts_the_rights_that_can_be_used) {
   IdGenerator generator(tiny_layout(3, 4), false);
   const auto end = kStart + seconds(10);
-  generator.adopt(
-      rights(1, {right(1, 1, kStart, end), right(2, 2, kStart, end), right(9, 3, kStart, end)}));
+  generator.adopt(rights(1, {right(1, 1, kStart, end), right(2, 2, kStart, end), right(9, 3, kStart, end)}));
   EXPECT_EQ(generator.unit_capacity(), 32U);
+  generator.adopt(rights(2, {right(1, 4, kStart, kStart + milliseconds(1)), right(2, 5, kStart, end)}));
+  ASSERT_EQ(generator.take(at(kStart), 1).refusal, Refusal::kNone);
+  EXPECT_EQ(generator.unit_capacity(), 16U) << "one of the two windows ends with this unit";
 }
 
 }  // namespace

@@ -73,7 +73,8 @@ class History {
         store_(options.layout.epoch) {}
 
   void run() {
-    for (int i = 0; i < options_.steps; ++i) step();
+    for (int i = 0; i < options_.steps; ++i)
+      step();
   }
 
  private:
@@ -111,7 +112,8 @@ class History {
     rights_.generation.value = ++generation_;
     rights_.era = era_;
     std::vector<std::uint16_t> ids(options_.machine_ids);
-    for (std::uint16_t i = 0; i < options_.machine_ids; ++i) ids[i] = i;
+    for (std::uint16_t i = 0; i < options_.machine_ids; ++i)
+      ids[i] = i;
     std::shuffle(ids.begin(), ids.end(), random_);
     ids.resize(static_cast<std::size_t>(pick(0, options_.max_rights)));
     std::sort(ids.begin(), ids.end());
@@ -123,7 +125,8 @@ class History {
       else
         store_.release(held, generator_.used_until(i));
     }
-    for (const std::uint16_t id : ids) rights_.slots[rights_.count++] = carried_or_granted({id});
+    for (const std::uint16_t id : ids)
+      rights_.slots[rights_.count++] = carried_or_granted({id});
     carried_.clear();
     publish();
   }
@@ -146,8 +149,7 @@ class History {
 
   void raise_ceilings() {
     for (std::size_t i = 0; i < rights_.count; ++i)
-      if (pick(0, 2) != 0 &&
-          store_.ceiling_of(rights_.slots[i].machine) == rights_.slots[i].ceiling)
+      if (pick(0, 2) != 0 && store_.ceiling_of(rights_.slots[i].machine) == rights_.slots[i].ceiling)
         store_.extend(rights_.slots[i], unit_ * pick(0, 10));
     publish();
   }
@@ -159,9 +161,7 @@ class History {
     observe_(rights_, time, wanted, generator_.take(time, wanted));
   }
 
-  time::Duration lead_budget() {
-    return pick(0, 3) == 0 ? time::Duration{0} : time::Duration{pick(0, unit_.ns * 8)};
-  }
+  time::Duration lead_budget() { return pick(0, 3) == 0 ? time::Duration{0} : time::Duration{pick(0, unit_.ns * 8)}; }
 
   void publish() {
     generator_.adopt(rights_);

@@ -30,8 +30,7 @@ class ModelGenerator {
     for (std::size_t i = 0; i < rights.count; ++i) {
       used[i] = rights.slots[i].floor.ns;
       for (std::size_t j = 0; j < rights_.count; ++j)
-        if (rights_.slots[j].token == rights.slots[i].token)
-          used[i] = std::max(used[i], used_until_[j]);
+        if (rights_.slots[j].token == rights.slots[i].token) used[i] = std::max(used[i], used_until_[j]);
     }
     used_until_ = used;
     open_.reset();
@@ -39,8 +38,7 @@ class ModelGenerator {
   }
 
   Take take(const MintTime& time, std::uint32_t wanted) {
-    if (open_ && open_->next < layout_.sequences() && time.now < start(open_->unit + 1))
-      return hand_out(wanted, false);
+    if (open_ && open_->next < layout_.sequences() && time.now < start(open_->unit + 1)) return hand_out(wanted, false);
     if (rights_.count == 0 || time.era != rights_.era) return refused(Refusal::kNotLeased);
     if (!anything_fits()) return refused(Refusal::kDoesNotFit);
     const std::uint64_t unit_now = layout_.unit_of(time.now);
@@ -55,8 +53,7 @@ class ModelGenerator {
       return hand_out(wanted, true);
     }
     const std::uint64_t from = std::max(unit_now, first_allowed_);
-    for (std::uint64_t unit = from; unit <= layout_.last_unit() && start(unit) < highest_ceiling();
-         ++unit) {
+    for (std::uint64_t unit = from; unit <= layout_.last_unit() && start(unit) < highest_ceiling(); ++unit) {
       const auto slot = slot_for(unit, 0);
       if (!slot) continue;
       const auto ahead = start(unit) - time.now;
@@ -87,8 +84,7 @@ class ModelGenerator {
 
   Take hand_out(std::uint32_t wanted, bool opened) {
     Take take;
-    take.count = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(wanted, layout_.sequences() - open_->next));
+    take.count = static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, layout_.sequences() - open_->next));
     take.first = layout_.pack(open_->unit, rights_.slots[open_->slot].machine, open_->next);
     take.slot = static_cast<std::uint8_t>(open_->slot);
     take.opened = opened;
@@ -105,15 +101,15 @@ class ModelGenerator {
 
   [[nodiscard]] time::SmearedUtc highest_ceiling() const {
     time::SmearedUtc highest = time::SmearedUtc::min();
-    for (const Right& right : rights_.rights()) highest = std::max(highest, right.ceiling);
+    for (const Right& right : rights_.rights())
+      highest = std::max(highest, right.ceiling);
     return highest;
   }
 
   [[nodiscard]] std::optional<std::size_t> slot_for(std::uint64_t unit, std::size_t from) const {
     for (std::size_t i = from; i < rights_.count; ++i) {
       const Right& right = rights_.slots[i];
-      if (layout_.fits(right.machine) && start(unit).ns >= used_before(i, unit) &&
-          start(unit) < right.ceiling)
+      if (layout_.fits(right.machine) && start(unit).ns >= used_before(i, unit) && start(unit) < right.ceiling)
         return i;
     }
     return std::nullopt;
@@ -121,8 +117,7 @@ class ModelGenerator {
   // The floor, or the end of what an earlier generation used under the same token.
   [[nodiscard]] std::int64_t used_before(std::size_t slot, std::uint64_t unit) const {
     const bool present_unit = open_ && open_->unit == unit && open_->slot == slot;
-    return present_unit ? rights_.slots[slot].floor.ns
-                        : std::max(rights_.slots[slot].floor.ns, used_until_[slot]);
+    return present_unit ? rights_.slots[slot].floor.ns : std::max(rights_.slots[slot].floor.ns, used_until_[slot]);
   }
 
   id::Layout layout_;

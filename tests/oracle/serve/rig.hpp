@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A Server with everything around it under the test's hand: the clock, the rights page, the access policy, the client.
+// Time is virtual and stands still until the test moves it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "oracle/id/codec.hpp"
+#include "oracle/serve/server.hpp"
+
+namespace gnomon::serve::testing {
+
+inline const time::SmearedUtc kStart{1'767'225'600'000'000'000};  // 2026-01-01, a whole millisecond
+inline const Address kLocal = Address::v4(127, 0, 0, 1);
+inline const Address kRemote = Address::v4(10, 1, 2, 3);
+
+inline ReturnPath path_to(std::uint8_t client) {
+  ReturnPath path;
+  path.size = 4;
+  path.bytes[0] = std::byte{client};
+  path.socket = client;
+  return path;
+}
+
+inline wire::Message next_id_request(std::uint64_t request_id, std::uint32_t count = 1,
+                                     id::LayoutNumber layout = id::kSnowflake) {
+  wire::Message message;
+  message.op = static_cast<std::uint8_t>(wire::Op::kNextId);
+  message.request_id = request_id;
+  message.count = count;
+  message.format = layout.value;
+  return message;
+}
+
+inline wire::Message ping_request(std::uint64_t request_id, std::uint64_t payload) {
+  wire::Message message;
+  message.op = static_cast<std::uint8_t>(wire::Op::kPing);
+  message.request_id = request_id;
+  message.a = payload;
+  return message;
+}
+
+inline wire::Status status_of(const wire::Message& reply) { return static_cast<wire::Status>(reply.status); }
+
+struct RigOptions {
+  std::vector<id::Layout> layouts = {id::builtin_layouts()[0]};
+  bool rotating_start = false;
+  std::size_t park_limit = 8192;
+  time::Duration park_for = time::milliseconds(20);
+  AccessPolicy policy;
+};
+
+class Rig {
+ public:
+  explicit Rig(const RigOptions& options = {})
+      : policy(options.policy),
+        server({.layouts = options.layouts,
+                .rotating_start = options.rotating_start,
+                .park_limit = options.park_limit,
+                .park_for = options.park_for,
+                .incarnation = 0x1122334455667788ULL,
+                .hash_seed = 42},
+               *rights_page, *page, policy) {}
+
+  // --- rights ---
+  void publish(const std::vector<mint::Right>& rights) {
+    set = {};
+    set.generation.value = ++generation;
+    set.era = {era};
+    for (const mint::Right& right : rights)
+      set.slots[set.count++] = right;
+    rights_page->rights.write(set);
+  }
+  void grant(std::vector<std::uint16_t> machines, time::Duration window = time::seconds(10)) {
+    std::vector<mint::Right> rights;
+    for (const std::uint16_t machine : machines)
+      rights.push_back({{machine}, {(std::uint64_t{7} << 48) | ++token}, now, now + window});
+    publish(rights);
+  }
+  void revoke() { publish({}); }
+  void raise_ceilings(time::Duration by) {
+    for (std::uint32_t i = 0; i < set.count; ++i)
+      set.slots[i].ceiling = set.slots[i].ceiling + by;
+    rights_page->rights.write(set);
+  }
+
+  // --- time ---
+  void burst() {
+    server.begin_burst(
+        {.mint = {now, lead_left, {era}}, .ordering = ordering, .behind_for = behind_for, .uptime = uptime});
+  }
+  void advance(time::Duration by) {
+    now = now + by;
+    uptime = uptime + by;
+    burst();
+  }
+
+  // --- the client ---
+  std::vector<wire::Message> send(const std::vector<wire::Message>& requests, const Address& from = kLocal,
+                                  std::uint8_t client = 1) {
+    std::vector<std::byte> bytes(requests.size() * wire::kMessageSize);
+    for (std::size_t i = 0; i < requests.size(); ++i)
+      wire::store(requests[i], bytes.data() + i * wire::kMessageSize);
+    const std::size_t length = server.answer(bytes, from, path_to(client));
+    return messages({bytes.data(), length});
+  }
+  wire::Message ask(const wire::Message& request, const Address& from = kLocal) {
+    const auto replies = send({request}, from);
+    return replies.size() == 1 ? replies[0] : wire::Message{};
+  }
+  /// All that parked requests have to say now, in order; `paths` gets the client of each.
+  std::vector<wire::Message> collect(std::vector<std::uint8_t>* paths = nullptr) {
+    std::vector<wire::Message> all;
+    std::array<std::byte, wire::kMaxDatagram> out{};
+    ReturnPath path;
+    while (const std::size_t length = server.next_parked(out, path)) {
+      for (const wire::Message& message : messages({out.data(), length})) {
+        all.push_back(message);
+        if (paths != nullptr) paths->push_back(std::to_integer<std::uint8_t>(path.bytes[0]));
+      }
+    }
+    return all;
+  }
+
+  [[nodiscard]] std::uint64_t count(page::Counter counter) const { return page->counters.get(counter); }
+  [[nodiscard]] std::uint64_t drops() const {
+    std::uint64_t sum = 0;
+    for (auto c = page::Counter::kDropSourceDenied; c <= page::Counter::kDropFieldNotZero;
+         c = static_cast<page::Counter>(static_cast<unsigned>(c) + 1))
+      sum += count(c);
+    return sum;
+  }
+  [[nodiscard]] time::SmearedUtc published_use(std::size_t slot) const {
+    return {page->slots[slot].used_until_ns.load()};
+  }
+
+  std::unique_ptr<page::RightsRecord> rights_page = std::make_unique<page::RightsRecord>();
+  std::unique_ptr<page::WorkerPage> page = std::make_unique<page::WorkerPage>();
+  AccessPolicy policy;
+  Server server;
+
+  mint::RightSet set;
+  std::uint64_t generation = 0;
+  std::uint64_t token = 0;
+  std::uint64_t era = 0;
+  time::SmearedUtc now = kStart;
+  time::Uptime uptime{time::seconds(1000).ns};
+  time::Duration lead_left = time::milliseconds(1000);
+  mint::OrderingState ordering = mint::OrderingState::kFollowing;
+  time::Duration behind_for;
+
+ private:
+  static std::vector<wire::Message> messages(std::span<const std::byte> bytes) {
+    std::vector<wire::Message> all;
+    for (std::size_t at = 0; at < bytes.size(); at += wire::kMessageSize)
+      all.push_back(wire::load(bytes.data() + at));
+    return all;
+  }
+};
+
+/// A rig that holds machine id 1 for ten seconds from kStart, burst begun.
+inline std::unique_ptr<Rig> granted_rig(const RigOptions& options = {}, std::vector<std::uint16_t> machines = {1}) {
+  auto rig = std::make_unique<Rig>(options);
+  rig->grant(std::move(machines));
+  rig->burst();
+  return rig;
+}
+
+}  // namespace gnomon::serve::testing
