@@ -15,50 +15,21 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <tl/expected.hpp>
 
+#include "oracle/lease/record.hpp"
+
 namespace gnomon::control {
 
-/// Position in the store's history; grows by every commit. 0: before anything, and "absent" in a compare.
-struct Revision {
-  std::uint64_t value = 0;
-  friend constexpr auto operator<=>(Revision, Revision) = default;
-};
-
-struct Entry {
-  std::string key;
-  std::string value;
-  Revision modified;  // of the commit that wrote this value
-  friend bool operator==(const Entry&, const Entry&) = default;
-};
-
-/// All entries under a prefix, ascending by key, as of one revision.
-struct Listing {
-  Revision at;
-  std::vector<Entry> entries;
-  friend bool operator==(const Listing&, const Listing&) = default;
-};
-
-struct Compare {
-  std::string key;
-  Revision modified;  // {0}: the key must be absent
-  friend bool operator==(const Compare&, const Compare&) = default;
-};
-
-struct Put {
-  std::string key;
-  std::string value;
-  friend bool operator==(const Put&, const Put&) = default;
-};
-
-struct Transaction {
-  std::vector<Compare> compares;
-  std::vector<Put> puts;
-  std::vector<std::string> deletes;
-  friend bool operator==(const Transaction&, const Transaction&) = default;
-};
+// Plain data that the pure rules produce, too: oracle/lease/record.hpp.
+using lease::Compare;
+using lease::Entry;
+using lease::Listing;
+using lease::Nonce;
+using lease::Put;
+using lease::Revision;
+using lease::Transaction;
 
 enum class StoreErrorKind : std::uint8_t {
   kConflict,     // a compared key had another revision: nothing was written

@@ -9,18 +9,26 @@
 //   - read last-used timestamps before every worker acknowledged the revocation;
 //   - publish a right again once its release was sent, whatever became of the release.
 //
-// One store operation is under way at a time; all workers' rights are extended in one commit. The life of a worker's
-// rights: none -> acquiring -> held (extended at a third of the window) -> revoking -> releasing -> none.
-// `step` is deterministic: time and randomness come in with the event.
+// One store operation is under way at a time; the rights of all workers are taken, extended and released together, in
+// one commit each. Their life: none -> acquiring -> held (extended at a third of the window) -> revoking -> releasing.
+// An answer that does not come is given up after a while; a commit that was given up counts as unknown, and what was
+// unknown is decided by reading: only values that are byte-equal to what was written, nonce included, are ours.
+// `step` is deterministic: time and randomness come in with the event. Thread rule: one thread.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "control/agent/attempts.hpp"
+#include "control/agent/backoff.hpp"
+#include "control/agent/handshake.hpp"
 #include "control/store.hpp"
+#include "oracle/lease/right_rules.hpp"
 #include "oracle/mint/ordering.hpp"
 #include "oracle/mint/right.hpp"
 #include "oracle/time/instant.hpp"
@@ -33,24 +41,10 @@ struct OperationId {
   friend constexpr auto operator<=>(OperationId, OperationId) = default;
 };
 
-struct WorkerIndex {
-  std::uint32_t value = 0;
-  friend constexpr auto operator<=>(WorkerIndex, WorkerIndex) = default;
-};
-
-/// 128 fresh random bits; one for every commit.
-using Nonce = std::array<std::uint8_t, 16>;
-
-/// How far a right was used, as its worker's page says after the acknowledgement.
-struct UsedRight {
-  mint::MachineId machine;
-  mint::Token token;
-  time::SmearedUtc used_until;
-};
-
 namespace event {
 
-/// The clock's word, about every 20 ms, and after every answer.
+/// The clock's word, about every 20 ms, and after every answer. Each tick brings a nonce of its own; a commit uses one
+/// up.
 struct Tick {
   time::SmearedUtc now;  // ordering timeline
   mint::OrderingState ordering = mint::OrderingState::kNoTime;
@@ -66,7 +60,7 @@ struct Committed {
   OperationId operation;
   Revision revision;
 };
-/// A list or a commit that failed; kFatal stops the agent.
+/// A list, a commit or a sync of the journal that failed; kFatal stops the agent.
 struct StoreFailed {
   OperationId operation;
   StoreError error;
@@ -101,7 +95,7 @@ struct JournalRight {
 
 namespace effect {
 
-/// List all rights (prefix `right/`).
+/// List all rights (prefix lease::kRightPrefix).
 struct ListRights {
   OperationId operation;
 };
@@ -124,15 +118,16 @@ struct StartNewEra {};
 /// For the log and `gnomon status`; never decides anything.
 struct Note {
   enum class Kind : std::uint8_t {
-    kAcquired,         // rights granted to all workers
-    kExtended,         // ceilings raised
-    kReleased,         // rights given back
-    kLost,             // a compare failed: somebody else has our right
-    kIdsExhausted,     // every machine id that fits is taken: `until` says when the first one frees
-    kWaitingForFloor,  // a pinned id's floor lies ahead: `until` says when it is reached
-    kRotating,         // policy rotate: the clock is behind, fresh ids are being taken
-    kOutcomeUnknown,   // a commit's answer was lost
-    kStoreUnavailable,
+    kAcquired,          // rights granted to all workers
+    kExtended,          // ceilings raised
+    kReleased,          // rights given back
+    kLost,              // a compare failed: somebody else has our right
+    kIdsExhausted,      // every machine id that fits is taken: `until` says when the first one frees
+    kWaitingForFloor,   // a pinned id's floor lies ahead: `until` says when it is reached
+    kRotating,          // policy rotate: the clock is behind, fresh ids are being taken
+    kOutcomeUnknown,    // a commit's answer was lost
+    kStoreUnavailable,  // nothing can be committed at the moment; workers run to their ceilings
+    kUnreadable,        // stored rights that can't be read: their ids are left alone
     kCloned,
   };
   Kind kind = Kind::kAcquired;
@@ -151,21 +146,161 @@ using Effect = std::variant<effect::ListRights, effect::Commit, effect::SyncJour
                             effect::StartNewEra, effect::Note, effect::Stopped>;
 
 struct AgentOptions {
-  std::uint32_t workers = 1;         // 1 to page::kMaxWorkers
-  std::uint32_t ids_per_worker = 1;  // 1 to mint::kMaxRightsPerWorker
-  std::uint32_t machine_ids = 1024;  // ids 0 .. machine_ids-1 fit every served layout
-  std::vector<mint::MachineId> pinned;  // empty: take the free ones whose ceilings are longest past; else exactly
-                                        // workers x ids_per_worker ids, given out in this order
-  time::Duration window = time::seconds(10);            // 1 s to 10 min
+  std::uint32_t workers = 1;                  // 1 to page::kMaxWorkers
+  std::uint32_t ids_per_worker = 1;           // 1 to mint::kMaxRightsPerWorker
+  std::uint32_t machine_ids = 1024;           // ids 0 .. machine_ids-1 fit every served layout
+  std::vector<mint::MachineId> pinned{};      // empty: take the free ones whose ceilings are longest past; else exactly
+                                              // workers x ids_per_worker ids, given out in this order
+  time::Duration window = time::seconds(10);  // 1 s to 10 min
   time::Duration max_lead = time::milliseconds(1000);
-  mint::LeadPolicy lead_policy = mint::LeadPolicy::kRefuse;
-  std::uint16_t store_epoch = 0;
-  bool exclusive_store = true;       // one daemon owns the store: a right that another incarnation held is free once
-                                     // its ceiling is past, or at most max_lead ahead
-  std::string holder;                // this incarnation, for humans and the auditor: host, pid, start, random
+  mint::LeadPolicy lead_policy = mint::LeadPolicy::kRefuse;  // kRotate needs fresh ids: with pinned ones it refuses
+  lease::StoreFacts store{};    // as read when the store was opened; every commit compares its identity
+  bool exclusive_store = true;  // one daemon owns the store: a right that another incarnation held is free once
+                                // its ceiling is past, or at most max_lead ahead
+  std::string holder{};         // this incarnation, for humans and the auditor: host, pid, start, random
   Nonce incarnation{};
 };
 
-// class Agent { explicit Agent(const AgentOptions&); std::vector<Effect> step(const Event&); AgentView view() const; }
+/// What is wrong with these options; empty if nothing is.
+[[nodiscard]] std::string fault_of(const AgentOptions& options);
+
+enum class AgentState : std::uint8_t {
+  kStarting,     // no time yet
+  kAcquiring,    // no rights: looking for free ids, or waiting for them
+  kHeld,         // rights are published and extended
+  kRevoking,     // empty sets are published; waiting for the workers to acknowledge them
+  kReleasing,    // giving the rights back
+  kAwaitingEra,  // policy rotate: waiting for the clock thread to start a new era
+  kStopped,      // for good
+};
+[[nodiscard]] std::string_view text_of(AgentState state);
+
+/// A copy for status displays.
+struct AgentView {
+  AgentState state = AgentState::kStarting;
+  std::vector<mint::RightSet> published;          // by worker
+  Revision highest;                               // acknowledged commit
+  std::optional<time::SmearedUtc> waiting_until;  // no free id, or a pinned id's floor ahead: until about then
+  std::optional<effect::Note> last_note;
+};
+
+class Agent {
+ public:
+  /// fault_of(options) must be empty.
+  explicit Agent(AgentOptions options);
+
+  [[nodiscard]] std::vector<Effect> step(const Event& event);
+  [[nodiscard]] AgentView view() const;
+
+ private:
+  /// What follows when the rights held now are given back.
+  enum class Goal : std::uint8_t { kServe, kReacquire, kRotate, kStop };
+  enum class OperationKind : std::uint8_t { kList, kCommit, kJournal };
+  struct Operation {
+    OperationId id;
+    OperationKind kind = OperationKind::kList;
+    time::Duration started;  // in attended time
+  };
+  struct Holding {
+    lease::HeldRight right;
+    WorkerIndex worker;
+    time::SmearedUtc used_until;  // from the acknowledgement on
+  };
+  /// What a list says of one holding.
+  enum class Finding : std::uint8_t { kUnchanged, kExtended, kReleased, kLost, kWentBack };
+  using NoteKind = effect::Note::Kind;
+
+  void on(const event::Tick& tick);
+  void on(const event::Listed& listed);
+  void on(const event::Committed& committed);
+  void on(const event::StoreFailed& failed);
+  void on(const event::JournalSynced& synced);
+  void on(const event::Acknowledged& acknowledged);
+  void on(const event::StopRequested& stop);
+  void on(const event::CloneDetected& clone);
+
+  // The next move of each state, when no operation is under way.
+  void advance();
+  void advance_acquiring();
+  void advance_held();
+  void advance_revoking();
+  void advance_releasing();
+  void advance_awaiting_era();
+
+  [[nodiscard]] bool finish(OperationKind kind, OperationId id);
+  OperationId begin(OperationKind kind);
+  void give_up_lost_answer();
+  void list_rights();
+  void commit(Attempt attempt);
+  void sync_journal();
+  void commit_failed(const StoreError& error);
+  void retry_later();
+
+  // Taking and keeping (agent.cpp).
+  void choose_and_acquire();
+  void wait_for_ids(const lease::NotYet& not_yet);
+  void adopt(const Attempt& attempt, Revision revision);
+  void adopt_acquired(const Attempt& attempt, Revision revision);
+
+  // What is ours after a conflict or a lost answer (agent_settle.cpp).
+  void settle_conflict(const Listing& listing);
+  void settle_acquisition(const Listing& listing);
+  void settle_holdings(const Listing& listing);
+  [[nodiscard]] Finding judge(Holding& holding, const Listing& listing) const;
+
+  // Giving back (agent_release.cpp).
+  void revoke(Goal goal);
+  void collect_used();
+  void give_up_release();
+  void advance_stop_while_acquiring();
+  void released();
+  void acquire_again();
+
+  /// In place: g++ 12 takes a variant moved as a whole for an uninitialised one.
+  template <typename T>
+  void emit(T effect) {
+    effects_.emplace_back(std::in_place_type<T>, std::move(effect));
+  }
+  void publish_holdings(bool new_generation);
+  void publish_empty_sets();
+  void fail(const std::string& text);
+  void stop_cleanly(const std::string& text);
+  void note(NoteKind kind, std::string text, time::SmearedUtc until = {});
+  void to_journal(const lease::HeldRight& right);
+  [[nodiscard]] bool extension_due() const;
+  [[nodiscard]] Nonce take_nonce();
+
+  AgentOptions options_;
+  lease::RightPolicy policy_;
+  std::vector<Effect> effects_;
+
+  AgentState state_ = AgentState::kStarting;
+  Goal goal_ = Goal::kServe;
+  event::Tick tick_;
+  bool ticked_ = false;
+  bool nonce_used_ = true;
+  time::Duration attended_;  // time during which this process ran: a pause counts as one tick at most
+
+  std::vector<mint::RightSet> published_;   // by worker
+  std::vector<Holding> holdings_;           // committed, as last proved
+  std::optional<lease::RightTable> table_;  // of the last list, while acquiring
+  bool must_list_ = false;                  // what the store holds of ours is not certain
+  Attempts attempts_;                       // commits sent on the present base, not known to have failed
+  std::vector<Compare> conflicted_;         // what the last commit compared, if it met a conflict
+  std::vector<JournalRight> journal_;       // not synced yet
+  std::optional<Handshake> handshake_;
+  std::vector<mint::MachineId> avoided_;  // ids of the era that a rotation leaves
+  std::vector<mint::MachineId> cloned_;   // ids that a copy of this process may be using
+  std::optional<Operation> operation_;
+  std::uint64_t last_operation_ = 0;
+  Revision highest_;
+  Backoff backoff_;
+  int failures_ = 0;        // of operations in a row, since the state was entered
+  std::string unreleased_;  // which rights are left to run out, and why
+  bool deaf_worker_ = false;
+  mint::Era era_left_;
+  std::optional<time::SmearedUtc> waiting_until_;
+  std::optional<effect::Note> last_note_;
+};
 
 }  // namespace gnomon::control

@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The agent's step, its operations, and the taking and keeping of rights. What happens after a lost answer stands in
+// agent_settle.cpp, the way back in agent_release.cpp.
+#include "control/agent/agent.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+namespace gnomon::control {
+namespace {
+
+// A tick that comes late means that this process did not run; nothing that it waits for had a chance either.
+constexpr time::Duration kLongestTick = time::milliseconds(100);
+constexpr time::Duration kShortestIdWait = time::milliseconds(20);
+constexpr time::Duration kLongestIdWait = time::milliseconds(1000);
+
+// How long an answer is waited for: short enough for several tries within what is left of a window.
+time::Duration answer_patience(time::Duration window) {
+  return std::clamp(window / 4, time::milliseconds(250), time::seconds(5));
+}
+
+std::uint64_t random_from(const Nonce& nonce) {
+  std::uint64_t value = 0;
+  std::memcpy(&value, nonce.data(), sizeof value);
+  return value;
+}
+
+std::string ids_text(const std::vector<mint::MachineId>& machines) {
+  std::string text = machines.size() == 1 ? "machine id " : "machine ids ";
+  for (std::size_t i = 0; i < machines.size(); ++i) {
+    if (i != 0) text += ", ";
+    text += std::to_string(machines[i].value);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string_view text_of(AgentState state) {
+  switch (state) {
+    case AgentState::kStarting: return "starting";
+    case AgentState::kAcquiring: return "acquiring";
+    case AgentState::kHeld: return "held";
+    case AgentState::kRevoking: return "revoking";
+    case AgentState::kReleasing: return "releasing";
+    case AgentState::kAwaitingEra: return "awaiting a new era";
+    case AgentState::kStopped: return "stopped";
+  }
+  return "unknown";
+}
+
+std::string fault_of(const AgentOptions& options) {
+  const std::uint64_t wanted = std::uint64_t{options.workers} * options.ids_per_worker;
+  if (options.workers == 0) return "at least one worker is needed";
+  if (options.ids_per_worker == 0 || options.ids_per_worker > mint::kMaxRightsPerWorker)
+    return "a worker holds 1 to " + std::to_string(mint::kMaxRightsPerWorker) + " machine ids";
+  if (options.machine_ids > std::uint32_t{UINT16_MAX} + 1) return "there are at most 65536 machine ids";
+  if (wanted > options.machine_ids)
+    return "the workers need " + std::to_string(wanted) + " machine ids, but only " +
+           std::to_string(options.machine_ids) + " fit every served layout";
+  if (options.window < time::seconds(1) || options.window > time::seconds(600)) return "the window is 1 s to 10 min";
+  if (options.max_lead < time::Duration{0} || options.max_lead > time::seconds(60)) return "the lead is 0 to 60 s";
+  if (options.pinned.empty()) return "";
+  if (options.pinned.size() != wanted)
+    return std::to_string(options.pinned.size()) + " machine ids are pinned, but the workers need " +
+           std::to_string(wanted);
+  std::vector<mint::MachineId> sorted = options.pinned;
+  std::sort(sorted.begin(), sorted.end());
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) return "a machine id is pinned twice";
+  if (sorted.back().value >= options.machine_ids)
+    return "pinned machine id " + std::to_string(sorted.back().value) + " does not fit every served layout: at most " +
+           std::to_string(options.machine_ids - 1) + " does";
+  return "";
+}
+
+Agent::Agent(AgentOptions options)
+    : options_(std::move(options)),
+      policy_{.store = options_.store,
+              .window = options_.window,
+              .max_lead = options_.max_lead,
+              .machine_ids = options_.machine_ids,
+              .exclusive_store = options_.exclusive_store},
+      published_(options_.workers),
+      backoff_(options_.window) {
+  assert(fault_of(options_).empty());
+}
+
+std::vector<Effect> Agent::step(const Event& event) {
+  effects_.clear();
+  if (state_ == AgentState::kStopped) return {};
+  std::visit([this](const auto& e) { on(e); }, event);
+  if (state_ != AgentState::kStopped) advance();
+  return std::exchange(effects_, {});
+}
+
+AgentView Agent::view() const {
+  return {.state = state_,
+          .published = published_,
+          .highest = highest_,
+          .waiting_until = waiting_until_,
+          .last_note = last_note_};
+}
+
+// ---- events
+
+void Agent::on(const event::Tick& tick) {
+  if (ticked_)
+    attended_ =
+        attended_ + std::clamp(time::saturating_sub(tick.uptime, tick_.uptime), time::Duration{0}, kLongestTick);
+  tick_ = tick;
+  ticked_ = true;
+  nonce_used_ = false;
+}
+
+void Agent::on(const event::Listed& listed) {
+  if (!finish(OperationKind::kList, listed.operation)) return;
+  if (listed.rights.at < highest_) {
+    fail("the store went back in time: it stands at revision " + std::to_string(listed.rights.at.value) +
+         ", but acknowledged revision " + std::to_string(highest_.value) +
+         " to this daemon; was an older copy put back? Run `gnomon control recover`");
+    return;
+  }
+  must_list_ = false;
+  settle_conflict(listed.rights);
+  if (state_ == AgentState::kAcquiring)
+    settle_acquisition(listed.rights);
+  else if (state_ != AgentState::kStopped)
+    settle_holdings(listed.rights);
+}
+
+void Agent::on(const event::Committed& committed) {
+  if (!finish(OperationKind::kCommit, committed.operation)) return;
+  if (committed.revision <= highest_) {
+    fail("the store went back in time: it gave a new commit revision " + std::to_string(committed.revision.value) +
+         " after " + std::to_string(highest_.value) + "; run `gnomon control recover`");
+    return;
+  }
+  const Attempt attempt = attempts_.newest();
+  backoff_.reset();
+  adopt(attempt, committed.revision);
+}
+
+void Agent::on(const event::StoreFailed& failed) {
+  if (!operation_ || operation_->id != failed.operation) return;
+  const OperationKind kind = operation_->kind;
+  operation_.reset();
+  if (failed.error.kind == StoreErrorKind::kFatal) {
+    fail(failed.error.text);
+  } else if (kind == OperationKind::kCommit) {
+    commit_failed(failed.error);
+  } else {
+    note(NoteKind::kStoreUnavailable, failed.error.text);
+    retry_later();
+  }
+}
+
+void Agent::commit_failed(const StoreError& error) {
+  table_.reset();
+  if (error.kind == StoreErrorKind::kUnknown) {
+    must_list_ = true;
+    note(NoteKind::kOutcomeUnknown, error.text);
+  } else if (error.kind == StoreErrorKind::kConflict) {
+    must_list_ = true;
+    conflicted_ = attempts_.newest().transaction.compares;
+    attempts_.drop_newest();
+  } else {
+    attempts_.drop_newest();
+    note(NoteKind::kStoreUnavailable, error.text);
+  }
+  retry_later();
+}
+
+void Agent::on(const event::JournalSynced& synced) {
+  if (!finish(OperationKind::kJournal, synced.operation)) return;
+  journal_.clear();
+  if (state_ == AgentState::kAcquiring) {
+    state_ = AgentState::kHeld;
+    publish_holdings(true);
+    avoided_.clear();
+    std::vector<mint::MachineId> machines;
+    for (const Holding& holding : holdings_)
+      machines.push_back(holding.right.machine);
+    note(NoteKind::kAcquired, ids_text(machines), holdings_.front().right.ceiling);
+  } else if (state_ == AgentState::kHeld) {
+    publish_holdings(false);
+    note(NoteKind::kExtended, "ceilings raised", holdings_.front().right.ceiling);
+  }
+}
+
+void Agent::on(const event::CloneDetected&) {
+  for (const Holding& holding : holdings_)
+    cloned_.push_back(holding.right.machine);
+  for (const mint::MachineId machine : attempts_.machines())
+    cloned_.push_back(machine);
+  publish_empty_sets();
+  holdings_.clear();
+  attempts_.clear();
+  journal_.clear();
+  conflicted_.clear();
+  handshake_.reset();
+  operation_.reset();
+  must_list_ = false;
+  nonce_used_ = true;  // the copy has this tick's nonce, too
+  note(NoteKind::kCloned, "this machine was cloned or restored: all rights are dropped, not released");
+  if (goal_ == Goal::kStop)
+    stop_cleanly("stopped; rights run out by themselves, because a copy may be using them");
+  else if (!options_.pinned.empty())
+    fail(
+        "this machine was cloned or restored, and a copy may be using its pinned machine ids; give each copy ids of "
+        "its own (rights.pinned) and start again");
+  else if (state_ != AgentState::kStarting && state_ != AgentState::kAwaitingEra)
+    acquire_again();
+}
+
+// ---- operations
+
+void Agent::advance() {
+  give_up_lost_answer();
+  if (operation_ || !ticked_ || !backoff_.over(tick_.uptime)) return;
+  switch (state_) {
+    case AgentState::kStarting:
+      if (tick_.ordering == mint::OrderingState::kNoTime) return;
+      state_ = AgentState::kAcquiring;
+      return advance_acquiring();
+    case AgentState::kAcquiring: return advance_acquiring();
+    case AgentState::kHeld: return advance_held();
+    case AgentState::kRevoking: return advance_revoking();
+    case AgentState::kReleasing: return advance_releasing();
+    case AgentState::kAwaitingEra: return advance_awaiting_era();
+    case AgentState::kStopped: return;
+  }
+}
+
+OperationId Agent::begin(OperationKind kind) {
+  operation_ = Operation{{++last_operation_}, kind, attended_};
+  return operation_->id;
+}
+
+// False for a late answer to something that was given up.
+bool Agent::finish(OperationKind kind, OperationId id) {
+  if (!operation_ || operation_->id != id || operation_->kind != kind) return false;
+  operation_.reset();
+  return true;
+}
+
+void Agent::give_up_lost_answer() {
+  if (!operation_ || attended_ - operation_->started < answer_patience(options_.window)) return;
+  const OperationKind kind = operation_->kind;
+  operation_.reset();
+  const std::string text = "the store did not answer in time";
+  if (kind == OperationKind::kCommit) return commit_failed({StoreErrorKind::kUnknown, text});
+  note(NoteKind::kStoreUnavailable, text);
+  retry_later();
+}
+
+void Agent::retry_later() {
+  backoff_.fail(tick_.uptime, random_from(tick_.nonce));
+  ++failures_;
+}
+
+void Agent::list_rights() { emit(effect::ListRights{begin(OperationKind::kList)}); }
+
+void Agent::commit(Attempt attempt) {
+  emit(effect::Commit{begin(OperationKind::kCommit), attempt.transaction});
+  attempts_.add(std::move(attempt));
+}
+
+void Agent::sync_journal() {
+  emit(effect::SyncJournal{begin(OperationKind::kJournal), highest_, journal_});
+}
+
+void Agent::to_journal(const lease::HeldRight& right) {
+  journal_.push_back({right.machine, right.window, right.window_nonce, right.ceiling});
+}
+
+Nonce Agent::take_nonce() {
+  assert(!nonce_used_);
+  nonce_used_ = true;
+  return tick_.nonce;
+}
+
+// ---- taking and keeping
+
+void Agent::advance_acquiring() {
+  if (goal_ == Goal::kStop) return advance_stop_while_acquiring();
+  if (!holdings_.empty()) return sync_journal();  // committed; the journal failed and is tried again
+  if (tick_.ordering == mint::OrderingState::kNoTime) return;
+  if (must_list_ || !table_) return list_rights();
+  if (!nonce_used_) choose_and_acquire();
+}
+
+void Agent::choose_and_acquire() {
+  const lease::RightTable table = *std::exchange(table_, std::nullopt);
+  std::vector<mint::MachineId> machines = options_.pinned;
+  if (machines.empty()) {
+    std::vector<mint::MachineId> excluded = avoided_;
+    excluded.insert(excluded.end(), cloned_.begin(), cloned_.end());
+    auto chosen = lease::choose_free(table, policy_, tick_.now, options_.workers * options_.ids_per_worker, excluded,
+                                     options_.incarnation);
+    if (!chosen) return wait_for_ids(chosen.error());
+    machines = std::move(*chosen);
+  } else if (const auto ready = lease::check_pinned(table, policy_, tick_.now, machines); !ready) {
+    return wait_for_ids(ready.error());
+  }
+  const lease::Claim claim{options_.holder, options_.incarnation, take_nonce()};
+  Transaction transaction = lease::acquire(table, policy_, tick_.now, machines, claim);
+  commit({Purpose::kAcquire, std::move(machines), std::move(transaction)});
+}
+
+void Agent::wait_for_ids(const lease::NotYet& not_yet) {
+  const time::SmearedUtc at = not_yet.at.value_or(time::SmearedUtc::max());
+  waiting_until_ = at;
+  const std::string wanted = std::to_string(options_.workers * options_.ids_per_worker);
+  if (options_.pinned.empty())
+    note(NoteKind::kIdsExhausted, std::to_string(not_yet.free) + " of " + wanted + " machine ids are free", at);
+  else
+    note(NoteKind::kWaitingForFloor, std::to_string(not_yet.free) + " of " + wanted + " pinned machine ids are free",
+         at);
+  const time::Duration wait = std::clamp(time::saturating_sub(at, tick_.now), kShortestIdWait, kLongestIdWait);
+  backoff_.wait(tick_.uptime + wait);
+}
+
+// A commit of ours is known to have happened: answered, or found byte-equal by a list.
+void Agent::adopt(const Attempt& attempt, Revision revision) {
+  highest_ = std::max(highest_, revision);
+  must_list_ = false;
+  failures_ = 0;
+  if (attempt.purpose == Purpose::kAcquire) return adopt_acquired(attempt, revision);
+  journal_.clear();
+  for (const mint::MachineId machine : attempt.machines) {
+    const auto holding =
+        std::find_if(holdings_.begin(), holdings_.end(), [&](const Holding& h) { return h.right.machine == machine; });
+    if (holding == holdings_.end()) continue;
+    holding->right = lease::held_after(attempt.transaction, machine, revision, &holding->right, policy_.store.epoch);
+    to_journal(holding->right);
+    if (attempt.purpose == Purpose::kRelease) holdings_.erase(holding);
+  }
+  attempts_.clear();
+  if (state_ != AgentState::kRevoking) sync_journal();
+}
+
+void Agent::adopt_acquired(const Attempt& attempt, Revision revision) {
+  holdings_.clear();
+  journal_.clear();
+  for (std::size_t i = 0; i < attempt.machines.size(); ++i) {
+    const auto worker = static_cast<std::uint32_t>(i / options_.ids_per_worker);
+    Holding holding{lease::held_after(attempt.transaction, attempt.machines[i], revision, nullptr, policy_.store.epoch),
+                    {worker},
+                    {}};
+    holding.used_until = holding.right.floor;
+    to_journal(holding.right);
+    holdings_.push_back(holding);
+  }
+  attempts_.clear();
+  table_.reset();
+  waiting_until_.reset();
+  if (goal_ != Goal::kStop) return sync_journal();
+  state_ = AgentState::kReleasing;  // never published: used up to its floor
+}
+
+void Agent::advance_held() {
+  const bool rotate = options_.lead_policy == mint::LeadPolicy::kRotate && options_.pinned.empty();
+  if (rotate && tick_.ordering == mint::OrderingState::kBehind) {
+    note(NoteKind::kRotating, "the clock is behind: taking fresh machine ids at its time", tick_.now);
+    return revoke(Goal::kRotate);
+  }
+  if (tick_.era != published_.front().era) return revoke(Goal::kReacquire);
+  if (!journal_.empty()) return sync_journal();
+  if (must_list_) return list_rights();
+  if (!extension_due() || nonce_used_) return;
+  Attempt attempt{Purpose::kExtend, {}, {}};
+  std::vector<lease::HeldRight> rights;
+  for (const Holding& holding : holdings_) {
+    rights.push_back(holding.right);
+    attempt.machines.push_back(holding.right.machine);
+  }
+  attempt.transaction = lease::extend(rights, policy_, tick_.now, take_nonce());
+  commit(std::move(attempt));
+}
+
+bool Agent::extension_due() const {
+  if (tick_.ordering == mint::OrderingState::kNoTime) return false;
+  const time::Duration enough = options_.window * 2 / 3;
+  return std::any_of(holdings_.begin(), holdings_.end(), [&](const Holding& holding) {
+    return time::saturating_sub(holding.right.ceiling, tick_.now) < enough;
+  });
+}
+
+// ---- what the workers see
+
+void Agent::publish_holdings(bool new_generation) {
+  for (std::uint32_t worker = 0; worker < options_.workers; ++worker) {
+    mint::RightSet& set = published_[worker];
+    if (new_generation) {
+      ++set.generation.value;
+      set.era = tick_.era;
+    }
+    set.count = 0;
+    set.slots = {};
+    for (const Holding& holding : holdings_)
+      if (holding.worker.value == worker)
+        set.slots[set.count++] = {holding.right.machine, holding.right.token, holding.right.floor,
+                                  holding.right.ceiling};
+    std::sort(set.slots.begin(), set.slots.begin() + set.count,
+              [](const mint::Right& a, const mint::Right& b) { return a.machine < b.machine; });
+    emit(effect::PublishRights{{worker}, set});
+  }
+}
+
+void Agent::publish_empty_sets() {
+  for (std::uint32_t worker = 0; worker < options_.workers; ++worker) {
+    mint::RightSet& set = published_[worker];
+    if (set.count == 0) continue;
+    set = mint::RightSet{.generation = {set.generation.value + 1}, .era = tick_.era, .count = 0, .slots = {}};
+    if (handshake_) handshake_->expect({worker}, set.generation);
+    emit(effect::PublishRights{{worker}, set});
+  }
+}
+
+void Agent::note(NoteKind kind, std::string text, time::SmearedUtc until) {
+  effect::Note note{kind, std::move(text), until};
+  const bool repeated =
+      last_note_ && last_note_->kind == kind && last_note_->text == note.text && last_note_->until == until;
+  if (repeated) return;  // a retry that failed like the one before
+  last_note_ = note;
+  emit(std::move(note));
+}
+
+void Agent::fail(const std::string& text) {
+  handshake_.reset();
+  publish_empty_sets();
+  state_ = AgentState::kStopped;
+  emit(effect::Stopped{true, text});
+}
+
+void Agent::stop_cleanly(const std::string& text) {
+  state_ = AgentState::kStopped;
+  emit(effect::Stopped{false, text});
+}
+
+}  // namespace gnomon::control

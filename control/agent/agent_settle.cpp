@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is ours after a conflict or a lost answer. A list is compared with what this agent last proved and with every
+// attempt that may still have landed. Three rules, none of which trusts a revision alone:
+//   - a value is ours if it is byte-equal to one that we sent, nonce included; a window with our token but a value that
+//     we never sent was written by a copy of this process, so the right counts as lost;
+//   - a grant written after ours is somebody else's: lost;
+//   - anything older than what was acknowledged to us means that the store went back: stop.
+#include <algorithm>
+
+#include "control/agent/agent.hpp"
+
+namespace gnomon::control {
+
+// A conflict says that a compared key has changed. If no right's key has, it was the store's identity.
+void Agent::settle_conflict(const Listing& listing) {
+  const std::vector<Compare> compares = std::exchange(conflicted_, {});
+  if (compares.empty()) return;
+  const bool right_changed = std::any_of(compares.begin(), compares.end(), [&](const Compare& compare) {
+    if (compare.key == lease::kStoreKey) return false;
+    const Entry* entry = find_entry(listing, compare.key);
+    return (entry == nullptr ? Revision{} : entry->modified) != compare.modified;
+  });
+  if (right_changed) return;
+  fail("the store's identity (" + std::string(lease::kStoreKey) +
+       ") changed while this daemon ran: it was recovered or adopted meanwhile; start the daemon again");
+}
+
+void Agent::settle_acquisition(const Listing& listing) {
+  lease::RightTable table = lease::read_rights(listing.entries);
+  if (!table.unreadable.empty())
+    note(NoteKind::kUnreadable, std::to_string(table.unreadable.size()) +
+                                    " stored rights can't be read, the first is " + table.unreadable.front().text);
+  if (const auto found = attempts_.whole(listing, Purpose::kAcquire)) return adopt(found->first, found->second);
+  table_ = std::move(table);
+}
+
+void Agent::settle_holdings(const Listing& listing) {
+  bool extended = false;
+  std::vector<Holding> kept;
+  std::string lost;
+  journal_.clear();
+  for (Holding& holding : holdings_) {
+    const Finding finding = judge(holding, listing);
+    if (finding == Finding::kWentBack)
+      return fail("the store went back in time: the window of machine id " +
+                  std::to_string(holding.right.machine.value) +
+                  " is older than what was acknowledged to this daemon; run `gnomon control recover`");
+    if (finding == Finding::kLost) {
+      lost += (lost.empty() ? "machine id " : ", ") + std::to_string(holding.right.machine.value);
+      continue;
+    }
+    if (finding == Finding::kExtended) extended = true;
+    if (finding != Finding::kUnchanged) to_journal(holding.right);
+    if (finding != Finding::kReleased) kept.push_back(holding);
+  }
+  holdings_ = std::move(kept);
+  if (extended) attempts_.clear();  // whatever compared the older window can no longer land
+  if (!lost.empty()) {
+    note(NoteKind::kLost, lost + " was taken over by another holder; never used again here");
+    if (state_ == AgentState::kHeld) return revoke(Goal::kReacquire);
+  }
+  const bool releasing = state_ == AgentState::kReleasing;
+  if (!journal_.empty() && (releasing || state_ == AgentState::kHeld)) sync_journal();
+}
+
+// Updates the holding if the list proves a later write of ours.
+Agent::Finding Agent::judge(Holding& holding, const Listing& listing) const {
+  lease::HeldRight& right = holding.right;
+  const Entry* grant = find_entry(listing, lease::grant_key(right.machine));
+  const Entry* window = find_entry(listing, lease::window_key(right.machine));
+  if (grant == nullptr || window == nullptr) return Finding::kWentBack;  // nobody deletes them
+  if (grant->modified < right.grant || window->modified < right.window) return Finding::kWentBack;
+  if (grant->modified > right.grant) return Finding::kLost;
+  if (window->modified == right.window) {
+    const auto value = lease::parse_window(window->value);
+    return value && value->nonce == right.window_nonce ? Finding::kUnchanged : Finding::kWentBack;
+  }
+  const Attempt* attempt = attempts_.that_wrote(window->key, window->value);
+  if (attempt == nullptr) return Finding::kLost;
+  right = lease::held_after(attempt->transaction, right.machine, window->modified, &right, policy_.store.epoch);
+  return attempt->purpose == Purpose::kRelease ? Finding::kReleased : Finding::kExtended;
+}
+
+}  // namespace gnomon::control
