@@ -22,6 +22,7 @@
 
 #include <tl/expected.hpp>
 
+#include "dataplane/poll_mode.hpp"
 #include "oracle/page/clock_page.hpp"
 #include "oracle/page/rights_page.hpp"
 #include "oracle/page/worker_page.hpp"
@@ -33,15 +34,10 @@
 
 namespace gnomon::dataplane {
 
-enum class PollMode : std::uint8_t {
-  kBlock,  // sleep in the kernel while nothing arrives
-  kSpin,   // never sleep: lowest latency, a whole CPU per worker
-};
-
 struct WorkerPoolOptions {
   std::vector<platform::Endpoint> listen;  // port 0: any free one, the same for all workers
   unsigned workers = 1;                    // 1 to page::kMaxWorkers
-  std::vector<int> cpus;  // worker i runs on cpus[i]; empty: wherever the kernel likes
+  std::vector<int> cpus;                   // worker i runs on cpus[i]; empty: wherever the kernel likes
   PollMode poll = PollMode::kBlock;
   unsigned busy_poll_us = 0;                 // SO_BUSY_POLL; 0: off
   bool gro = true;                           // take in whole trains of datagrams at once
@@ -69,9 +65,8 @@ class WorkerPool {
   /// Binds all sockets; nothing is answered before `start`. `pages` has one page per worker; all
   /// pages must outlive the pool and are stamped by the caller.
   [[nodiscard]] static tl::expected<std::unique_ptr<WorkerPool>, platform::SystemError> open(
-      const WorkerPoolOptions& options, const page::ClockPage& clock,
-      const page::RightsPage& rights, std::span<page::WorkerPage* const> pages,
-      std::shared_ptr<const serve::AccessPolicy> policy);
+      const WorkerPoolOptions& options, const page::ClockPage& clock, const page::RightsPage& rights,
+      std::span<page::WorkerPage* const> pages, std::shared_ptr<const serve::AccessPolicy> policy);
 
   /// Stops without draining if drain_and_stop was not called.
   ~WorkerPool();

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The kernel twin over real sockets on loopback: every way in and out.
+#include "dataplane/worker_pool.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "oracle/id/codec.hpp"
+#include "tests/dataplane/serving.hpp"
+#include "tests/dataplane/udp_client.hpp"
+
+namespace gnomon::test {
+namespace {
+
+using page::Counter;
+using wire::Message;
+using wire::Status;
+
+std::uint8_t status(Status s) { return static_cast<std::uint8_t>(s); }
+
+// Every reply a good one to one of the requests 0..n-1, each once, and no ID twice.
+void expect_ids(const std::vector<Message>& replies, std::size_t n) {
+  ASSERT_EQ(replies.size(), n);
+  std::set<std::uint64_t> requests;
+  std::set<std::uint64_t> ids;
+  for (const Message& m : replies) {
+    EXPECT_EQ(m.status, status(Status::kOk));
+    EXPECT_EQ(m.flags, wire::kFlagReply);
+    EXPECT_EQ(m.count, 1U);
+    requests.insert(m.request_id);
+    ids.insert(m.a);
+  }
+  EXPECT_EQ(requests.size(), n);
+  EXPECT_EQ(*requests.rbegin(), n - 1);
+  EXPECT_EQ(ids.size(), n);
+}
+
+std::vector<Message> requests(std::size_t n) {
+  std::vector<Message> all;
+  for (std::size_t i = 0; i < n; ++i)
+    all.push_back(next_id(i));
+  return all;
+}
+
+// Each of these takes all IDs of a unit of js53 (128 in a millisecond), so those behind it have to wait for the next.
+std::vector<Message> js53_units(std::size_t n) {
+  std::vector<Message> all;
+  for (std::size_t i = 0; i < n; ++i)
+    all.push_back(next_id(i, 128, 3));
+  return all;
+}
+
+void send_in_trains(UdpClient& client, const std::vector<Message>& messages) {
+  constexpr std::size_t kPerTrain = 22 * wire::kMaxMessages;
+  for (std::size_t at = 0; at < messages.size(); at += kPerTrain) {
+    const std::size_t n = std::min(kPerTrain, messages.size() - at);
+    client.send_train(to_bytes(std::span(messages).subspan(at, n)), wire::kMaxDatagram);
+  }
+}
+
+class BothFamilies : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Loopback, BothFamilies, testing::Values("127.0.0.1:0", "[::1]:0"));
+
+TEST_P(BothFamilies, AnswersOneByOne) {
+  Serving serving(pool_options(GetParam()));
+  UdpClient client(serving.address());
+  std::uint64_t last = 0;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    const Message reply = client.ask(next_id(i));
+    ASSERT_EQ(reply.status, status(Status::kOk));
+    EXPECT_EQ(reply.request_id, i);
+    EXPECT_EQ(reply.machine_id, 1);
+    EXPECT_GT(reply.a, last);
+    last = reply.a;
+  }
+  const Message pong = client.ask(ping(5, 77));
+  EXPECT_EQ(pong.a, 77U);
+  EXPECT_EQ(pong.b, kIncarnation);
+  EXPECT_EQ(serving.count(Counter::kReplies), 101U);
+  EXPECT_EQ(serving.count(Counter::kIds), 100U);
+}
+
+TEST_P(BothFamilies, AnswersAFullDatagramWithOne) {
+  Serving serving(pool_options(GetParam()));
+  UdpClient client(serving.address());
+  client.send(requests(wire::kMaxMessages));
+  const auto received = client.receive();
+  ASSERT_TRUE(received);
+  EXPECT_EQ(received->bytes.size(), wire::kMaxDatagram);
+  EXPECT_EQ(received->from, serving.address());
+  expect_ids(received->messages(), wire::kMaxMessages);
+}
+
+TEST_P(BothFamilies, AnswersATrainDatagramByDatagram) {
+  Serving serving(pool_options(GetParam()));
+  UdpClient client(serving.address());
+  constexpr std::size_t kDatagrams = 40;
+  client.send_train(to_bytes(requests(kDatagrams * 2)), 2 * wire::kMessageSize);
+  std::vector<Message> replies;
+  for (std::size_t i = 0; i < kDatagrams; ++i) {
+    const auto received = client.receive();
+    ASSERT_TRUE(received);
+    EXPECT_EQ(received->bytes.size(), 2 * wire::kMessageSize);
+    for (const Message& m : received->messages())
+      replies.push_back(m);
+  }
+  expect_ids(replies, kDatagrams * 2);
+  EXPECT_EQ(serving.count(Counter::kDatagrams), kDatagrams);
+}
+
+struct Mode {
+  bool gro;
+  bool gso;
+  dataplane::PollMode poll;
+};
+class EveryMode : public testing::TestWithParam<Mode> {};
+INSTANTIATE_TEST_SUITE_P(Modes, EveryMode,
+                         testing::Values(Mode{true, true, dataplane::PollMode::kBlock},
+                                         Mode{true, false, dataplane::PollMode::kBlock},
+                                         Mode{false, true, dataplane::PollMode::kBlock},
+                                         Mode{false, false, dataplane::PollMode::kBlock},
+                                         Mode{true, true, dataplane::PollMode::kSpin}));
+
+// Trains of requests of which some get no answer: what is left moves together, and nothing is lost or mixed up.
+TEST_P(EveryMode, LeavesOutWhatIsInvalid) {
+  auto options = pool_options();
+  options.gro = GetParam().gro;
+  options.gso = GetParam().gso;
+  options.poll = GetParam().poll;
+  Serving serving(options);
+  UdpClient client(serving.address());
+  constexpr std::size_t kRounds = 50;
+  constexpr std::size_t kPerTrain = 30;
+  constexpr std::size_t kGood = kPerTrain - kPerTrain / 3;
+  std::vector<Message> replies;
+  for (std::size_t round = 0; round < kRounds; ++round) {
+    std::vector<Message> train;
+    std::size_t good = 0;
+    for (std::size_t i = 0; i < kPerTrain; ++i) {
+      train.push_back(next_id(i % 3 == 1 ? 0 : round * kGood + good++));
+      if (i % 3 == 1) train.back().version = 9;
+    }
+    client.send_train(to_bytes(train), wire::kMessageSize);
+    for (const Message& m : client.receive_messages(kGood))
+      replies.push_back(m);
+  }
+  expect_ids(replies, kRounds * kGood);
+  EXPECT_EQ(serving.count(Counter::kDatagrams), kRounds * kPerTrain);
+  EXPECT_EQ(serving.count(Counter::kDropVersion), kRounds * kPerTrain / 3);
+  EXPECT_EQ(serving.count(Counter::kSendErrors), 0U);
+  EXPECT_EQ(serving.count(Counter::kSendDropped), 0U);
+}
+
+TEST(WorkerPool, SpreadsClientsOverAllWorkers) {
+  constexpr unsigned kWorkers = 3;
+  Serving serving(pool_options("127.0.0.1:0", kWorkers));
+  std::set<std::uint16_t> machines;
+  std::set<std::uint64_t> ids;
+  for (int i = 0; i < 200; ++i) {
+    UdpClient client(serving.address());
+    const Message reply = client.ask(next_id(1));
+    ASSERT_EQ(reply.status, status(Status::kOk));
+    machines.insert(reply.machine_id);
+    ids.insert(reply.a);
+  }
+  EXPECT_EQ(machines.size(), kWorkers);
+  EXPECT_EQ(ids.size(), 200U);
+  for (unsigned i = 0; i < kWorkers; ++i)
+    EXPECT_GT(serving.count_at(i, Counter::kReplies), 0U);
+}
+
+TEST(WorkerPool, ServesSeveralEndpointsAtOnce) {
+  auto options = pool_options("127.0.0.1:0", 2);
+  options.listen.push_back(endpoint("[::1]:0"));
+  options.listen.push_back(endpoint("127.0.0.1:0"));
+  Serving serving(options);
+  ASSERT_EQ(serving.pool().bound().size(), 3U);
+  for (int round = 0; round < 20; ++round)
+    for (std::size_t i = 0; i < 3; ++i) {
+      UdpClient client(serving.address(i));
+      client.send(next_id(9));
+      const auto received = client.receive();
+      ASSERT_TRUE(received);
+      EXPECT_EQ(received->from, serving.address(i));
+    }
+}
+
+// On a wildcard bind the reply comes from the address that was asked, not from the one that routing would pick.
+TEST(WorkerPool, AnswersFromTheAddressThatWasAsked) {
+  Serving v4(pool_options("0.0.0.0:0"));
+  for (const char* text : {"127.0.0.1:0", "127.0.0.2:0", "127.77.1.3:0"}) {
+    platform::Endpoint asked = endpoint(text);
+    asked.port = v4.address().port;
+    UdpClient client(asked);
+    client.send(next_id(1));
+    const auto received = client.receive();
+    ASSERT_TRUE(received);
+    EXPECT_EQ(platform::to_string(received->from), platform::to_string(asked));
+    client.send_train(to_bytes(requests(20)), wire::kMessageSize);
+    for (int i = 0; i < 20; ++i) {
+      const auto next = client.receive();
+      ASSERT_TRUE(next);
+      EXPECT_EQ(platform::to_string(next->from), platform::to_string(asked));
+    }
+  }
+  Serving v6(pool_options("[::]:0"));
+  platform::Endpoint asked = endpoint("[::1]:0");
+  asked.port = v6.address().port;
+  UdpClient client(asked);
+  client.send_train(to_bytes(requests(20)), wire::kMessageSize);
+  for (int i = 0; i < 20; ++i) {
+    const auto received = client.receive();
+    ASSERT_TRUE(received);
+    EXPECT_EQ(received->from, asked);
+  }
+}
+
+TEST(WorkerPool, ParksOverRealTime) {
+  auto options = pool_options();
+  options.server.park_for = time::seconds(10);
+  Serving serving(options);
+  UdpClient client(serving.address());
+  constexpr std::size_t kRequests = 44;
+  const std::vector<Message> all = js53_units(kRequests);
+  client.send_train(to_bytes(all), 11 * wire::kMessageSize);
+
+  const std::vector<Message> replies = client.receive_messages(kRequests);
+  ASSERT_EQ(replies.size(), kRequests);
+  std::set<std::uint64_t> seen;
+  for (std::size_t i = 0; i < kRequests; ++i) {
+    EXPECT_EQ(replies[i].status, status(Status::kOk));
+    EXPECT_EQ(replies[i].request_id, i) << "first come, first served";
+    for (std::uint32_t k = 0; k < replies[i].count; ++k)
+      EXPECT_TRUE(seen.insert(replies[i].a + k).second);
+  }
+  EXPECT_GT(serving.count(Counter::kParked), kRequests / 2);
+  EXPECT_GE(serving.count(Counter::kUnitsOpened), kRequests / 2);
+}
+
+TEST(WorkerPool, AnswersBusyWhereTheWaitWouldBeTooLong) {
+  auto options = pool_options();
+  options.server.park_for = time::milliseconds(3);
+  Serving serving(options);
+  UdpClient client(serving.address());
+  const std::vector<Message> all = js53_units(880);
+  client.send_train(to_bytes(all), wire::kMaxDatagram);
+  std::size_t busy = 0;
+  for (const Message& m : client.receive_messages(all.size()))
+    if (m.status == status(Status::kBusy)) {
+      ++busy;
+      EXPECT_GT(m.count, 0U) << "a busy reply says when to come back";
+    }
+  EXPECT_GT(busy, 100U);
+  EXPECT_EQ(serving.count(Counter::kBusy), busy);
+  EXPECT_EQ(serving.count(Counter::kReplies), all.size());
+}
+
+TEST(WorkerPool, AcknowledgesARevocationWhileIdle) {
+  Serving serving(pool_options("127.0.0.1:0", 2));
+  for (int round = 0; round < 5; ++round) {
+    for (unsigned i = 0; i < 2; ++i)
+      serving.revoke(i);
+    EXPECT_TRUE(eventually([&] { return serving.acknowledged(0) && serving.acknowledged(1); }));
+    UdpClient client(serving.address());
+    EXPECT_EQ(client.ask(next_id(1)).status, status(Status::kNotLeased));
+    for (unsigned i = 0; i < 2; ++i)
+      serving.grant(i);
+    EXPECT_TRUE(eventually([&] { return serving.acknowledged(0) && serving.acknowledged(1); }));
+    EXPECT_EQ(client.ask(next_id(2)).status, status(Status::kOk));
+  }
+}
+
+TEST(WorkerPool, RefusesParkedRequestsOnceTheirRightIsRevoked) {
+  auto options = pool_options();
+  options.server.park_for = time::seconds(3600);
+  Serving serving(options);
+  UdpClient client(serving.address());
+  constexpr std::size_t kRequests = 1500;
+  send_in_trains(client, js53_units(kRequests));  // 1.5 s of waiting
+  ASSERT_TRUE(eventually([&] { return serving.count(Counter::kParked) > 1000; }));
+  serving.revoke(0);
+  ASSERT_TRUE(eventually([&] { return serving.acknowledged(0); }));
+  const std::int64_t used = serving.worker_page(0).slots[0].used_until_ns.load();
+  const std::uint64_t ids = serving.count(Counter::kIds);
+
+  std::size_t refused = 0;
+  for (const Message& m : client.receive_messages(kRequests))
+    refused += m.status == status(Status::kNotLeased) ? 1 : 0;
+  EXPECT_GT(refused, 0U);
+  EXPECT_EQ(refused, serving.count(Counter::kNotLeased));
+  EXPECT_EQ(serving.count(Counter::kReplies), kRequests);
+  EXPECT_EQ(serving.count(Counter::kIds), ids) << "an ID after the acknowledgement";
+  EXPECT_EQ(serving.worker_page(0).slots[0].used_until_ns.load(), used);
+}
+
+TEST(WorkerPool, AnswersWhatIsParkedBeforeItStops) {
+  auto options = pool_options();
+  options.server.park_for = time::seconds(10);
+  Serving serving(options);
+  UdpClient client(serving.address());
+  const std::vector<Message> all = js53_units(220);
+  client.send_train(to_bytes(all), wire::kMaxDatagram);
+  ASSERT_TRUE(eventually([&] { return serving.count(Counter::kMessages) == all.size(); }));
+  serving.pool().drain_and_stop(time::seconds(20));
+  EXPECT_EQ(serving.count(Counter::kReplies), all.size());
+  EXPECT_EQ(client.receive_messages(all.size()).size(), all.size());
+
+  const std::uint64_t turns = serving.count(Counter::kIdlePolls);
+  client.send(next_id(1));
+  EXPECT_FALSE(client.receive(100)) << "nobody is there any more";
+  EXPECT_EQ(serving.count(Counter::kIdlePolls), turns);
+}
+
+TEST(WorkerPool, StopsAtTheLimitWhateverIsParked) {
+  auto options = pool_options();
+  options.server.park_for = time::seconds(3600);
+  Serving serving(options);
+  UdpClient client(serving.address());
+  const std::vector<Message> all = js53_units(3000);  // 3 s of waiting
+  send_in_trains(client, all);
+  ASSERT_TRUE(eventually([&] { return serving.count(Counter::kParked) > 2500; }));
+  serving.pool().drain_and_stop(time::milliseconds(1));
+  EXPECT_LT(serving.count(Counter::kReplies), all.size());
+}
+
+}  // namespace
+}  // namespace gnomon::test
