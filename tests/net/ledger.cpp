@@ -52,6 +52,19 @@ std::vector<std::uint16_t> Ledger::machines() const {
   return {machines.begin(), machines.end()};
 }
 
+std::uint64_t Ledger::lowest() const {
+  return std::min_element(ranges_.begin(), ranges_.end(),
+                          [](const auto& x, const auto& y) { return x.first < y.first; })
+      ->first;
+}
+
+std::uint64_t Ledger::highest() const {
+  std::uint64_t highest = 0;
+  for (const IssuedRange& r : ranges_)
+    highest = std::max(highest, r.first + r.count - 1);
+  return highest;
+}
+
 Ledger::Duplicates Ledger::duplicates() const {
   std::vector<IssuedRange> sorted = ranges_;
   tbb::parallel_sort(sorted.begin(), sorted.end(), in_order);

@@ -35,6 +35,10 @@ class Ledger {
   /// (layout, machine, token) triples seen.
   [[nodiscard]] std::size_t rights() const { return last_.size(); }
   [[nodiscard]] std::vector<std::uint16_t> machines() const;
+  /// Lowest and highest ID of all layouts together. Not when empty.
+  [[nodiscard]] std::uint64_t lowest() const;
+  [[nodiscard]] std::uint64_t highest() const;
+  [[nodiscard]] const std::vector<IssuedRange>& ranges() const { return ranges_; }
   [[nodiscard]] std::uint64_t order_violations() const { return order_violations_; }
   [[nodiscard]] const std::string& first_order_violation() const { return first_order_violation_; }
 

@@ -131,20 +131,6 @@ Tally RawClient::exchange(const Load& load, std::chrono::milliseconds patience, 
   return tally;
 }
 
-Tally RawClient::run(const Load& load, std::chrono::steady_clock::time_point until, std::uint64_t max_ids,
-                     Ledger& ledger) {
-  Tally total;
-  while (std::chrono::steady_clock::now() < until && total.ids < max_ids) {
-    const Tally tally = exchange(load, std::chrono::milliseconds(200), ledger);
-    total += tally;
-    if (tally.ok == 0) {  // down or refusing: don't turn the test into a flood
-      pollfd none{-1, 0, 0};
-      poll(&none, 1, 1);
-    }
-  }
-  return total;
-}
-
 std::optional<std::vector<std::byte>> RawClient::send_and_receive(const std::vector<std::byte>& datagram,
                                                                   std::chrono::milliseconds patience) {
   if (send(socket_.get(), datagram.data(), datagram.size(), 0) < 0 && errno != ECONNREFUSED) fail("send");

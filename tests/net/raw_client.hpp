@@ -46,9 +46,6 @@ class RawClient {
 
   /// One batch. Granted ranges go to the ledger in order of receipt.
   Tally exchange(const Load& load, std::chrono::milliseconds patience, Ledger& ledger);
-  /// Batches until `until`, or until `max_ids` were received.
-  Tally run(const Load& load, std::chrono::steady_clock::time_point until, std::uint64_t max_ids, Ledger& ledger);
-
   /// One datagram of anything; the reply to it, if one comes in time.
   std::optional<std::vector<std::byte>> send_and_receive(const std::vector<std::byte>& datagram,
                                                          std::chrono::milliseconds patience);
