@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cmd/gnomon/command_line.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "cmd/gnomon/offline.hpp"
+#include "cmd/text/completion.hpp"
+#include "cmd/text/suggest.hpp"
+#include "platform/version.hpp"
+
+namespace gnomon::cmd {
+namespace {
+
+constexpr const char* kDescription =
+    "gnomon asks for IDs, reads them, and looks at a gnomond.\n"
+    "Exit codes: 0 ok, 1 refused, 2 usage, 3 unreachable, 4 unsynchronised.";
+
+time::SmearedUtc now_utc() {
+  return {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+              .count()};
+}
+
+/// One run of the program. A command's callback stores what is to be done; it is done after all arguments were parsed.
+struct Invocation {
+  CLI::App app{kDescription, "gnomon"};
+  std::istream& in;
+  Output output;
+  std::function<ExitCode()> action;
+};
+
+CLI::App* add_command(Invocation& run, CLI::App& parent, const std::string& name, const std::string& help) {
+  CLI::App* command = parent.add_subcommand(name, help);
+  command->add_flag("--json", run.output.json, "Print JSON instead of text");
+  return command;
+}
+
+/// Options live as long as the app: the callback keeps them.
+template <typename Options, typename Action>
+std::shared_ptr<Options> on_run(Invocation& run, CLI::App* command, Action action) {
+  auto options = std::make_shared<Options>();
+  command->callback(
+      [&run, options, action] { run.action = [&run, options, action] { return action(run, *options); }; });
+  return options;
+}
+
+void add_layout_options(CLI::App* command, LayoutOptions& options, const char* help) {
+  command->add_option("-l,--layout", options.layout, help)->type_name("LAYOUT");
+  command->add_option("--custom", options.custom, "Another layout: NUMBER:NAME:EPOCH:UNIT:TIME/MACHINE/SEQUENCE")
+      ->type_name("LAYOUT")
+      ->allow_extra_args(false);
+  command->add_option("--config", options.config, "Configuration file of gnomond whose custom layouts are known, too")
+      ->type_name("FILE");
+}
+
+void add_decode(Invocation& run) {
+  CLI::App* command = add_command(run, run.app, "decode", "Say when, by which machine and as which an ID was issued");
+  auto options = on_run<DecodeOptions>(
+      run, command, [](Invocation& r, const DecodeOptions& o) { return run_decode(o, r.in, r.output); });
+  command->add_option("ID", options->ids, "IDs, in decimal or after 0x; - reads them from standard input")
+      ->required()
+      ->type_name("ID");
+  add_layout_options(command, options->layouts, "Only this layout, by name or number; else every known one");
+}
+
+void add_encode(Invocation& run) {
+  CLI::App* command = add_command(run, run.app, "encode", "Build the ID with these fields (for queries and tests)");
+  auto options = on_run<EncodeOptions>(
+      run, command, [](Invocation& r, const EncodeOptions& o) { return run_encode(o, now_utc(), r.output); });
+  command->add_option("--time", options->time, "RFC 3339, a date, now, or now-1h; default now")->type_name("TIME");
+  command->add_option("--machine", options->machine, "Machine id; default 0")->type_name("N");
+  command->add_option("--sequence", options->sequence, "Sequence; default 0")->type_name("N");
+  add_layout_options(command, options->layouts, "Layout, by name or number; default snowflake");
+}
+
+void add_range(Invocation& run) {
+  CLI::App* command = add_command(run, run.app, "range", "Turn a span of time into bounds for WHERE id BETWEEN");
+  auto options = on_run<RangeOptions>(
+      run, command, [](Invocation& r, const RangeOptions& o) { return run_range(o, now_utc(), r.output); });
+  command->add_option("--from", options->from, "RFC 3339, a date, now, or now-1h")->required()->type_name("TIME");
+  command->add_option("--to", options->to, "The same; belongs to the range; default now")->type_name("TIME");
+  command->add_option("--column", options->column, "Name of the column; default id")->type_name("NAME");
+  add_layout_options(command, options->layouts, "Layout, by name or number; default snowflake");
+}
+
+void add_layouts(Invocation& run) {
+  CLI::App* command = add_command(run, run.app, "layouts", "Say what layouts can hold and when they are exhausted");
+  auto options = on_run<LayoutsOptions>(
+      run, command, [](Invocation& r, const LayoutsOptions& o) { return run_layouts(o, now_utc(), r.output); });
+  command->add_option("--at", options->at, "What is left at this time; default now")->type_name("TIME");
+  add_layout_options(command, options->layouts, "Only this layout, by name or number");
+}
+
+struct CompletionOptions {
+  std::string shell;
+};
+
+void add_completion(Invocation& run) {
+  CLI::App* command = run.app.add_subcommand("completion", "Print the completion script of a shell");
+  auto options = on_run<CompletionOptions>(run, command, [](Invocation& r, const CompletionOptions& o) {
+    const auto script = completion_script(command_tree(r.app), o.shell);
+    if (!script) return r.output.fail(ExitCode::kUsage, script.error());
+    r.output.out << *script;
+    return ExitCode::kOk;
+  });
+  command->add_option("SHELL", options->shell, "bash, zsh or fish")->required()->type_name("bash|zsh|fish");
+}
+
+/// CLI11 takes an unknown command for a stray argument and says that one is missing; say which word it was instead.
+std::string unknown_command(const CLI::App& app, int argc, const char* const* argv) {
+  if (argc < 2 || std::string_view(argv[1]).starts_with('-')) return {};
+  std::vector<std::string_view> names;
+  for (const CLI::App* command : app.get_subcommands(nullptr))
+    names.push_back(command->get_name());
+  if (std::find(names.begin(), names.end(), argv[1]) != names.end()) return {};
+  return fmt::format("there is no command '{}'{}", argv[1], did_you_mean(argv[1], names));
+}
+
+}  // namespace
+
+ExitCode run_command_line(int argc, const char* const* argv, std::istream& in, std::ostream& out, std::ostream& err) {
+  Invocation run{.in = in, .output = {out, err}, .action = {}};
+  run.app.set_version_flag("--version", fmt::format("gnomon {}", platform::kVersion), "Print the version");
+  run.app.add_flag("--json", run.output.json, "Print JSON instead of text");
+  run.app.require_subcommand(1);
+  run.app.fallthrough();
+  add_decode(run);
+  add_encode(run);
+  add_range(run);
+  add_layouts(run);
+  add_completion(run);
+  try {
+    run.app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) {  // --help, --version
+      (void)run.app.exit(error, out, err);
+      return ExitCode::kOk;
+    }
+    const std::string unknown = unknown_command(run.app, argc, argv);
+    return run.output.fail(ExitCode::kUsage, fmt::format("{}\ngnomon: see gnomon --help, or gnomon COMMAND --help",
+                                                         unknown.empty() ? error.what() : unknown));
+  }
+  return run.action();
+}
+
+}  // namespace gnomon::cmd

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What may stand in an option of type text, beyond being text. Each check returns what is wrong and what to write
+// instead, or an empty string.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <tl/expected.hpp>
+
+#include "oracle/id/layout.hpp"
+
+namespace gnomon::cmd {
+
+[[nodiscard]] std::string instance_fault(std::string_view text);
+[[nodiscard]] std::string endpoint_fault(std::string_view text);
+[[nodiscard]] std::string endpoint_or_empty_fault(std::string_view text);
+[[nodiscard]] std::string cidr_fault(std::string_view text);
+[[nodiscard]] std::string layout_name_fault(std::string_view text);
+[[nodiscard]] std::string store_fault(std::string_view text);
+
+/// NUMBER:NAME:EPOCH:UNIT:TIME/MACHINE/SEQUENCE, e.g. 16:orders:2024-01-01:1ms:41/10/12.
+[[nodiscard]] tl::expected<id::Layout, std::string> parse_layout(std::string_view text);
+/// The same form.
+[[nodiscard]] std::string text_of(const id::Layout& layout);
+
+}  // namespace gnomon::cmd

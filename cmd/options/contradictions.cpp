@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Options that are fine alone and wrong together. Found here, before anything is opened, and not by whatever part of
+// the daemon would stumble over them first.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <initializer_list>
+#include <utility>
+
+#include "cmd/options/checks.hpp"
+#include "cmd/options/resolve.hpp"
+#include "cmd/options/value.hpp"
+#include "oracle/serve/server.hpp"
+#include "platform/endpoint.hpp"
+
+namespace gnomon::cmd {
+namespace {
+
+constexpr std::int64_t kNsPerMs = 1'000'000;
+
+class Judge {
+ public:
+  explicit Judge(const Configuration& configuration) : configuration_(configuration) {}
+
+  [[nodiscard]] const Settings& settings() const { return configuration_.settings; }
+  /// `places` are option names; the first that somebody set stands at the front of the line.
+  void refuse(std::initializer_list<std::pair<std::string_view, std::string_view>> places, const std::string& text) {
+    const Origin* origin = nullptr;
+    for (const auto& [section, key] : places) {
+      const Origin& candidate = configuration_.origins[find_option(section, key).value_or(0)];
+      if (origin == nullptr || origin->kind == Origin::Kind::kDefault) origin = &candidate;
+    }
+    problems_.push_back(origin == nullptr ? text : fmt::format("{}: {}", origin->text(), text));
+  }
+  [[nodiscard]] Problems problems() && { return std::move(problems_); }
+
+ private:
+  const Configuration& configuration_;
+  Problems problems_;
+};
+
+void judge_workers(Judge& judge) {
+  const auto& workers = judge.settings().workers;
+  const auto cpus = static_cast<std::int64_t>(workers.cpus.size());
+  if (cpus != 0 && cpus != workers.count)
+    judge.refuse(
+        {{"workers", "cpus"}, {"workers", "count"}},
+        fmt::format("workers.cpus lists {} CPUs for {} workers; list one per worker, or none", cpus, workers.count));
+  const auto wanted = workers.count * workers.ids_per_worker;
+  const auto& pinned = judge.settings().ids.pinned;
+  if (!pinned.empty() && static_cast<std::int64_t>(pinned.size()) != wanted)
+    judge.refuse({{"ids", "pinned"}, {"workers", "ids_per_worker"}, {"workers", "count"}},
+                 fmt::format("ids.pinned lists {} machine ids, but workers.count x workers.ids_per_worker is {}",
+                             pinned.size(), wanted));
+}
+
+void judge_unit(Judge& judge, const id::Layout& layout) {
+  const auto window_ns = judge.settings().rights.window_ms * kNsPerMs;
+  if (layout.unit.ns > window_ns / 2)
+    judge.refuse({{"rights", "window_ms"}, {"ids", "layouts"}},
+                 fmt::format("the unit of layout {} must be at most half of rights.window_ms ({} ms); raise the window",
+                             layout.name(), judge.settings().rights.window_ms));
+  const auto park_ns = judge.settings().workers.park_for_ms * kNsPerMs;
+  if (layout.unit.ns > window_ns || park_ns > window_ns)
+    judge.refuse({{"workers", "park_for_ms"}, {"rights", "window_ms"}},
+                 "workers.park_for_ms must not be longer than rights.window_ms");
+}
+
+void judge_machine_ids(Judge& judge, const std::vector<id::Layout>& layouts) {
+  const Settings& settings = judge.settings();
+  std::int64_t fit = settings.rights.machine_ids == 0 ? 65'536 : settings.rights.machine_ids;
+  std::string_view narrowest = "rights.machine_ids";
+  for (const id::Layout& layout : layouts) {
+    const auto machines = static_cast<std::int64_t>(layout.machines());
+    if (settings.rights.machine_ids > machines)
+      judge.refuse({{"rights", "machine_ids"}, {"ids", "layouts"}},
+                   fmt::format("rights.machine_ids is {}, but layout {} has room for {} machine ids only",
+                               settings.rights.machine_ids, layout.name(), machines));
+    if (machines >= fit) continue;
+    fit = machines;
+    narrowest = layout.name();
+  }
+  const std::int64_t wanted = settings.workers.count * settings.workers.ids_per_worker;
+  if (wanted > fit)
+    judge.refuse({{"workers", "count"}, {"workers", "ids_per_worker"}, {"rights", "machine_ids"}},
+                 fmt::format("{} machine ids are needed (workers.count x workers.ids_per_worker), and {} allows {}",
+                             wanted, narrowest, fit));
+  for (const std::int64_t pinned : settings.ids.pinned)
+    if (pinned >= fit)
+      judge.refuse({{"ids", "pinned"}}, fmt::format("machine id {} of ids.pinned is too large: {} allows 0 to {}",
+                                                    pinned, narrowest, fit - 1));
+}
+
+void judge_layouts(Judge& judge) {
+  const auto layouts = served_layouts(judge.settings());
+  if (!layouts) {
+    judge.refuse({{"ids", "layouts"}}, layouts.error());
+    return;
+  }
+  if (layouts->size() > serve::Server::kMaxLayouts)
+    judge.refuse({{"ids", "layouts"}}, fmt::format("{} layouts are listed; a server has room for {}", layouts->size(),
+                                                   serve::Server::kMaxLayouts));
+  for (const id::Layout& layout : *layouts)
+    judge_unit(judge, layout);
+  judge_machine_ids(judge, *layouts);
+}
+
+void judge_access(Judge& judge) {
+  const auto& access = judge.settings().access;
+  if (access.auth == "always" && access.keys_file.empty())
+    judge.refuse({{"access", "auth"}},
+                 "access.auth is always, but access.keys_file names no keys: nobody could be served");
+  if (access.auth == "never" || !access.keys_file.empty()) return;
+  for (const std::string& text : judge.settings().server.listen) {
+    const auto endpoint = platform::parse_endpoint(text);
+    if (!endpoint || endpoint->address.is_loopback()) continue;
+    judge.refuse(
+        {{"server", "listen"}},
+        fmt::format("server.listen has {}, which others than this host can reach, and they must authenticate: name "
+                    "a file of keys with access.keys_file, or say access.auth = \"never\" if any host may ask",
+                    text));
+    return;
+  }
+}
+
+}  // namespace
+
+tl::expected<std::vector<id::Layout>, std::string> served_layouts(const Settings& settings) {
+  std::vector<id::Layout> known = settings.ids.custom;
+  for (const id::Layout& layout : id::builtin_layouts())
+    known.push_back(layout);
+  std::vector<id::Layout> served;
+  for (const std::string& word : settings.ids.layouts) {
+    const auto found = std::find_if(known.begin(), known.end(), [&](const id::Layout& layout) {
+      return layout.name() == word || fmt::format("{}", layout.number.value) == word;
+    });
+    if (found == known.end()) {
+      std::string names;
+      for (const id::Layout& layout : known)
+        names += fmt::format("{}{}", names.empty() ? "" : ", ", layout.name());
+      return tl::make_unexpected(
+          fmt::format("ids.layouts names '{}', which is none of {}; define it under [[ids.custom]]", word, names));
+    }
+    if (std::find(served.begin(), served.end(), *found) != served.end())
+      return tl::make_unexpected(fmt::format("ids.layouts names layout {} twice", found->name()));
+    served.push_back(*found);
+  }
+  return served;
+}
+
+Problems contradictions(const Configuration& configuration) {
+  Judge judge(configuration);
+  const Settings& settings = configuration.settings;
+  if (settings.server.listen.empty())
+    judge.refuse({{"server", "listen"}}, "server.listen is empty: name at least one address");
+  if (settings.ids.layouts.empty())
+    judge.refuse({{"ids", "layouts"}}, "ids.layouts is empty: name at least one layout");
+  for (const id::Layout& custom : settings.ids.custom)
+    for (const id::Layout& builtin : id::builtin_layouts())
+      if (custom.name() == builtin.name())
+        judge.refuse({{"ids", "custom"}},
+                     fmt::format("the name {} belongs to a built-in layout; choose another", custom.name()));
+  judge_workers(judge);
+  judge_layouts(judge);
+  judge_access(judge);
+  return std::move(judge).problems();
+}
+
+}  // namespace gnomon::cmd

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the table says to people: the help text, the sample configuration and the reference page.
+#pragma once
+
+#include <string>
+
+namespace gnomon::cmd {
+
+/// The options as flags, by section, for `gnomond --help`.
+[[nodiscard]] std::string option_help();
+/// A configuration file with every option, commented out, at its default.
+[[nodiscard]] std::string sample_configuration();
+/// docs/options.md.
+[[nodiscard]] std::string option_reference();
+
+}  // namespace gnomon::cmd

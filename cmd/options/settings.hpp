@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the options say once file, environment and flags have been merged: every field is filled, in bounds and of its
+// type. The rows of table.cpp point here; defaults stand there and nowhere else.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "oracle/id/layout.hpp"
+
+namespace gnomon::cmd {
+
+struct Settings {
+  struct {
+    std::string instance;
+    std::vector<std::string> listen;
+  } server;
+  struct {
+    std::int64_t count = 0;
+    std::vector<std::int64_t> cpus;
+    std::int64_t ids_per_worker = 0;
+    std::string poll;
+    std::int64_t busy_poll_us = 0;
+    std::int64_t park_limit = 0;
+    std::int64_t park_for_ms = 0;
+    bool gro = false;
+    bool lock_memory = false;
+  } workers;
+  struct {
+    std::vector<std::string> layouts;
+    std::vector<id::Layout> custom;
+    bool rotating_start = false;
+    std::vector<std::int64_t> pinned;
+  } ids;
+  struct {
+    std::int64_t window_ms = 0;
+    std::int64_t max_lead_ms = 0;
+    std::string lead_policy;
+    std::int64_t machine_ids = 0;
+  } rights;
+  struct {
+    std::string url;
+  } store;
+  struct {
+    std::string dir;
+  } state;
+  struct {
+    std::string source;
+    std::int64_t bound_us = 0;
+    std::int64_t confirm_ms = 0;
+    std::string offset_file;
+  } clock;
+  struct {
+    std::vector<std::string> allow;
+    std::vector<std::string> deny;
+    std::int64_t rate_per_source = 0;
+    std::int64_t rate_burst = 0;
+    std::string auth;
+    std::string keys_file;
+  } access;
+  struct {
+    std::string socket;
+    std::string socket_mode;
+  } control;
+  struct {
+    std::string listen;
+  } metrics;
+  struct {
+    std::string level;
+    std::string format;
+  } log;
+};
+
+/// Where the value of a row lives.
+using Field = std::variant<bool*, std::int64_t*, std::string*, std::vector<std::int64_t>*, std::vector<std::string>*,
+                           std::vector<id::Layout>*>;
+/// The value of one option: the same types, in the same order.
+using Value = std::variant<bool, std::int64_t, std::string, std::vector<std::int64_t>, std::vector<std::string>,
+                           std::vector<id::Layout>>;
+
+}  // namespace gnomon::cmd

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cmd/options/table.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+
+#include "cmd/options/checks.hpp"
+#include "oracle/mint/right.hpp"
+#include "oracle/page/rights_page.hpp"
+
+namespace gnomon::cmd {
+namespace {
+
+constexpr std::int64_t kMaxWorkers = page::kMaxWorkers;
+constexpr std::int64_t kMaxIdsPerWorker = mint::kMaxRightsPerWorker;
+constexpr std::int64_t kMachineIds = 65'536;
+
+// A row's field, written as the path in Settings.
+#define GNOMON_FIELD(path) [](Settings& s) -> Field { return &s.path; }
+
+constexpr std::array kTable{
+    OptionRow{
+        .section = "server",
+        .key = "instance",
+        .field = GNOMON_FIELD(server.instance),
+        .default_text = "main",
+        .fault = instance_fault,
+        .help =
+            "Name of this daemon on its host: it names the shared pages, the lock and the status socket. Two daemons "
+            "of one name don't start."},
+    OptionRow{
+        .section = "server",
+        .key = "listen",
+        .field = GNOMON_FIELD(server.listen),
+        .default_text = "127.0.0.1:14666,[::1]:14666",
+        .fault = endpoint_fault,
+        .help =
+            "UDP addresses to answer on. Port 0 takes a free one and reports it. An IPv6 default is left out, with a "
+            "note, where the host has no IPv6."},
+
+    OptionRow{.section = "workers",
+              .key = "count",
+              .field = GNOMON_FIELD(workers.count),
+              .default_text = "1",
+              .min = 1,
+              .max = kMaxWorkers,
+              .help = "Worker threads; the kernel spreads clients over them (SO_REUSEPORT)."},
+    OptionRow{.section = "workers",
+              .key = "cpus",
+              .field = GNOMON_FIELD(workers.cpus),
+              .min = 0,
+              .max = 1023,
+              .help = "CPUs that the workers are pinned to, one per worker. Empty: the scheduler decides."},
+    OptionRow{.section = "workers",
+              .key = "ids_per_worker",
+              .field = GNOMON_FIELD(workers.ids_per_worker),
+              .default_text = "1",
+              .min = 1,
+              .max = kMaxIdsPerWorker,
+              .help = "Machine ids per worker. One id gives 4.096 M snowflake IDs/s; more ids give more."},
+    OptionRow{.section = "workers",
+              .key = "poll",
+              .field = GNOMON_FIELD(workers.poll),
+              .default_text = "block",
+              .choices = "block|spin",
+              .help = "How an idle worker waits: block sleeps in the kernel, spin burns its CPU for a lower latency."},
+    OptionRow{
+        .section = "workers",
+        .key = "busy_poll_us",
+        .field = GNOMON_FIELD(workers.busy_poll_us),
+        .unit = "us",
+        .default_text = "0",
+        .min = 0,
+        .max = 1000,
+        .help = "SO_BUSY_POLL of the sockets: how long the kernel polls the driver before a worker sleeps. 0: off."},
+    OptionRow{.section = "workers",
+              .key = "park_limit",
+              .field = GNOMON_FIELD(workers.park_limit),
+              .default_text = "8192",
+              .min = 1,
+              .max = 1'048'576,
+              .help = "Requests per worker and layout that may wait for the next unit; past it the answer is busy."},
+    OptionRow{.section = "workers",
+              .key = "park_for_ms",
+              .field = GNOMON_FIELD(workers.park_for_ms),
+              .unit = "ms",
+              .default_text = "20",
+              .min = 1,
+              .max = 10'000,
+              .help = "The longest that a request may wait there; if it would take longer the answer is busy at once."},
+    OptionRow{.section = "workers",
+              .key = "gro",
+              .field = GNOMON_FIELD(workers.gro),
+              .default_text = "true",
+              .help = "Let the kernel hand over several datagrams of one client at once (UDP_GRO)."},
+    OptionRow{.section = "workers",
+              .key = "lock_memory",
+              .field = GNOMON_FIELD(workers.lock_memory),
+              .default_text = "false",
+              .help = "Lock all memory (mlockall), so that no answer waits for a page fault. Needs LimitMEMLOCK."},
+
+    OptionRow{.section = "ids",
+              .key = "layouts",
+              .field = GNOMON_FIELD(ids.layouts),
+              .default_text = "snowflake,instagram",
+              .fault = layout_name_fault,
+              .help = "Layouts to serve, by name or number: snowflake (1), instagram (2), js53 (3), and custom ones."},
+    OptionRow{.section = "ids",
+              .key = "custom",
+              .field = GNOMON_FIELD(ids.custom),
+              .help =
+                  "Custom layouts. In the file each is a table [[ids.custom]] with number (16 to 255), name, epoch (a "
+                  "date), unit (1us to 10s) and bits ([time, machine, sequence]); elsewhere "
+                  "NUMBER:NAME:EPOCH:UNIT:TIME/MACHINE/SEQUENCE. A layout can't be changed once it was used."},
+    OptionRow{
+        .section = "ids",
+        .key = "rotating_start",
+        .field = GNOMON_FIELD(ids.rotating_start),
+        .default_text = "false",
+        .help =
+            "Start each unit's sequence somewhere in its lower half, so that IDs taken at low load spread over shards "
+            "that look at the low bits. Costs up to half of a unit's capacity."},
+    OptionRow{
+        .section = "ids",
+        .key = "pinned",
+        .field = GNOMON_FIELD(ids.pinned),
+        .min = 0,
+        .max = kMachineIds - 1,
+        .help = "Machine ids to use, exactly workers.count x workers.ids_per_worker of them. Empty: the free ones that "
+                "were unused for longest. After a crash a pinned id waits until its last window is past."},
+
+    OptionRow{
+        .section = "rights",
+        .key = "window_ms",
+        .field = GNOMON_FIELD(rights.window_ms),
+        .unit = "ms",
+        .default_text = "10000",
+        .min = 1'000,
+        .max = 600'000,
+        .help =
+            "How far ahead the store commits what a worker may use. Longer bridges longer pauses of the store; what "
+            "is left of it after a crash delays the reuse of that machine id."},
+    OptionRow{
+        .section = "rights",
+        .key = "max_lead_ms",
+        .field = GNOMON_FIELD(rights.max_lead_ms),
+        .unit = "ms",
+        .default_text = "1000",
+        .min = 0,
+        .max = 60'000,
+        .help =
+            "How far the ordering timeline may run ahead of a clock that was set back, before lead_policy applies."},
+    OptionRow{.section = "rights",
+              .key = "lead_policy",
+              .field = GNOMON_FIELD(rights.lead_policy),
+              .default_text = "refuse",
+              .choices = "refuse|rotate",
+              .help =
+                  "Beyond max_lead_ms: refuse answers clock_behind until the clock has caught up; rotate takes fresh "
+                  "machine ids at the right time (unique, but not ordered with the IDs of the false future)."},
+    OptionRow{.section = "rights",
+              .key = "machine_ids",
+              .field = GNOMON_FIELD(rights.machine_ids),
+              .default_text = "0",
+              .min = 0,
+              .max = kMachineIds,
+              .help = "Use only the machine ids below this. 0: all that fit every served layout."},
+
+    OptionRow{.section = "store",
+              .key = "url",
+              .field = GNOMON_FIELD(store.url),
+              .fault = store_fault,
+              .help = "Where rights are kept: sqlite:PATH. Empty: gnomon.db in state.dir."},
+    OptionRow{
+        .section = "state",
+        .key = "dir",
+        .field = GNOMON_FIELD(state.dir),
+        .help = "Directory of the journal and of the default store. Empty: /var/lib/gnomon if it can be written, else "
+                "$XDG_STATE_HOME/gnomon, else ~/.local/state/gnomon."},
+
+    OptionRow{.section = "clock",
+              .key = "source",
+              .field = GNOMON_FIELD(clock.source),
+              .default_text = "system",
+              .choices = "system",
+              .help = "What tells the time: the system clock."},
+    OptionRow{.section = "clock",
+              .key = "bound_us",
+              .field = GNOMON_FIELD(clock.bound_us),
+              .unit = "us",
+              .default_text = "100000",
+              .min = 1,
+              .max = 60'000'000,
+              .help =
+                  "How wrong the source may be, by the operator's word. It is published, and nothing about uniqueness "
+                  "depends on it."},
+    OptionRow{
+        .section = "clock",
+        .key = "confirm_ms",
+        .field = GNOMON_FIELD(clock.confirm_ms),
+        .unit = "ms",
+        .default_text = "10000",
+        .min = 0,
+        .max = 3'600'000,
+        .help =
+            "How long the source must insist on a forward jump that the cycle counter denies, before it is followed."},
+    OptionRow{.section = "clock",
+              .key = "offset_file",
+              .field = GNOMON_FIELD(clock.offset_file),
+              .help = "For rehearsals only: add the nanoseconds that stand in this file to the source."},
+
+    OptionRow{.section = "access",
+              .key = "allow",
+              .field = GNOMON_FIELD(access.allow),
+              .fault = cidr_fault,
+              .reloadable = true,
+              .help = "Networks (CIDR) that are served. Empty: everybody that is not denied."},
+    OptionRow{.section = "access",
+              .key = "deny",
+              .field = GNOMON_FIELD(access.deny),
+              .fault = cidr_fault,
+              .reloadable = true,
+              .help = "Networks (CIDR) that are not served; wins over allow."},
+    OptionRow{
+        .section = "access",
+        .key = "rate_per_source",
+        .field = GNOMON_FIELD(access.rate_per_source),
+        .unit = "messages/s",
+        .default_text = "0",
+        .min = 0,
+        .max = 1'000'000'000,
+        .reloadable = true,
+        .help = "Most messages per second, source address (IPv6: /64) and worker; the rest is dropped. 0: no limit."},
+    OptionRow{.section = "access",
+              .key = "rate_burst",
+              .field = GNOMON_FIELD(access.rate_burst),
+              .unit = "messages",
+              .default_text = "1024",
+              .min = 22,
+              .max = 1'000'000,
+              .reloadable = true,
+              .help = "How many messages of one source may come at once under that limit."},
+    OptionRow{.section = "access",
+              .key = "auth",
+              .field = GNOMON_FIELD(access.auth),
+              .default_text = "loopback",
+              .choices = "loopback|always|never",
+              .reloadable = true,
+              .help =
+                  "Who must authenticate: loopback exempts 127.0.0.0/8 and ::1 and nobody else, always exempts nobody, "
+                  "never exempts everybody."},
+    OptionRow{
+        .section = "access",
+        .key = "keys_file",
+        .field = GNOMON_FIELD(access.keys_file),
+        .reloadable = true,
+        .help =
+            "File of the shared keys, one 'KEY_ID HEX' per line: an id of 1 to 65535 and 32 hexadecimal digits. Nobody "
+            "but its owner may have access to it."},
+
+    OptionRow{
+        .section = "control",
+        .key = "socket",
+        .field = GNOMON_FIELD(control.socket),
+        .help = "Unix socket of the status service. Empty: INSTANCE.sock in the runtime directory ($RUNTIME_DIRECTORY, "
+                "$XDG_RUNTIME_DIR/gnomon, /run/gnomon or /tmp/gnomon-UID)."},
+    OptionRow{.section = "control",
+              .key = "socket_mode",
+              .field = GNOMON_FIELD(control.socket_mode),
+              .default_text = "owner",
+              .choices = "owner|group",
+              .help = "Who may connect to it: the daemon's user (0600), or its group as well (0660)."},
+    OptionRow{.section = "metrics",
+              .key = "listen",
+              .field = GNOMON_FIELD(metrics.listen),
+              .default_text = "127.0.0.1:14668",
+              .fault = endpoint_or_empty_fault,
+              .help = "TCP address of the Prometheus endpoint /metrics. Port 0 takes a free one. Empty: off."},
+
+    OptionRow{.section = "log",
+              .key = "level",
+              .field = GNOMON_FIELD(log.level),
+              .default_text = "info",
+              .choices = "trace|debug|info|warn|error",
+              .reloadable = true,
+              .help = "The least important messages that are written."},
+    OptionRow{.section = "log",
+              .key = "format",
+              .field = GNOMON_FIELD(log.format),
+              .default_text = "text",
+              .choices = "text|json",
+              .help = "Log lines for people, or one JSON object a line."},
+};
+#undef GNOMON_FIELD
+
+constexpr std::array kSections{
+    SectionInfo{"server", "Who this daemon is and where it answers."},
+    SectionInfo{"workers", "The threads that answer."},
+    SectionInfo{"ids", "What is issued."},
+    SectionInfo{"rights", "The windows that make IDs unique (docs/architecture.md)."},
+    SectionInfo{"store", "Where rights are kept."},
+    SectionInfo{"state", "Where files are kept."},
+    SectionInfo{"clock", "What time it is."},
+    SectionInfo{"access", "Who may ask. All of it can be changed with SIGHUP (systemctl reload gnomond)."},
+    SectionInfo{"control", "The status service for `gnomon status`."},
+    SectionInfo{"metrics", "The Prometheus endpoint."},
+    SectionInfo{"log", "What is written to standard error, or to the journal."},
+};
+
+std::string joined(std::string_view first, std::string_view second, char between, bool upper) {
+  std::string out(first);
+  out += between;
+  for (const char c : second)
+    out += c == '_' ? between : c;
+  if (upper)
+    for (char& c : out)
+      c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return out;
+}
+
+}  // namespace
+
+OptionType OptionRow::type() const {
+  static constexpr std::array kTypes{OptionType::kBool,        OptionType::kInteger,  OptionType::kText,
+                                     OptionType::kIntegerList, OptionType::kTextList, OptionType::kLayoutList};
+  Settings settings;
+  const OptionType type = kTypes.at(field(settings).index());
+  return type == OptionType::kText && !choices.empty() ? OptionType::kChoice : type;
+}
+
+std::string OptionRow::name() const { return fmt::format("{}.{}", section, key); }
+std::string OptionRow::flag() const { return "--" + joined(section, key, '-', false); }
+std::string OptionRow::environment() const { return "GNOMON_" + joined(section, key, '_', true); }
+
+std::vector<std::string_view> OptionRow::choice_list() const {
+  std::vector<std::string_view> out;
+  for (std::string_view rest = choices; !rest.empty();) {
+    const std::size_t bar = std::min(rest.find('|'), rest.size());
+    out.push_back(rest.substr(0, bar));
+    rest.remove_prefix(std::min(bar + 1, rest.size()));
+  }
+  return out;
+}
+
+std::string OptionRow::type_text() const {
+  switch (type()) {
+    case OptionType::kBool: return "true or false";
+    case OptionType::kInteger: return fmt::format("integer, {} to {}{}{}", min, max, unit.empty() ? "" : " ", unit);
+    case OptionType::kChoice: {
+      std::string out;
+      for (const std::string_view choice : choice_list())
+        out += fmt::format("{}{}", out.empty() ? "" : ", ", choice);
+      return out;
+    }
+    case OptionType::kText: return "text";
+    case OptionType::kIntegerList: return fmt::format("list of integers, {} to {}", min, max);
+    case OptionType::kTextList: return "list of texts";
+    case OptionType::kLayoutList: return "list of layouts";
+  }
+  return {};
+}
+
+std::span<const OptionRow> option_table() { return kTable; }
+std::span<const SectionInfo> option_sections() { return kSections; }
+
+std::optional<std::size_t> find_option(std::string_view section, std::string_view key) {
+  const auto found = std::find_if(kTable.begin(), kTable.end(),
+                                  [&](const OptionRow& row) { return row.section == section && row.key == key; });
+  if (found == kTable.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - kTable.begin());
+}
+
+}  // namespace gnomon::cmd
