@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The wiring from samples to the published record, in virtual time: a counter of 1 GHz and a source that does as told.
+#include "ptp/clock_estimator.hpp"
+
+#include <gtest/gtest.h>
+
+namespace gnomon::ptp {
+namespace {
+
+using mint::OrderingState;
+
+constexpr std::int64_t kEpochNs = 1'700'000'000'000'000'000;
+constexpr std::int64_t kTickNs = 10'000'000;
+constexpr std::uint64_t kFirstCycle = 5'000'000;
+
+mint::OrderingOptions options() {
+  mint::OrderingOptions o;
+  o.nominal = time::CycleRate::from_hz(1'000'000'000);
+  return o;
+}
+
+/// One nanosecond is one cycle; the source is off by `offset`, and uptime drifts by `uptime_ppm`.
+class Bench {
+ public:
+  explicit Bench(const mint::OrderingOptions& o = options()) : estimator(o) {}
+
+  const page::ClockRecord& tick(std::int64_t ticks = 1) {
+    for (std::int64_t i = 0; i < ticks; ++i) {
+      now_ns += kTickNs;
+      estimator.step(next_sample(), uptime());
+    }
+    return estimator.record();
+  }
+  [[nodiscard]] tl::expected<SourceSample, SourceError> next_sample() const {
+    if (fail) return tl::make_unexpected(SourceError{SourceFault::kUnreadable, "told to fail"});
+    const std::uint64_t middle = cycles().count;
+    return SourceSample{
+        {middle - width / 2}, {middle + width / 2}, {kEpochNs + now_ns + offset_ns}, time::microseconds(50)};
+  }
+  [[nodiscard]] UptimeReading uptime() const {
+    return {cycles(), {now_ns + now_ns / 1'000'000 * uptime_ppm + uptime_step_ns}};
+  }
+  [[nodiscard]] time::Cycles cycles(std::int64_t later_ns = 0) const {
+    return {kFirstCycle + static_cast<std::uint64_t>(now_ns + later_ns)};
+  }
+
+  ClockEstimator estimator;
+  std::int64_t now_ns = 0;
+  std::int64_t offset_ns = 0;
+  std::int64_t uptime_ppm = 0;
+  std::int64_t uptime_step_ns = 0;
+  std::uint64_t width = 200;
+  bool fail = false;
+};
+
+TEST(ClockEstimator, PublishesTheSourceFromTheFirstSampleOn) {
+  Bench bench;
+  const page::ClockRecord& record = bench.tick();
+  EXPECT_EQ(record.ordering.state, OrderingState::kFollowing);
+  EXPECT_EQ(record.ordering.line.at(bench.cycles()).ns, kEpochNs + bench.now_ns);
+  EXPECT_EQ(record.ordering.line.at(bench.cycles(3'000)).ns, kEpochNs + bench.now_ns + 3'000);
+  EXPECT_EQ(record.uptime.at(bench.cycles(3'000)).ns, bench.now_ns + 3'000);
+  EXPECT_EQ(record.readings, 1U);
+  EXPECT_EQ(record.failed_readings, 0U);
+}
+
+TEST(ClockEstimator, AddsHalfTheWidthOfTheReadingToTheBound) {
+  Bench bench;
+  EXPECT_EQ(bench.tick().source_bound.ns, 50'000 + 101);
+  bench.width = 20'000;
+  EXPECT_EQ(bench.tick().source_bound.ns, 50'000 + 10'001);
+}
+
+TEST(ClockEstimator, RunsOnWhileTheSourceFails) {
+  Bench bench;
+  bench.tick(10);
+  bench.fail = true;
+  const page::ClockRecord& record = bench.tick(500);
+  EXPECT_EQ(record.ordering.state, OrderingState::kFollowing);
+  EXPECT_EQ(record.ordering.line.at(bench.cycles()).ns, kEpochNs + bench.now_ns);
+  EXPECT_EQ(record.uptime.at(bench.cycles()).ns, bench.now_ns);
+  EXPECT_EQ(record.readings, 10U);
+  EXPECT_EQ(record.failed_readings, 500U);
+  bench.fail = false;
+  EXPECT_EQ(bench.tick().readings, 11U);
+}
+
+TEST(ClockEstimator, SaysNothingBeforeTheFirstGoodSample) {
+  Bench bench;
+  bench.fail = true;
+  bench.tick(3);
+  EXPECT_EQ(bench.estimator.record().ordering.state, OrderingState::kNoTime);
+  EXPECT_EQ(bench.estimator.record().uptime.at(bench.cycles()).ns, bench.now_ns)
+      << "uptime does not hang on the source";
+}
+
+TEST(ClockEstimator, NeverStepsBackWhateverTheSourceDoes) {
+  Bench bench;
+  bench.tick(5);
+  for (const std::int64_t step : {-1'000'000LL, -1'000'000'000LL, -3'600'000'000'000LL, 86'400'000'000'000LL, 0LL}) {
+    bench.offset_ns = step;
+    for (int i = 0; i < 100; ++i) {
+      const auto before = bench.estimator.record().ordering.line.at(bench.cycles(kTickNs));
+      bench.tick();
+      ASSERT_GE(bench.estimator.record().ordering.line.at(bench.cycles()), before) << step;
+    }
+  }
+}
+
+TEST(ClockEstimator, IsBehindWhileTheSourceIsTooFarBack) {
+  Bench bench;
+  bench.tick(5);
+  bench.offset_ns = -10'000'000'000;
+  EXPECT_EQ(bench.tick().ordering.state, OrderingState::kBehind);
+  EXPECT_GT(bench.estimator.record().ordering.behind_for, time::seconds(8));
+  bench.offset_ns = 0;
+  EXPECT_EQ(bench.tick(5).ordering.state, OrderingState::kFollowing);
+}
+
+TEST(ClockEstimator, StartsANewEraAtTheNextGoodSampleOnly) {
+  Bench bench;
+  bench.tick(5);
+  const mint::Era first = bench.estimator.record().ordering.era;
+  bench.offset_ns = -3'600'000'000'000;
+  bench.tick(5);
+  EXPECT_EQ(bench.estimator.record().ordering.state, OrderingState::kBehind);
+
+  bench.estimator.start_new_era();
+  bench.fail = true;
+  EXPECT_EQ(bench.tick().ordering.era, first) << "nothing to start it at";
+  bench.fail = false;
+  const page::ClockRecord& record = bench.tick();
+  EXPECT_EQ(record.ordering.era.value, first.value + 1);
+  EXPECT_EQ(record.ordering.state, OrderingState::kFollowing);
+  EXPECT_EQ(record.ordering.line.at(bench.cycles()).ns, kEpochNs + bench.now_ns + bench.offset_ns);
+  EXPECT_EQ(bench.tick(5).ordering.era.value, first.value + 1) << "once per request";
+}
+
+TEST(UptimeTimeline, ConvergesOnADriftingCounterWithoutSteppingBack) {
+  for (const std::int64_t ppm : {-200LL, 200LL}) {
+    Bench bench;
+    bench.uptime_ppm = ppm;
+    bench.tick();
+    for (int i = 0; i < 6000; ++i) {
+      const auto before = bench.estimator.record().uptime.at(bench.cycles(kTickNs));
+      bench.tick();
+      ASSERT_GE(bench.estimator.record().uptime.at(bench.cycles()), before);
+    }
+    const time::Duration error = bench.estimator.record().uptime.at(bench.cycles()) - bench.uptime().uptime;
+    EXPECT_LT(std::abs(error.ns), 300'000) << ppm << " ppm, after a minute";
+  }
+}
+
+TEST(UptimeTimeline, StepsAheadAfterASuspend) {
+  Bench bench;
+  bench.tick(10);
+  bench.uptime_step_ns = 3'600'000'000'000;  // slept for an hour; the counter did not run
+  bench.tick();
+  EXPECT_EQ(bench.estimator.record().uptime.at(bench.cycles()).ns,
+            bench.now_ns + bench.uptime_step_ns);
+}
+
+TEST(UptimeTimeline, IgnoresAReadingFromBeforeItsAnchor) {
+  UptimeTimeline line(options().nominal);
+  line.step({{1000}, {500}});
+  EXPECT_EQ(line.step({{900}, {9'000'000'000}}).at({1000}).ns, 500);
+}
+
+}  // namespace
+}  // namespace gnomon::ptp

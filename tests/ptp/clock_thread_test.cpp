@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The thread around the estimator: real counter, real threads, a source that does as told.
+#include "ptp/clock_thread.hpp"
+
+#include <gtest/gtest.h>
+#include <time.h>
+
+#include <chrono>
+#include <functional>
+
+#include "platform/cycle_counter.hpp"
+#include "ptp/system_source.hpp"
+
+namespace gnomon::ptp {
+namespace {
+
+bool eventually(const std::function<bool()>& condition) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+/// The system clock, shifted or failing as its owner says.
+class ToldSource final : public TimeSource {
+ public:
+  struct Orders {
+    std::atomic<bool> fail{false};
+    std::atomic<std::int64_t> offset_ns{0};
+  };
+  explicit ToldSource(std::shared_ptr<Orders> orders) : orders_(std::move(orders)) {}
+
+  tl::expected<SourceSample, SourceError> sample() override {
+    if (orders_->fail) return tl::make_unexpected(SourceError{SourceFault::kNotSynchronised, "told to fail"});
+    auto sample = inner_.sample();
+    if (sample) sample->reading = sample->reading + time::nanoseconds(orders_->offset_ns);
+    return sample;
+  }
+  std::string describe() const override { return "told source"; }
+
+ private:
+  SystemSource inner_{time::milliseconds(1)};
+  std::shared_ptr<Orders> orders_;
+};
+
+class ClockThreadTest : public testing::Test {
+ protected:
+  std::unique_ptr<TimeSource> source() { return std::make_unique<ToldSource>(orders); }
+  page::ClockRecord record() const {
+    page::ClockRecord out;
+    std::uint64_t version = 0;
+    EXPECT_TRUE(page->record.try_read(out, version));
+    return out;
+  }
+
+  std::shared_ptr<ToldSource::Orders> orders = std::make_shared<ToldSource::Orders>();
+  std::unique_ptr<page::ClockPage> page = std::make_unique<page::ClockPage>();
+};
+
+TEST_F(ClockThreadTest, HasPublishedOnceItHasStarted) {
+  ClockThread clock({}, source(), *page);
+  EXPECT_EQ(page->record.version(), 0U);
+  ASSERT_TRUE(clock.start());
+  const page::ClockRecord first = record();
+  EXPECT_EQ(first.ordering.state, mint::OrderingState::kFollowing);
+  EXPECT_GE(first.source_bound, time::milliseconds(1));
+  EXPECT_GT(clock.calibration().hz, 0U);
+
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  const std::int64_t system_ns = std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+  EXPECT_LT(std::abs(first.ordering.line.at(platform::read_cycles()).ns - system_ns), 1'000'000'000);
+  EXPECT_TRUE(eventually([&] { return record().readings > 20; }));
+  EXPECT_EQ(clock.start().error().fault, ClockStartFault::kAlreadyStarted);
+}
+
+TEST_F(ClockThreadTest, CountsFailuresAndRunsOn) {
+  ClockThread clock({}, source(), *page);
+  ASSERT_TRUE(clock.start());
+  EXPECT_EQ(clock.last_failure(), "");
+  orders->fail = true;
+  ASSERT_TRUE(eventually([&] { return record().failed_readings > 3; }));
+  const page::ClockRecord failing = record();
+  EXPECT_EQ(failing.ordering.state, mint::OrderingState::kFollowing);
+  EXPECT_EQ(clock.last_failure(), "told to fail");
+  orders->fail = false;
+  EXPECT_TRUE(eventually([&] { return record().readings > failing.readings + 3; }));
+}
+
+TEST_F(ClockThreadTest, DoesNotStartWithoutTime) {
+  orders->fail = true;
+  ClockThread clock({.ordering = {}, .interval = time::milliseconds(1), .start_limit = time::milliseconds(30)},
+                    source(), *page);
+  const auto started = clock.start();
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().fault, ClockStartFault::kSource);
+  EXPECT_NE(started.error().text.find("told to fail"), std::string::npos);
+}
+
+TEST_F(ClockThreadTest, StartsANewEraOnRequest) {
+  ClockThread clock({}, source(), *page);
+  ASSERT_TRUE(clock.start());
+  orders->offset_ns = -3'600'000'000'000;
+  ASSERT_TRUE(eventually([&] { return record().ordering.state == mint::OrderingState::kBehind; }));
+  const page::ClockRecord behind = record();
+  clock.request_new_era();
+  ASSERT_TRUE(eventually([&] { return record().ordering.era > behind.ordering.era; }));
+  EXPECT_EQ(record().ordering.state, mint::OrderingState::kFollowing);
+  EXPECT_LT(record().ordering.line.at(platform::read_cycles()), behind.ordering.line.at_anchor - time::seconds(3000));
+}
+
+TEST_F(ClockThreadTest, LeavesItsLastRecordWhenItStops) {
+  ClockThread clock({}, source(), *page);
+  ASSERT_TRUE(clock.start());
+  clock.stop();
+  clock.stop();
+  const std::uint64_t version = page->record.version();
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(page->record.version(), version);
+  EXPECT_EQ(record().ordering.state, mint::OrderingState::kFollowing);
+}
+
+}  // namespace
+}  // namespace gnomon::ptp
