@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The client: IDs from gnomon servers, for any number of threads.
+//
+//   auto client = Client::connect({.servers = {"127.0.0.1:14666"}});
+//   auto id = client->next_id(gnomon::id::kSnowflake);
+//
+// One thread per client does all input and output. Calls of many threads share datagrams (up to 22 in one), and a call
+// that is alone goes out at once: nothing waits for company. A server that does not answer, or can't, is left for the
+// next one; a call fails only at its deadline, or at once when no server could ever grant it.
+//
+// Order. IDs are unique, always. What else you may rely on: of two calls, one made after the other returned, the later
+// one gets larger IDs if both were answered by the same worker of the same server. With one server, one worker and
+// sockets_per_server = 1 that is every such pair; after a switch to another server, between sockets, and between calls
+// that overlap in time (two threads) there is no order at all. The ranges of one `next_ids` come in the order granted.
+//
+// Fork. A child may go on using the object: at its first call there the client notices, drops what it had and starts
+// again with its own sockets, request ids and thread. Calls that were pending in the parent complete in the parent
+// only.
+//
+// Thread rule: every method may be called from any thread, also from callbacks, except that a callback must not make a
+// blocking call (it runs on the thread which would have to answer it; such a call is refused with kBadArgument) and
+// must not destroy the client. Destroying it ends pending calls with kClosed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "client/error.hpp"
+#include "client/id_range.hpp"
+#include "client/options.hpp"
+#include "client/stats.hpp"
+#include "oracle/id/layout.hpp"
+#include "oracle/mint/names.hpp"
+
+namespace gnomon::client {
+
+class ClientState;
+
+struct PingReply {
+  std::string server;             // as "address:port"
+  std::uint64_t incarnation = 0;  // random per start of the daemon
+  bool leased = false;            // whether the worker that answered holds a right; the rest is zero without one
+  mint::MachineId machine;
+  std::uint32_t token_low = 0;     // low half of the right's fencing token
+  time::Duration right_remaining;  // at most 65.535 s: larger values are cut there
+  time::Duration round_trip;       // of the transmission that was answered
+};
+
+class Client {
+ public:
+  /// Runs on the client's own thread: it must not block, and what it throws ends the process.
+  using RangeCallback = std::function<void(Result<IdRange>)>;
+
+  /// Checks the options, looks names up, opens sockets, starts the thread. Asks no server anything: `ping` does.
+  [[nodiscard]] static Result<Client> connect(const Options& options);
+
+  Client(Client&&) noexcept;
+  Client& operator=(Client&&) noexcept;
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  ~Client();
+
+  [[nodiscard]] Result<id::Id> next_id(id::LayoutNumber layout);
+  /// One contiguous range of 1 to `count` IDs. `count` above what a unit of the layout holds is kBadCount.
+  [[nodiscard]] Result<IdRange> next_range(id::LayoutNumber layout, std::uint32_t count);
+  /// Exactly `count` IDs, in as many ranges as it takes; any `count` >= 1. All or nothing: after an error the IDs that
+  /// had been granted on the way are lost (never reused).
+  [[nodiscard]] Result<std::vector<IdRange>> next_ids(id::LayoutNumber layout, std::uint64_t count);
+
+  /// Accepted: `callback` is called once, from the client's thread. Refused (kOverloaded, kBadArgument): never.
+  [[nodiscard]] Result<void> next_range_async(id::LayoutNumber layout, std::uint32_t count, RangeCallback callback);
+  [[nodiscard]] std::future<Result<IdRange>> next_range_future(id::LayoutNumber layout, std::uint32_t count);
+
+  /// One server, by its place in `servers()` or by its text in the options or in `servers()`.
+  [[nodiscard]] Result<PingReply> ping(std::size_t server_index);
+  [[nodiscard]] Result<PingReply> ping(std::string_view server);
+
+  /// The servers' addresses, in the order of the options.
+  [[nodiscard]] std::vector<std::string> servers() const;
+  [[nodiscard]] Stats stats() const;
+
+ private:
+  friend class IdStream;
+  explicit Client(std::shared_ptr<ClientState> state);
+
+  std::shared_ptr<ClientState> state_;
+};
+
+}  // namespace gnomon::client
