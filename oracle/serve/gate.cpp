@@ -20,6 +20,7 @@ bool any_contains(const std::vector<Cidr>& list, const Address& address) {
 }  // namespace
 
 bool Cidr::contains(const Address& address) const {
+  if (prefix_bits < kV4PrefixBits && address.is_v4()) return false;
   const std::size_t whole = prefix_bits / 8;
   if (!std::equal(network.bytes.begin(), network.bytes.begin() + static_cast<std::ptrdiff_t>(whole),
                   address.bytes.begin()))
@@ -30,13 +31,13 @@ bool Cidr::contains(const Address& address) const {
   return ((network.bytes[whole] ^ address.bytes[whole]) & mask & 0xffU) == 0;
 }
 
-bool AccessPolicy::admits(const Address& source) const {
+bool AccessPolicy::listed_as_admitted(const Address& source) const {
   if (any_contains(deny, source)) return false;
   return allow.empty() || any_contains(allow, source);
 }
 
-bool RateLimiter::admit(const Address& source, std::uint32_t messages, const RateLimit& limit, time::Uptime now) {
-  if (limit.messages_per_second == 0) return true;
+bool RateLimiter::admit_limited(const Address& source, std::uint32_t messages, const RateLimit& limit,
+                                time::Uptime now) {
   std::uint64_t high = 0;
   std::uint64_t low = 0;
   std::memcpy(&high, source.bytes.data(), 8);
@@ -50,10 +51,10 @@ bool RateLimiter::admit(const Address& source, std::uint32_t messages, const Rat
                              [](const Entry& x, const Entry& y) { return x.full_until_ns < y.full_until_ns; });
     *entry = {high, low, 0};
   }
-  const std::int64_t interval_ns = 1'000'000'000 / limit.messages_per_second;
-  const std::int64_t tolerance_ns = interval_ns * std::max<std::int64_t>(limit.burst, messages);
-  const std::int64_t full_until = std::max(entry->full_until_ns, now.ns) + interval_ns * messages;
-  if (full_until - now.ns > tolerance_ns) return false;
+  // Rounded up, so that no rounding ever admits more than the rate.
+  const auto cost_ns = [&](std::int64_t n) { return (n * 1'000'000'000 - 1) / limit.messages_per_second + 1; };
+  const std::int64_t full_until = std::max(entry->full_until_ns, now.ns) + cost_ns(messages);
+  if (full_until - now.ns > cost_ns(std::max(limit.burst, messages))) return false;
   entry->full_until_ns = full_until;
   return true;
 }

@@ -21,8 +21,11 @@
 
 namespace gnomon::serve {
 
-/// A prefix of v6 or v4-mapped addresses: 10.0.0.0/8 is {::ffff:10.0.0.0, 104}.
+/// A prefix of v6 or v4-mapped addresses: 10.0.0.0/8 is {::ffff:10.0.0.0, 104}. A v6 prefix never covers IPv4 sources,
+/// although v4-mapped addresses lie inside ::/0: whoever lets all of IPv6 in, or shuts it out, means IPv6.
 struct Cidr {
+  static constexpr std::uint8_t kV4PrefixBits = 96;  // ::ffff:0:0/96 is 0.0.0.0/0
+
   Address network;
   std::uint8_t prefix_bits = 0;  // 0 to 128
 
@@ -31,7 +34,7 @@ struct Cidr {
 
 struct RateLimit {
   std::uint32_t messages_per_second = 0;  // per source; 0: no limit
-  std::uint32_t burst = 0;                // messages that may come at once on top
+  std::uint32_t burst = 0;                // messages that may come at once; a whole datagram always may
 };
 
 enum class AuthRule : std::uint8_t {
@@ -49,10 +52,15 @@ struct AccessPolicy {
   AuthRule auth = AuthRule::kExceptLoopback;
   wire::KeyRing keys;
 
-  [[nodiscard]] bool admits(const Address& source) const;
+  [[nodiscard]] bool admits(const Address& source) const {
+    return (allow.empty() && deny.empty()) || listed_as_admitted(source);
+  }
   [[nodiscard]] bool auth_required(const Address& source) const {
     return auth == AuthRule::kAlways || (auth == AuthRule::kExceptLoopback && !source.is_loopback());
   }
+
+ private:
+  [[nodiscard]] bool listed_as_admitted(const Address& source) const;
 };
 
 class RateLimiter {
@@ -63,9 +71,14 @@ class RateLimiter {
   explicit RateLimiter(std::uint64_t hash_seed) : seed_(hash_seed), sets_(kSets) {}
 
   /// Whether `messages` more from this source are within its rate at `now`; counts them if so.
-  [[nodiscard]] bool admit(const Address& source, std::uint32_t messages, const RateLimit& limit, time::Uptime now);
+  [[nodiscard]] bool admit(const Address& source, std::uint32_t messages, const RateLimit& limit, time::Uptime now) {
+    return limit.messages_per_second == 0 || admit_limited(source, messages, limit, now);
+  }
 
  private:
+  [[nodiscard]] bool admit_limited(const Address& source, std::uint32_t messages, const RateLimit& limit,
+                                   time::Uptime now);
+
   struct Entry {
     std::uint64_t key_high = 0;
     std::uint64_t key_low = 0;

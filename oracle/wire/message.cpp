@@ -8,7 +8,7 @@ constexpr std::uint64_t kAll = ~std::uint64_t{0};
 constexpr std::uint64_t kCountField = 0x0000'0000'ffff'ffffULL;   // word 4
 constexpr std::uint64_t kFormatField = 0xffff'0000'0000'0000ULL;  // word 5
 
-// Words 0 and 1 (head, request id) are always used; word 1 all ones marks an operation that is not served.
+// Words 0 and 1 (head, request id) are always used; word 1 of all ones marks an operation that is not served.
 constexpr Words kNotServed{0, kAll, kAll, kAll, kAll, kAll, kAll, kAll};
 constexpr Words kPingRequest{0, 0, 0, kAll, kAll, kAll, kAll, kAll};  // a: echoed
 constexpr Words kNextIdRequest{0, 0, kAll, kAll, kAll & ~kCountField, kAll & ~kFormatField, kAll, kAll};

@@ -111,7 +111,8 @@ inline void store(const Message& message, std::byte* bytes) { std::memcpy(bytes,
 using Words = std::array<std::uint64_t, kMessageSize / 8>;
 
 /// Bits that must be zero in an unauthenticated request, per operation and word; word 0 is checked field by field.
-/// An all-ones row is an operation that does not exist, or that this version does not serve.
+/// Word 1, the request id, is free in every request: a row that says otherwise is an operation that this version does
+/// not serve.
 extern const std::array<Words, kMaxOp + 1> kRequestMustBeZero;
 /// Bits of word 6 and 7 that an authenticated message may use besides.
 constexpr std::uint64_t kKeyIdMask = 0xffff'0000'0000'0000ULL;
@@ -124,23 +125,20 @@ constexpr std::uint64_t kKeyIdMask = 0xffff'0000'0000'0000ULL;
   constexpr std::uint64_t kHead = kMagic | (std::uint64_t{kVersion} << 32);
   const auto op = static_cast<std::uint8_t>(head >> 40);
   const auto flags = static_cast<std::uint8_t>(head >> 48);
-  if ((head & 0xff00'00ff'ffff'ffffULL) != kHead || (flags & ~kFlagAuthenticated) != 0 || op > kMaxOp) [[unlikely]] {
+  const Words& zero = kRequestMustBeZero[op > kMaxOp ? 0 : op];
+  if ((head & 0xff00'00ff'ffff'ffffULL) != kHead || (flags & ~kFlagAuthenticated) != 0 || zero[1] != 0) [[unlikely]] {
     if (static_cast<std::uint32_t>(head) != kMagic) return Invalid::kBadMagic;
     if (static_cast<std::uint8_t>(head >> 32) != kVersion) return Invalid::kBadVersion;
     if ((flags & kFlagReply) != 0) return Invalid::kReply;
     if ((flags & ~kFlagAuthenticated) != 0) return Invalid::kFlags;
-    if (op > kMaxOp) return Invalid::kOp;
-    return Invalid::kStatus;
+    return zero[1] != 0 ? Invalid::kOp : Invalid::kStatus;
   }
-  const Words& zero = kRequestMustBeZero[op];
   std::uint64_t set = (w[2] & zero[2]) | (w[3] & zero[3]) | (w[4] & zero[4]) | (w[5] & zero[5]);
   if ((flags & kFlagAuthenticated) == 0) [[likely]]
     set |= (w[6] & zero[6]) | (w[7] & zero[7]);
   else
     set |= w[6] & zero[6] & ~kKeyIdMask;
-  if (set != 0) [[unlikely]]
-    return zero[1] != 0 ? Invalid::kOp : Invalid::kFieldNotZero;
-  return zero[1] != 0 ? Invalid::kOp : Invalid::kNone;
+  return set == 0 ? Invalid::kNone : Invalid::kFieldNotZero;
 }
 
 /// The first reason why these 64 bytes are no valid reply, or kNone. For clients.
