@@ -267,9 +267,7 @@ void Agent::commit(Attempt attempt) {
   attempts_.add(std::move(attempt));
 }
 
-void Agent::sync_journal() {
-  emit(effect::SyncJournal{begin(OperationKind::kJournal), highest_, journal_});
-}
+void Agent::sync_journal() { emit(effect::SyncJournal{begin(OperationKind::kJournal), highest_, journal_}); }
 
 void Agent::to_journal(const lease::HeldRight& right) {
   journal_.push_back({right.machine, right.window, right.window_nonce, right.ceiling});

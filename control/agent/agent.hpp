@@ -27,6 +27,7 @@
 #include "control/agent/attempts.hpp"
 #include "control/agent/backoff.hpp"
 #include "control/agent/handshake.hpp"
+#include "control/journal_right.hpp"
 #include "control/store.hpp"
 #include "oracle/lease/right_rules.hpp"
 #include "oracle/mint/ordering.hpp"
@@ -83,15 +84,6 @@ struct CloneDetected {};
 
 using Event = std::variant<event::Tick, event::Listed, event::Committed, event::StoreFailed, event::JournalSynced,
                            event::Acknowledged, event::StopRequested, event::CloneDetected>;
-
-/// What the second synced file remembers of one right: enough to see that a store went back.
-struct JournalRight {
-  mint::MachineId machine;
-  Revision modified;         // of the window key's last acknowledged write
-  Nonce nonce{};             // that it carried
-  time::SmearedUtc ceiling;  // that it set
-  friend bool operator==(const JournalRight&, const JournalRight&) = default;
-};
 
 namespace effect {
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads what is left of a damaged database. A scan stops at the first page that SQLite can't follow, so it is done from
+// both ends; every row must pass its own checksum, whatever the tree around it looks like.
+#include <filesystem>
+#include <map>
+
+#include "control/sqlite_store.hpp"
+
+namespace gnomon::control {
+namespace {
+
+// The file and its write-ahead log, under another name; gone at the end.
+class ScratchCopy {
+ public:
+  explicit ScratchCopy(const std::string& path) : path_(path + ".salvage") {
+    remove();
+    std::error_code ignored;
+    std::filesystem::copy_file(path, path_, ignored);
+    std::filesystem::copy_file(path + "-wal", path_ + "-wal", ignored);
+  }
+  ScratchCopy(const ScratchCopy&) = delete;
+  ScratchCopy& operator=(const ScratchCopy&) = delete;
+  ~ScratchCopy() { remove(); }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  void remove() const {
+    std::error_code ignored;
+    for (const char* suffix : {"", "-wal", "-shm", "-journal"})
+      std::filesystem::remove(path_ + suffix, ignored);
+  }
+  std::string path_;
+};
+
+}  // namespace
+
+SqliteStore::Salvage SqliteStore::salvage(const std::string& path) {
+  Salvage salvaged;
+  const ScratchCopy copy(path);
+  auto database = Database::open(copy.path());
+  if (!database) return salvaged;
+  if (auto set = database->execute("PRAGMA locking_mode=EXCLUSIVE;"); !set) return salvaged;
+  std::map<std::string, Entry> found;
+  for (const char* order : {"ASC", "DESC"}) {
+    auto row =
+        database->prepare(std::string("SELECT key, value, modified, checksum FROM entries ORDER BY key ") + order);
+    if (!row) continue;
+    for (auto more = row->step(); more && *more; more = row->step()) {
+      Entry entry;
+      if (!read_row(*row, entry)) {
+        ++salvaged.bad_rows;
+        continue;
+      }
+      Entry& kept = found[entry.key];
+      if (kept.key.empty() || kept.modified < entry.modified) kept = std::move(entry);
+    }
+  }
+  for (auto& [key, entry] : found) {
+    salvaged.at = std::max(salvaged.at, entry.modified);
+    salvaged.entries.push_back(std::move(entry));
+  }
+  if (const auto totals = verify(*database, copy.path())) {
+    salvaged.complete = true;
+    salvaged.at = {totals->revision};
+  }
+  return salvaged;
+}
+
+}  // namespace gnomon::control

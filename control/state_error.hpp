@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Why the state that a daemon keeps on disk (database and journal) can't be used.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace gnomon::control {
+
+enum class StateErrorKind : std::uint8_t {
+  kSystem,          // the operating system refused: permissions, space, a missing directory
+  kHeld,            // another process has the store open
+  kDamaged,         // the database or the journal is not what was written
+  kWentBack,        // the database is older than what was acknowledged, or another one
+  kIncomplete,      // one of database and journal is missing
+  kOtherMachine,    // the store belongs to another machine
+  kLayoutConflict,  // a layout differs from the one that the store has under this number or name
+};
+
+struct StateError {
+  StateErrorKind kind = StateErrorKind::kSystem;
+  std::string text;  // what happened, to what, and what to do
+};
+
+}  // namespace gnomon::control

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/durable_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "platform/unique_fd.hpp"
+
+namespace gnomon::platform {
+namespace {
+
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+tl::expected<void, SystemError> write_all(int fd, std::string_view content, const std::string& path) {
+  while (!content.empty()) {
+    const ssize_t n = ::write(fd, content.data(), content.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return tl::make_unexpected(system_error("write " + path));
+    content.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return {};
+}
+
+}  // namespace
+
+tl::expected<void, SystemError> sync_directory_of(const std::string& path) {
+  const std::string directory = directory_of(path);
+  const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return tl::make_unexpected(system_error("open directory " + directory));
+  if (::fsync(fd.get()) != 0) return tl::make_unexpected(system_error("sync directory " + directory));
+  return {};
+}
+
+tl::expected<void, SystemError> replace_durably(const std::string& path, std::string_view content) {
+  const std::string beside = path + ".new";
+  const UniqueFd fd(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!fd.valid()) return tl::make_unexpected(system_error("create " + beside));
+  if (auto written = write_all(fd.get(), content, beside); !written) return written;
+  // A failed fsync is final: the kernel may have dropped the dirty pages, and a second fsync would report success.
+  if (::fsync(fd.get()) != 0) return tl::make_unexpected(system_error("sync " + beside));
+  if (std::rename(beside.c_str(), path.c_str()) != 0)
+    return tl::make_unexpected(system_error("rename " + beside + " to " + path));
+  return sync_directory_of(path);
+}
+
+tl::expected<std::optional<std::string>, SystemError> read_file(const std::string& path, std::size_t limit) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) {
+    if (errno == ENOENT) return std::optional<std::string>{};
+    return tl::make_unexpected(system_error("open " + path));
+  }
+  std::string content;
+  std::string chunk(64 * 1024, '\0');
+  for (;;) {
+    const ssize_t n = ::read(fd.get(), chunk.data(), chunk.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return tl::make_unexpected(system_error("read " + path));
+    if (n == 0) return std::optional<std::string>(std::move(content));
+    content.append(chunk, 0, static_cast<std::size_t>(n));
+    if (content.size() > limit)
+      return tl::make_unexpected(SystemError{EFBIG, "cannot read " + path + ": it is larger than " +
+                                                        std::to_string(limit) +
+                                                        " bytes, so it is not what it should be"});
+  }
+}
+
+}  // namespace gnomon::platform
