@@ -49,7 +49,7 @@ struct Options {
   std::size_t sockets_per_server = 1;
   /// Calls that may wait at the same time; one more is refused with kOverloaded. 1 to kMaxPendingCalls.
   std::size_t max_pending = 65'536;
-  std::optional<ClientKey> key;
+  std::optional<ClientKey> key{};
 };
 
 }  // namespace gnomon::client

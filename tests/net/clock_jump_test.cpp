@@ -9,11 +9,13 @@
 #include <thread>
 
 #include "oracle/id/codec.hpp"
-#include "tests/net/daemon.hpp"
-#include "tests/net/fleet.hpp"
+#include "tests/support/daemon.hpp"
+#include "tests/support/fleet.hpp"
 
 namespace gnomon::net {
 namespace {
+
+using namespace support;
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;

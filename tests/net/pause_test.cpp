@@ -8,11 +8,13 @@
 #include <cstdio>
 #include <thread>
 
-#include "tests/net/daemon.hpp"
-#include "tests/net/fleet.hpp"
+#include "tests/support/daemon.hpp"
+#include "tests/support/fleet.hpp"
 
 namespace gnomon::net {
 namespace {
+
+using namespace support;
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;

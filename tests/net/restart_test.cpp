@@ -7,12 +7,14 @@
 #include <csignal>
 #include <cstdio>
 
-#include "tests/net/daemon.hpp"
-#include "tests/net/ledger.hpp"
-#include "tests/net/raw_client.hpp"
+#include "tests/support/daemon.hpp"
+#include "tests/support/ledger.hpp"
+#include "tests/support/raw_client.hpp"
 
 namespace gnomon::net {
 namespace {
+
+using namespace support;
 
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;

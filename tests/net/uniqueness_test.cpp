@@ -8,12 +8,14 @@
 #include <cstdio>
 #include <random>
 
-#include "tests/net/daemon.hpp"
-#include "tests/net/fleet.hpp"
-#include "tests/net/ledger.hpp"
+#include "tests/support/daemon.hpp"
+#include "tests/support/fleet.hpp"
+#include "tests/support/ledger.hpp"
 
 namespace gnomon::net {
 namespace {
+
+using namespace support;
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;

@@ -13,7 +13,7 @@
 #include <tuple>
 #include <vector>
 
-namespace gnomon::net {
+namespace gnomon::support {
 
 struct IssuedRange {
   std::uint64_t first = 0;
@@ -60,4 +60,4 @@ class Ledger {
   std::string first_order_violation_;
 };
 
-}  // namespace gnomon::net
+}  // namespace gnomon::support

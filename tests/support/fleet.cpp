@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/net/fleet.hpp"
+#include "tests/support/fleet.hpp"
 
 #include <random>
 
-namespace gnomon::net {
+namespace gnomon::support {
 namespace {
 
 // Longer than any pause that a loaded machine causes, short enough that a killed daemon does not stall the test.
@@ -58,4 +58,4 @@ Tally Fleet::finish(Ledger& ledger) {
   return join(ledger);
 }
 
-}  // namespace gnomon::net
+}  // namespace gnomon::support

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace gnomon::net {
+namespace gnomon::support {
 
 /// A folder that goes when the test goes.
 class ScratchFolder {
@@ -40,7 +40,8 @@ struct Exit {
 class Daemon {
  public:
   /// `options`: "section.key" -> value, given to the daemon as environment variables.
-  Daemon(const std::filesystem::path& folder, std::map<std::string, std::string> options);
+  /// `program`: which gnomond; by default the one of this build.
+  Daemon(const std::filesystem::path& folder, std::map<std::string, std::string> options, std::string program = {});
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
@@ -70,6 +71,7 @@ class Daemon {
   [[nodiscard]] std::filesystem::path ready_path() const { return folder_ / "ready"; }
 
   std::filesystem::path folder_;
+  std::string program_;
   std::map<std::string, std::string> options_;
   std::string instance_;
   pid_t pid_ = -1;
@@ -89,4 +91,4 @@ std::string built(const std::string& name);
 /// Whether the sizes that are asked for once, by hand, are wanted (./dev test --full).
 bool full_size();
 
-}  // namespace gnomon::net
+}  // namespace gnomon::support

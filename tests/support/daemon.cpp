@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/net/daemon.hpp"
+#include "tests/support/daemon.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -19,7 +19,7 @@
 #include <system_error>
 #include <utility>
 
-namespace gnomon::net {
+namespace gnomon::support {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -102,8 +102,10 @@ ScratchFolder::~ScratchFolder() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-Daemon::Daemon(const std::filesystem::path& folder, std::map<std::string, std::string> options)
-    : folder_(folder), options_(std::move(options)) {
+Daemon::Daemon(const std::filesystem::path& folder, std::map<std::string, std::string> options, std::string program)
+    : folder_(folder),
+      program_(program.empty() ? built("cmd/gnomond") : std::move(program)),
+      options_(std::move(options)) {
   static std::atomic<int> number{0};
   instance_ = fmt::format("t{}-{}", getpid(), number++);
   std::filesystem::create_directories(folder_ / "run");
@@ -132,7 +134,7 @@ std::map<std::string, std::string> Daemon::environment() const {
 void Daemon::start() {
   std::filesystem::remove(ready_path());
   port_ = 0;
-  pid_ = spawn({built("cmd/gnomond"), "--ready-file", ready_path().string()}, environment(), log_path());
+  pid_ = spawn({program_, "--ready-file", ready_path().string()}, environment(), log_path());
 }
 
 bool Daemon::wait_ready(std::chrono::milliseconds limit) {
@@ -189,4 +191,4 @@ std::string built(const std::string& name) {
 
 bool full_size() { return std::getenv("GNOMON_TEST_FULL") != nullptr; }
 
-}  // namespace gnomon::net
+}  // namespace gnomon::support

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/net/raw_client.hpp"
+#include "tests/support/raw_client.hpp"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -12,7 +12,7 @@
 #include <cstring>
 #include <system_error>
 
-namespace gnomon::net {
+namespace gnomon::support {
 namespace {
 
 constexpr std::size_t kReceiveBytes = 65536;
@@ -140,4 +140,4 @@ std::optional<std::vector<std::byte>> RawClient::send_and_receive(const std::vec
   return std::vector<std::byte>(receive_buffer_.begin(), receive_buffer_.begin() + n);
 }
 
-}  // namespace gnomon::net
+}  // namespace gnomon::support

@@ -16,9 +16,9 @@
 #include "oracle/wire/auth.hpp"
 #include "oracle/wire/message.hpp"
 #include "platform/unique_fd.hpp"
-#include "tests/net/ledger.hpp"
+#include "tests/support/ledger.hpp"
 
-namespace gnomon::net {
+namespace gnomon::support {
 
 struct Load {
   std::uint16_t layout = 1;
@@ -65,4 +65,4 @@ class RawClient {
   std::vector<std::byte> receive_buffer_;
 };
 
-}  // namespace gnomon::net
+}  // namespace gnomon::support

@@ -2,11 +2,11 @@
 //
 // The judge is judged first: a ledger that saw nothing wrong where something was would make every other test here
 // pass.
-#include "tests/net/ledger.hpp"
+#include "tests/support/ledger.hpp"
 
 #include <gtest/gtest.h>
 
-namespace gnomon::net {
+namespace gnomon::support {
 namespace {
 
 IssuedRange range(std::uint64_t first, std::uint32_t count, std::uint16_t layout = 1, std::uint32_t token = 9) {
@@ -60,4 +60,4 @@ TEST(Ledger, NotesARightThatDoesNotAscend) {
 }
 
 }  // namespace
-}  // namespace gnomon::net
+}  // namespace gnomon::support

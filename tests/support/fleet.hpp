@@ -10,10 +10,10 @@
 #include <thread>
 #include <vector>
 
-#include "tests/net/ledger.hpp"
-#include "tests/net/raw_client.hpp"
+#include "tests/support/ledger.hpp"
+#include "tests/support/raw_client.hpp"
 
-namespace gnomon::net {
+namespace gnomon::support {
 
 class Fleet {
  public:
@@ -46,4 +46,4 @@ class Fleet {
   std::vector<Member> members_;
 };
 
-}  // namespace gnomon::net
+}  // namespace gnomon::support

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/net/ledger.hpp"
+#include "tests/support/ledger.hpp"
 
 #include <fmt/format.h>
 #include <tbb/parallel_sort.h>
@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <set>
 
-namespace gnomon::net {
+namespace gnomon::support {
 namespace {
 
 std::string describe(const IssuedRange& r) {
@@ -83,4 +83,4 @@ Ledger::Duplicates Ledger::duplicates() const {
   return found;
 }
 
-}  // namespace gnomon::net
+}  // namespace gnomon::support

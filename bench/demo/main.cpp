@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The demo behind `./dev run`: starts a gnomond of its own on 127.0.0.1, fetches ten million IDs from it over UDP,
+// proves them unique and ascending, and shows what they look like and how fast they came. It leaves nothing behind.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "bench/demo/fetch.hpp"
+#include "client/client.hpp"
+#include "cmd/text/rfc3339.hpp"
+#include "oracle/id/codec.hpp"
+#include "tests/support/daemon.hpp"
+#include "tests/support/ledger.hpp"
+
+namespace gnomon::demo {
+namespace {
+
+struct Plan {
+  std::string gnomond;
+  std::uint64_t ids = 10'000'000;
+  std::uint64_t one_by_one = 500'000;
+  std::uint32_t per_second = 10'000;
+  std::uint32_t seconds = 3;
+};
+
+constexpr std::uint32_t kRange = 2000;
+constexpr std::uint32_t kRangesInFlight = 32;
+constexpr std::uint32_t kSinglesInFlight = 1024;
+
+constexpr std::string_view kUsage =
+    "usage: gnomon-demo --gnomond PATH [--ids N] [--one-by-one N]\n"
+    "Starts that daemon on 127.0.0.1, fetches N IDs (10000000), that many of them one by one (500000), and judges "
+    "them.\n";
+
+class ProgressBar {
+ public:
+  explicit ProgressBar(std::uint64_t total) : total_(total), live_(isatty(STDERR_FILENO) != 0) {}
+
+  void show(std::uint64_t done) {
+    if (!live_) return;
+    constexpr std::uint64_t kWidth = 50;
+    const std::uint64_t filled = std::min(kWidth, done * kWidth / total_);
+    fmt::print(stderr, "\r  [{:#<{}}{:.<{}}] {:>10} IDs", "", filled, "", kWidth - filled, done);
+    std::fflush(stderr);
+  }
+  void end() const {
+    if (live_) fmt::print(stderr, "\r{:80}\r", "");
+  }
+
+ private:
+  std::uint64_t total_;
+  bool live_;
+};
+
+int complain(const std::string& what, const support::Daemon* daemon = nullptr) {
+  fmt::print(stderr, "gnomon-demo: {}\n", what);
+  if (daemon != nullptr) fmt::print(stderr, "what the daemon said:\n{}", daemon->log());
+  return 1;
+}
+
+void show_ids(const support::Ledger& ledger) {
+  const id::Layout layout = id::builtin_layouts()[0];
+  fmt::print("\nWhat they look like:\n  {:>20}  {:<26}{:>8}{:>10}\n", "ID", "time", "machine", "sequence");
+  const auto& ranges = ledger.ranges();
+  for (const std::size_t at : {std::size_t{0}, ranges.size() / 2, ranges.size() - 1}) {
+    const auto fields = id::decode(layout, {ranges[at].first});
+    if (!fields) continue;
+    fmt::print("  {:>20}  {:<26}{:>8}{:>10}\n", ranges[at].first, cmd::rfc3339(fields->time), fields->machine.value,
+               fields->sequence);
+  }
+}
+
+bool judge(const support::Ledger& ledger) {
+  const auto duplicates = ledger.duplicates();
+  if (duplicates.count != 0)
+    fmt::print("NOT UNIQUE: {} duplicates, the first: {}\n", duplicates.count, duplicates.first);
+  if (ledger.order_violations() != 0)
+    fmt::print("NOT ASCENDING: {} times, the first: {}\n", ledger.order_violations(), ledger.first_order_violation());
+  if (duplicates.count != 0 || ledger.order_violations() != 0) return false;
+  fmt::print("\nAll {} IDs are distinct, and each is larger than the one before it.\n", ledger.ids());
+  return true;
+}
+
+void show_speed(const Fetched& singles, const Fetched& ranges, const Fetched& paced, Latencies& latencies,
+                const Plan& plan) {
+  const double single_rate = static_cast<double>(singles.requests) / singles.took.count();
+  const double range_rate = static_cast<double>(ranges.ids) / ranges.took.count();
+  fmt::print("\nHow fast, on this machine, client and server sharing it:\n");
+  fmt::print("  one ID per request    {:>12.0f} requests/s   ({} in flight)\n", single_rate, kSinglesInFlight);
+  fmt::print("  {} IDs per request  {:>12.0f} IDs/s        ({} in flight)\n", kRange, range_rate, kRangesInFlight);
+  fmt::print("  at {} requests/s, from the intended send ({} requests, {} failed):\n", plan.per_second, paced.requests,
+             paced.failed);
+  fmt::print("    p50 {:.0f} us   p90 {:.0f} us   p99 {:.0f} us   p99.9 {:.0f} us   max {:.0f} us\n",
+             latencies.quantile_us(0.5), latencies.quantile_us(0.9), latencies.quantile_us(0.99),
+             latencies.quantile_us(0.999), latencies.quantile_us(1.0));
+}
+
+void suggest(const Plan& plan) {
+  const std::string folder = std::filesystem::path(plan.gnomond).parent_path().string();
+  fmt::print(
+      "\nNext:\n"
+      "  {0}/gnomond --state-dir /tmp/gnomon-try &      a daemon to play with\n"
+      "  {0}/gnomon id -n 5                             five IDs\n"
+      "  {0}/gnomon status --watch                      what it is doing\n"
+      "  README.md shows the client library; docs/operations.md how to run it for real.\n",
+      folder);
+}
+
+int run(const Plan& plan) {
+  const support::ScratchFolder folder;
+  support::Daemon daemon(folder.path(), {{"workers.ids_per_worker", "2"}}, plan.gnomond);
+  daemon.start();
+  if (!daemon.wait_ready()) return complain("the daemon did not come up", &daemon);
+  fmt::print("gnomond serves on 127.0.0.1:{} (pid {}, state in {})\n", daemon.port(), daemon.pid(),
+             folder.path().string());
+  auto client = client::Client::connect({.servers = {fmt::format("127.0.0.1:{}", daemon.port())}});
+  if (!client) return complain(client.error().text, &daemon);
+
+  support::Ledger ledger;
+  ProgressBar bar(plan.ids);
+  std::uint64_t before = 0;
+  const Progress progress = [&](std::uint64_t ids) { bar.show(before + ids); };
+  const Fetched singles = fetch_pipelined(*client, plan.one_by_one, 1, kSinglesInFlight, ledger, progress);
+  before = singles.ids;
+  Latencies latencies;
+  const Fetched paced = fetch_on_schedule(*client, plan.per_second, plan.seconds, ledger, latencies, progress);
+  before += paced.ids;
+  const std::uint64_t rest = plan.ids > before ? plan.ids - before : 1;
+  const Fetched ranges = fetch_pipelined(*client, rest, kRange, kRangesInFlight, ledger, progress);
+  bar.end();
+  for (const Fetched* fetched : {&singles, &paced, &ranges})
+    if (!fetched->first_failure.empty()) return complain(fetched->first_failure, &daemon);
+
+  fmt::print("{} IDs came over UDP, {} of them one by one.\n", ledger.ids(), ledger.single_ids());
+  if (!judge(ledger)) return 1;
+  show_ids(ledger);
+  show_speed(singles, ranges, paced, latencies, plan);
+  const support::Exit exit = daemon.stop();
+  if (exit.code != 0) return complain("the daemon did not stop cleanly", &daemon);
+  suggest(plan);
+  return 0;
+}
+
+}  // namespace
+}  // namespace gnomon::demo
+
+int main(int argc, char** argv) {
+  gnomon::demo::Plan plan;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view option = argv[i];
+    const bool has_value = i + 1 < argc;
+    if (option == "--gnomond" && has_value)
+      plan.gnomond = argv[++i];
+    else if (option == "--ids" && has_value)
+      plan.ids = std::strtoull(argv[++i], nullptr, 10);
+    else if (option == "--one-by-one" && has_value)
+      plan.one_by_one = std::strtoull(argv[++i], nullptr, 10);
+    else {
+      fmt::print(option == "--help" ? stdout : stderr, "{}", gnomon::demo::kUsage);
+      return option == "--help" ? 0 : 2;
+    }
+  }
+  if (plan.gnomond.empty() || plan.ids == 0 || plan.one_by_one == 0 || plan.one_by_one > plan.ids) {
+    fmt::print(stderr, "{}", gnomon::demo::kUsage);
+    return 2;
+  }
+  return gnomon::demo::run(plan);
+}
