@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/agent_thread.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cassert>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "control/clone_guard.hpp"
+#include "oracle/serve/burst_time.hpp"
+#include "platform/cycle_counter.hpp"
+#include "platform/random.hpp"
+#include "platform/unique_fd.hpp"
+
+namespace gnomon::control {
+namespace {
+
+constexpr int kTickMs = 20;
+constexpr int kHandshakeTickMs = 1;
+constexpr int kTicksPerBootIdCheck = 50;
+// An answer may lead to the next effect, and so on; the agent needs three in a row at most.
+constexpr int kMaxAnswersPerTick = 64;
+
+}  // namespace
+
+class AgentThread::Loop {
+ public:
+  explicit Loop(AgentWiring wiring)
+      : wiring_(std::move(wiring)),
+        agent_(wiring_.agent),
+        clock_(wiring_.clock),
+        acknowledged_(wiring_.workers.size()),
+        wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        view_(agent_.view()) {
+    assert(wiring_.workers.size() == wiring_.agent.workers);
+  }
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  ~Loop() {
+    abandon_.store(true, std::memory_order_relaxed);
+    wake();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void start() {
+    thread_ = std::thread([this] { run(); });
+  }
+  void request_stop() {
+    stop_.store(true, std::memory_order_relaxed);
+    wake();
+  }
+  void report_clone() {
+    cloned_.store(true, std::memory_order_relaxed);
+    wake();
+  }
+  std::optional<effect::Stopped> wait_stopped(time::Duration timeout) {
+    std::unique_lock lock(mutex_);
+    stopped_changed_.wait_for(lock, std::chrono::nanoseconds(timeout.ns), [this] { return stopped_.has_value(); });
+    return stopped_;
+  }
+  AgentView view() const {
+    const std::lock_guard lock(mutex_);
+    return view_;
+  }
+
+ private:
+  void run() {
+    open_clone_guard();
+    boot_id_ = read_boot_id();
+    bool stop_told = false;
+    while (!abandon_.load(std::memory_order_relaxed) && !ended_) {
+      feed(tick());
+      report_acknowledgements();
+      if (cloned_.exchange(false, std::memory_order_relaxed) || boot_id_changed()) feed(event::CloneDetected{});
+      if (!stop_told && stop_.load(std::memory_order_relaxed)) {
+        stop_told = true;
+        feed(event::StopRequested{});
+      }
+      publish_view();
+      if (!ended_) wait();
+    }
+  }
+
+  event::Tick tick() {
+    const serve::BurstTime now = clock_.at(platform::read_cycles());
+    return {now.mint.now, now.ordering, now.mint.era, now.uptime, platform::random_value<Nonce>()};
+  }
+
+  // Feeds one event and everything that follows from it at once.
+  void feed(const Event& event) {
+    answers_.push_back(event);
+    for (int i = 0; i < kMaxAnswersPerTick && !answers_.empty() && !ended_; ++i) {
+      const Event next = std::move(answers_.front());
+      answers_.pop_front();
+      for (const Effect& effect : agent_.step(next))
+        std::visit([this](const auto& e) { perform(e); }, effect);
+      if (!std::holds_alternative<event::Tick>(next)) answers_.emplace_back(tick());
+    }
+  }
+
+  // A worker's slots are read after its acknowledgement, acquired: so they are final for every older generation.
+  void report_acknowledgements() {
+    for (std::uint32_t worker = 0; worker < wiring_.workers.size(); ++worker) {
+      const page::WorkerPage& page = *wiring_.workers[worker];
+      const mint::Generation generation{page.acknowledged.load(std::memory_order_acquire)};
+      if (generation == acknowledged_[worker]) continue;
+      acknowledged_[worker] = generation;
+      event::Acknowledged acknowledged{{worker}, generation, {}};
+      for (const page::SlotUse& slot : page.slots) {
+        const mint::Token token{slot.token.load(std::memory_order_relaxed)};
+        if (token.value == 0) continue;
+        const auto machine = static_cast<std::uint16_t>(slot.machine.load(std::memory_order_relaxed));
+        acknowledged.used.push_back({{machine}, token, {slot.used_until_ns.load(std::memory_order_relaxed)}});
+      }
+      feed(acknowledged);
+    }
+  }
+
+  void perform(const effect::ListRights& list) {
+    auto rights = wiring_.store.list(lease::kRightPrefix);
+    if (rights)
+      answers_.emplace_back(event::Listed{list.operation, std::move(*rights)});
+    else
+      answers_.emplace_back(event::StoreFailed{list.operation, rights.error()});
+  }
+  void perform(const effect::Commit& commit) {
+    const auto revision = wiring_.store.commit(commit.transaction);
+    if (revision)
+      answers_.emplace_back(event::Committed{commit.operation, *revision});
+    else
+      answers_.emplace_back(event::StoreFailed{commit.operation, revision.error()});
+  }
+  void perform(const effect::SyncJournal& sync) {
+    const auto synced = wiring_.journal.merge(sync.highest, sync.rights);
+    if (synced)
+      answers_.emplace_back(event::JournalSynced{sync.operation});
+    else
+      answers_.emplace_back(event::StoreFailed{sync.operation, {StoreErrorKind::kFatal, synced.error().text}});
+  }
+  void perform(const effect::PublishRights& publish) {
+    wiring_.rights.workers[publish.worker.value].rights.write(publish.rights);
+  }
+  void perform(const effect::StartNewEra&) {
+    if (wiring_.hooks.start_new_era) wiring_.hooks.start_new_era();
+  }
+  void perform(const effect::Note& note) {
+    if (wiring_.hooks.on_note) wiring_.hooks.on_note(note);
+  }
+  void perform(const effect::Stopped& stopped) {
+    ended_ = true;
+    publish_view();
+    {
+      const std::lock_guard lock(mutex_);
+      stopped_ = stopped;
+    }
+    stopped_changed_.notify_all();
+    if (stopped.failed && wiring_.hooks.on_failed) wiring_.hooks.on_failed(stopped.text);
+  }
+
+  void publish_view() {
+    AgentView view = agent_.view();
+    revoking_ = view.state == AgentState::kRevoking;
+    const std::lock_guard lock(mutex_);
+    view_ = std::move(view);
+  }
+
+  void open_clone_guard() {
+    if (!wiring_.watch_for_clones) return;
+    auto guard = CloneGuard::open();
+    if (guard)
+      guard_.emplace(std::move(*guard));
+    else if (wiring_.hooks.on_warning)
+      wiring_.hooks.on_warning("clones of this virtual machine will not be noticed: " + guard.error().text);
+  }
+  bool boot_id_changed() {
+    if (!wiring_.watch_for_clones || ++ticks_ % kTicksPerBootIdCheck != 0) return false;
+    std::string now = read_boot_id();
+    const bool changed = !boot_id_.empty() && !now.empty() && now != boot_id_;
+    boot_id_ = std::move(now);
+    return changed;
+  }
+
+  void wait() {
+    std::array<pollfd, 2> fds{pollfd{wake_.get(), POLLIN, 0}, pollfd{guard_ ? guard_->fd() : -1, POLLIN, 0}};
+    if (::poll(fds.data(), fds.size(), revoking_ ? kHandshakeTickMs : kTickMs) <= 0) return;
+    std::uint64_t count = 0;
+    if ((fds[0].revents & POLLIN) != 0 && ::read(wake_.get(), &count, sizeof count) < 0) return;
+    if (guard_ && fds[1].revents != 0 && guard_->take_events()) cloned_.store(true, std::memory_order_relaxed);
+  }
+  void wake() {
+    const std::uint64_t one = 1;
+    if (::write(wake_.get(), &one, sizeof one) < 0) return;  // the counter is full: the thread is awake anyway
+  }
+
+  AgentWiring wiring_;
+  Agent agent_;
+  serve::BurstClock clock_;
+  std::vector<mint::Generation> acknowledged_;  // as last reported
+  std::deque<Event> answers_;
+  std::optional<CloneGuard> guard_;
+  std::string boot_id_;
+  int ticks_ = 0;
+  bool ended_ = false;
+  bool revoking_ = false;
+
+  platform::UniqueFd wake_;
+  // Flags only: what they announce is read under the mutex or from the pages.
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> cloned_{false};
+  std::atomic<bool> abandon_{false};
+
+  mutable std::mutex mutex_;  // guards the two below
+  std::condition_variable stopped_changed_;
+  AgentView view_;
+  std::optional<effect::Stopped> stopped_;
+
+  std::thread thread_;
+};
+
+AgentThread::AgentThread(AgentWiring wiring) : loop_(std::make_unique<Loop>(std::move(wiring))) {}
+AgentThread::~AgentThread() = default;
+void AgentThread::start() { loop_->start(); }
+void AgentThread::request_stop() { loop_->request_stop(); }
+void AgentThread::report_clone() { loop_->report_clone(); }
+std::optional<effect::Stopped> AgentThread::wait_stopped(time::Duration timeout) {
+  return loop_->wait_stopped(timeout);
+}
+AgentView AgentThread::view() const { return loop_->view(); }
+
+}  // namespace gnomon::control

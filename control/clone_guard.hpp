@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Notices that this very process may be running twice: a virtual machine that was cloned or restored from a snapshot,
+// or a process image that was carried to another boot.
+//
+// Memory can't tell: both copies remember the same rights, and both are right until they look outside. The hypervisor
+// changes the VM generation id and the kernel sends a uevent with NEW_VMGENID=1 (Linux 6.10, or the vmgenid driver
+// before); a restored process image finds another boot id. Between the cloning and the notice duplicates are possible,
+// for at most one window (docs/limits.md). Hosts without either mechanism are not guarded: `open` says so.
+//
+// Thread rule: one thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <tl/expected.hpp>
+
+#include "platform/system_error.hpp"
+#include "platform/unique_fd.hpp"
+
+namespace gnomon::control {
+
+/// Whether a kobject uevent (fields ended by zero bytes, the first one ACTION@PATH) announces a new VM generation id.
+[[nodiscard]] bool announces_new_vm(std::string_view uevent);
+
+class CloneGuard {
+ public:
+  [[nodiscard]] static tl::expected<CloneGuard, platform::SystemError> open();
+
+  /// Readable when events are waiting.
+  [[nodiscard]] int fd() const { return socket_.get(); }
+  /// Takes in all waiting events; true if one says that this machine was cloned or restored.
+  [[nodiscard]] bool take_events();
+
+ private:
+  explicit CloneGuard(platform::UniqueFd socket) : socket_(std::move(socket)) {}
+
+  platform::UniqueFd socket_;
+};
+
+/// The kernel's random id of this boot; empty if it can't be read.
+[[nodiscard]] std::string read_boot_id();
+
+}  // namespace gnomon::control
