@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "oracle/lease/stored_right.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <random>
+#include <set>
+
+namespace gnomon::lease {
+namespace {
+
+Nonce nonce_of(std::uint8_t seed) {
+  Nonce nonce{};
+  for (std::size_t i = 0; i < nonce.size(); ++i)
+    nonce[i] = static_cast<std::uint8_t>(seed + i);
+  return nonce;
+}
+
+const Grant kGrant{"host-7 pid 4711 since 12:00", nonce_of(1), nonce_of(200), 3};
+const Window kWindow{{1'000}, {2'000}, {(std::uint64_t{3} << 48) | 17}, WindowState::kReleased, nonce_of(9)};
+
+TEST(StoredRight, TextIsGolden) {
+  EXPECT_EQ(encode(kGrant),
+            "grant 1 nonce=c8c9cacbcccdcecfd0d1d2d3d4d5d6d7 incarnation=0102030405060708090a0b0c0d0e0f10 epoch=3 "
+            "holder=host-7 pid 4711 since 12:00");
+  EXPECT_EQ(encode(kWindow),
+            "window 1 nonce=090a0b0c0d0e0f101112131415161718 state=released floor=1000 ceiling=2000 "
+            "token=844424930131985");
+  EXPECT_EQ(grant_key({7}), "right/m/00007/grant");
+  EXPECT_EQ(window_key({65535}), "right/m/65535/window");
+}
+
+TEST(StoredRight, ReadsBackWhatItWrote) {
+  EXPECT_EQ(parse_grant(encode(kGrant)), kGrant);
+  EXPECT_EQ(parse_window(encode(kWindow)), kWindow);
+  const Window extreme{time::SmearedUtc::min(), time::SmearedUtc::max(), {UINT64_MAX}, WindowState::kHeld, {}};
+  EXPECT_EQ(parse_window(encode(extreme)), extreme);
+}
+
+TEST(StoredRight, HolderIsMadePrintableAndCut) {
+  const auto back = parse_grant(encode(Grant{"a\nb\x80 = c", {}, {}, 1}));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->holder, "a?b? = c");
+  EXPECT_EQ(parse_grant(encode(Grant{std::string(5000, 'x'), {}, {}, 1}))->holder.size(), TextWriter::kMaxRest);
+}
+
+TEST(StoredRight, EachFaultHasItsType) {
+  const std::string good = encode(kWindow);
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    text.replace(text.find(from), from.size(), to);
+    return parse_window(text);
+  };
+  const auto fault = [](const tl::expected<Window, ValueFault>& parsed) {
+    return parsed ? std::optional<ValueFault>{} : parsed.error();
+  };
+  EXPECT_EQ(fault(with("window", "grant")), ValueFault::kOtherKind);
+  EXPECT_EQ(fault(with("window 1", "window 2")), ValueFault::kOtherVersion);
+  EXPECT_EQ(fault(with("window 1", "window 01")), ValueFault::kOtherVersion);
+  EXPECT_EQ(fault(with(" floor=1000", "")), ValueFault::kFieldMissing);
+  EXPECT_EQ(fault(with("floor", "Floor")), ValueFault::kFieldMissing);
+  EXPECT_EQ(fault(with("floor=1000", "floor=01000")), ValueFault::kMalformed);
+  EXPECT_EQ(fault(with("floor=1000", "floor=+1000")), ValueFault::kMalformed);
+  EXPECT_EQ(fault(with("floor=1000", "floor=")), ValueFault::kMalformed);
+  EXPECT_EQ(fault(with("floor=1000", "floor=99999999999999999999")), ValueFault::kOutOfRange);
+  EXPECT_EQ(fault(with("floor=1000", "floor=2001")), ValueFault::kOutOfRange) << "the floor lies above the ceiling";
+  EXPECT_EQ(fault(with("released", "gone")), ValueFault::kMalformed);
+  EXPECT_EQ(fault(with("090a", "090A")), ValueFault::kMalformed) << "one value, one text";
+  EXPECT_EQ(fault(with("state", " state")), ValueFault::kFieldMissing);
+  EXPECT_EQ(fault(parse_window(good + " ")), ValueFault::kTrailing);
+  EXPECT_EQ(fault(parse_window("")), ValueFault::kOtherKind);
+}
+
+// Whatever bytes come: a typed fault or a value that is written back as it came.
+TEST(StoredRight, GarbageIsNeverGuessedAt) {
+  std::mt19937_64 random(20261123);
+  const std::string seeds[] = {encode(kGrant), encode(kWindow)};
+  int accepted = 0;
+  for (int round = 0; round < 200'000; ++round) {
+    std::string text = seeds[random() % 2];
+    for (std::uint64_t n = random() % 3 + 1; n > 0; --n) {
+      const std::size_t at = random() % (text.size() + 1);
+      switch (random() % 4) {
+        case 0: text.resize(at); break;
+        case 1: text.insert(at, 1, static_cast<char>(random())); break;
+        case 2: text.erase(at, 1); break;
+        default:
+          if (at < text.size()) text[at] = static_cast<char>(text[at] ^ (1 << random() % 8));
+      }
+    }
+    if (const auto grant = parse_grant(text)) {
+      ++accepted;
+      EXPECT_EQ(encode(*grant), text);
+    }
+    if (const auto window = parse_window(text)) {
+      ++accepted;
+      EXPECT_EQ(encode(*window), text);
+      EXPECT_LE(window->floor, window->ceiling);
+    }
+  }
+  EXPECT_GT(accepted, 1000) << "the mutations never hit a valid value: the test proves little";
+}
+
+TEST(StoredRight, TokenIsDerivedFromTheGrantUntilItIsStated) {
+  EXPECT_EQ(make_token(3, {17}).value, (std::uint64_t{3} << 48) | 17);
+  EXPECT_LT(make_token(3, {UINT32_MAX}), make_token(4, {1})) << "a new epoch outranks every revision of the old one";
+  StoredRight right{Stored<Grant>{kGrant, {17}}, Stored<Window>{kWindow, {20}}};
+  right.window->value.token = {};
+  EXPECT_EQ(right.token(), make_token(3, {17}));
+  right.window->value.token = {99};
+  EXPECT_EQ(right.token(), mint::Token{99});
+  right.window->value.token = {};
+  right.grant.reset();
+  EXPECT_EQ(right.token(), std::nullopt);
+}
+
+TEST(ReadRights, PutsContradictionsAside) {
+  Window held = kWindow;
+  held.state = WindowState::kHeld;
+  held.token = {};
+  Window stated = held;
+  stated.token = make_token(3, {5});
+  const std::vector<Entry> entries{
+      {grant_key({1}), encode(kGrant), {5}},
+      {window_key({1}), encode(held), {5}},  // good, as acquired
+      {grant_key({2}), encode(kGrant), {5}},
+      {window_key({2}), encode(stated), {9}},  // good, extended
+      {grant_key({3}), encode(kGrant), {6}},
+      {window_key({3}), encode(held), {7}},  // not written together
+      {grant_key({4}), encode(kGrant), {6}},
+      {window_key({4}), encode(stated), {9}},   // another grant's token
+      {grant_key({5}), encode(kGrant), {6}},    // no window
+      {window_key({6}), encode(held), {6}},     // held by nobody
+      {window_key({7}), encode(kWindow), {6}},  // good: released needs no grant
+      {grant_key({8}), "grant 2 from the future", {6}},
+      {"right/m/00009/history", "something else", {6}},
+      {"right/m/99999/window", encode(held), {6}},
+      {"right/m/0001/window", encode(held), {6}},
+      {"right/t/00001", "not of a machine", {6}},
+  };
+  const RightTable table = read_rights(entries);
+  for (const std::uint16_t good : std::array<std::uint16_t, 3>{1, 2, 7})
+    EXPECT_NE(table.find({good}), nullptr) << good;
+  for (const std::uint16_t bad : std::array<std::uint16_t, 5>{3, 4, 5, 6, 8})
+    EXPECT_EQ(table.find({bad}), nullptr) << bad;
+  std::set<std::uint16_t> unreadable;
+  for (const Unreadable& fault : table.unreadable)
+    unreadable.insert(fault.machine.value);
+  EXPECT_EQ(unreadable, (std::set<std::uint16_t>{3, 4, 5, 6, 8}));
+}
+
+}  // namespace
+}  // namespace gnomon::lease
