@@ -53,6 +53,9 @@ void judge_workers(Judge& judge) {
     judge.refuse({{"ids", "pinned"}, {"workers", "ids_per_worker"}, {"workers", "count"}},
                  fmt::format("ids.pinned lists {} machine ids, but workers.count x workers.ids_per_worker is {}",
                              pinned.size(), wanted));
+  if (!pinned.empty() && judge.settings().rights.lead_policy == "rotate")
+    judge.refuse({{"rights", "lead_policy"}, {"ids", "pinned"}},
+                 "rights.lead_policy rotate takes fresh machine ids, and ids.pinned allows none; choose one of them");
 }
 
 void judge_unit(Judge& judge, const id::Layout& layout) {

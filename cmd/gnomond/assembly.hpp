@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From settings to what the parts want to be told. Settings have passed `resolve`, so nothing here can be out of range.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "cmd/gnomond/failure.hpp"
+#include "cmd/options/resolve.hpp"
+#include "control/agent/agent.hpp"
+#include "dataplane/worker_pool.hpp"
+#include "ptp/clock_thread.hpp"
+
+namespace gnomon::cmd {
+
+[[nodiscard]] ptp::ClockThreadOptions clock_options(const Settings& settings);
+[[nodiscard]] std::unique_ptr<ptp::TimeSource> time_source(const Settings& settings);
+
+/// `listen` as the settings say, without IPv6 defaults on a host that has none; what was left out is in `skipped`.
+[[nodiscard]] std::vector<platform::Endpoint> listen_endpoints(const Configuration& configuration,
+                                                               std::vector<std::string>& skipped);
+
+[[nodiscard]] dataplane::WorkerPoolOptions pool_options(const Settings& settings, std::span<const id::Layout> layouts,
+                                                        std::vector<platform::Endpoint> listen,
+                                                        std::uint64_t incarnation);
+
+/// `incarnation` also goes into the holder's name, for humans and the auditor.
+[[nodiscard]] control::AgentOptions agent_options(const Settings& settings, std::span<const id::Layout> layouts,
+                                                  const lease::StoreFacts& store, std::uint64_t incarnation);
+
+/// Refuses a layout that can't express the present any more, and warns about one that has less than a year.
+[[nodiscard]] Or<std::vector<std::string>> check_headroom(std::span<const id::Layout> layouts, time::SmearedUtc now);
+
+}  // namespace gnomon::cmd

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The daemon: started part by part, in the one order in which each part finds what it needs, and ended in the reverse
+// order. It decides nothing about IDs; it owns the parts and carries news between them.
+//
+//   lock -> state -> layouts -> pages -> clock -> sockets -> agent -> status, metrics -> ready
+//
+// The members below stand in that order, so that the language itself tears them down in reverse.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cmd/gnomond/command_line.hpp"
+#include "cmd/gnomond/failure.hpp"
+#include "cmd/gnomond/instance_lock.hpp"
+#include "cmd/gnomond/metrics.hpp"
+#include "cmd/gnomond/pages.hpp"
+#include "cmd/gnomond/reporter.hpp"
+#include "cmd/gnomond/signals.hpp"
+#include "control/agent_thread.hpp"
+#include "control/service/status_server.hpp"
+#include "control/state.hpp"
+#include "dataplane/worker_pool.hpp"
+#include "ptp/clock_thread.hpp"
+
+namespace gnomon::cmd {
+
+class Daemon {
+ public:
+  explicit Daemon(DaemonArguments arguments);
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  /// Everything up to sockets that answer and an agent that asks for rights.
+  [[nodiscard]] Or<void> start();
+  /// Serves until a signal or a failure; then gives the rights back.
+  [[nodiscard]] Or<void> serve(const Signals& signals);
+
+ private:
+  [[nodiscard]] const Settings& settings() const { return arguments_.configuration.settings; }
+  [[nodiscard]] Or<void> take_locks();
+  [[nodiscard]] Or<void> open_state();
+  [[nodiscard]] Or<void> open_pages_and_clock();
+  [[nodiscard]] Or<void> open_sockets();
+  [[nodiscard]] Or<void> start_agent();
+  [[nodiscard]] Or<void> start_services();
+  [[nodiscard]] Or<void> announce();
+
+  [[nodiscard]] bool agent_has_settled() const;
+  void reload();
+  void take_over(const Settings& effective, serve::AccessPolicy policy);
+  void on_note(const control::effect::Note& note);
+  [[nodiscard]] std::string failed_agent() const;
+  void feed_watchdog();
+  [[nodiscard]] Or<void> end(const Signals& signals, const std::string& why);
+  [[nodiscard]] std::string summary() const;
+
+  DaemonArguments arguments_;
+  std::uint64_t incarnation_;
+  time::Uptime started_;
+  std::string socket_path_;
+  std::string state_dir_;
+  std::vector<id::Layout> layouts_;
+  std::uint64_t policy_version_ = 1;
+  std::uint64_t readings_seen_ = 0;
+  time::Uptime watchdog_fed_;
+  bool announced_ = false;
+
+  mutable std::mutex failure_mutex_;
+  std::string agent_failure_;  // guarded by failure_mutex_
+
+  std::vector<InstanceLock> locks_;
+  std::optional<control::State> state_;
+  std::optional<Pages> pages_;
+  std::unique_ptr<ptp::ClockThread> clock_;
+  std::unique_ptr<dataplane::WorkerPool> workers_;
+  std::unique_ptr<Reporter> reporter_;
+  std::unique_ptr<control::AgentThread> agent_;
+  std::unique_ptr<control::StatusServer> status_;
+  std::unique_ptr<MetricsEndpoint> metrics_;
+};
+
+}  // namespace gnomon::cmd

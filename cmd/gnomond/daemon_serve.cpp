@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From ready to the end: the main loop, reloading, and giving the rights back.
+#include <fmt/core.h>
+
+#include <utility>
+
+#include "cmd/gnomond/access.hpp"
+#include "cmd/gnomond/daemon.hpp"
+#include "cmd/gnomond/log.hpp"
+#include "cmd/gnomond/notify.hpp"
+#include "cmd/options/value.hpp"
+#include "cmd/text/rfc3339.hpp"
+
+namespace gnomon::cmd {
+namespace {
+
+using std::chrono::milliseconds;
+using NoteKind = control::effect::Note::Kind;
+
+constexpr auto kTurn = milliseconds(100);         // how soon a failure of the agent is noticed
+constexpr auto kStartTurn = milliseconds(5);      // the same, until the daemon is ready
+constexpr auto kSettleLimit = time::seconds(10);  // then the daemon is ready without rights, and says so
+constexpr auto kReleaseLimit = time::seconds(10);
+constexpr auto kDrainLimit = time::milliseconds(500);
+
+LogLevel level_of(NoteKind kind) {
+  switch (kind) {
+    case NoteKind::kExtended: return LogLevel::kDebug;
+    case NoteKind::kAcquired:
+    case NoteKind::kReleased: return LogLevel::kInfo;
+    default: return LogLevel::kWarn;
+  }
+}
+
+/// The running settings with everything that SIGHUP may change taken from the new ones. What else differs is named.
+Settings merged(Settings running, Settings fresh, std::vector<std::string>& need_restart) {
+  for (const OptionRow& row : option_table()) {
+    const Value value = value_in(row, fresh);
+    if (row.reloadable)
+      assign(row, value, running);
+    else if (value != value_in(row, running))
+      need_restart.push_back(row.name());
+  }
+  return running;
+}
+
+}  // namespace
+
+void Daemon::on_note(const control::effect::Note& note) {
+  const std::string text = (note.kind == NoteKind::kAcquired ? "rights acquired: " : "") + note.text;
+  log_line(level_of(note.kind), text);
+  if (note.kind == NoteKind::kExtended) return;
+  reporter_->add_note(fmt::format("{} {}", rfc3339(reporter_->report().clock.now), text));
+}
+
+std::string Daemon::failed_agent() const {
+  const std::lock_guard lock(failure_mutex_);
+  return agent_failure_;
+}
+
+bool Daemon::agent_has_settled() const {
+  const control::AgentView view = agent_->view();
+  return view.state == control::AgentState::kHeld || view.waiting_until ||
+         (view.last_note && view.last_note->kind == NoteKind::kIdsExhausted);
+}
+
+std::string Daemon::summary() const {
+  const control::AgentView view = agent_->view();
+  std::size_t rights = 0;
+  for (const mint::RightSet& set : view.published)
+    rights += set.count;
+  return fmt::format("{}; {} rights; layouts {}", control::text_of(view.state), rights, [&] {
+    std::string names;
+    for (const id::Layout& layout : layouts_)
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", layout.name());
+    return names;
+  }());
+}
+
+/// The watchdog is fed only while the clock thread turns and the agent answers.
+void Daemon::feed_watchdog() {
+  static const auto interval = watchdog_interval();
+  if (!interval) return;
+  const time::Uptime now = uptime_now();
+  if (now - watchdog_fed_ < time::microseconds(interval->count() / 2)) return;
+  page::ClockRecord record;
+  std::uint64_t version = 0;
+  if (!pages_->clock().record.try_read(record, version)) return;
+  const std::uint64_t readings = record.readings + record.failed_readings;
+  if (std::exchange(readings_seen_, readings) == readings) return;
+  watchdog_fed_ = now;
+  notify_watchdog();
+  notify_status(summary());
+}
+
+Or<void> Daemon::serve(const Signals& signals) {
+  const time::Uptime settle_by = uptime_now() + kSettleLimit;
+  while (true) {
+    const Signal signal = signals.wait(announced_ ? kTurn : kStartTurn);
+    if (signal == Signal::kStop) return end(signals, "asked to stop");
+    if (signal == Signal::kReload) reload();
+    if (const std::string failure = failed_agent(); !failure.empty()) {
+      log_error("{}", failure);
+      return refused(failure);
+    }
+    if (!announced_ && (agent_has_settled() || uptime_now() > settle_by)) {
+      if (!agent_has_settled()) log_warn("there are no rights yet; requests are answered not_leased until there are");
+      if (auto done = announce(); !done) return done;
+    }
+    feed_watchdog();
+  }
+}
+
+void Daemon::reload() {
+  notify_reloading();
+  const auto sources = gather(arguments_.config_file, arguments_.flags);
+  const auto fresh = sources ? resolve(*sources) : tl::make_unexpected(sources.error());
+  const auto refuse = [&](const std::string& problem) {
+    log_error("not reloaded, everything stays as it was: {}", problem);
+  };
+  if (!fresh) {
+    for (const std::string& problem : fresh.error())
+      refuse(problem);
+    reporter_->reload_failed();
+  } else {
+    std::vector<std::string> need_restart;
+    const Settings effective = merged(settings(), fresh->settings, need_restart);
+    for (const std::string& name : need_restart)
+      log_warn("{} has changed in the configuration; it needs a restart", name);
+    auto policy = access_policy(effective);
+    if (policy) {
+      take_over(effective, std::move(*policy));
+    } else {
+      refuse(policy.error());
+      reporter_->reload_failed();
+    }
+  }
+  if (announced_) notify_ready(summary());
+}
+
+void Daemon::take_over(const Settings& effective, serve::AccessPolicy policy) {
+  arguments_.configuration.settings = effective;
+  policy.version = ++policy_version_;
+  const std::size_t keys = policy.keys.size();
+  workers_->use_policy(std::make_shared<const serve::AccessPolicy>(std::move(policy)));
+  set_log_level(effective.log.level);
+  reporter_->reload_done(policy_version_);
+  log_info("reloaded: {} keys, {} allowed and {} denied networks", keys, effective.access.allow.size(),
+           effective.access.deny.size());
+}
+
+Or<void> Daemon::end(const Signals& signals, const std::string& why) {
+  log_info("{}: giving the rights back; a second signal ends without that", why);
+  notify_stopping();
+  agent_->request_stop();
+  std::optional<control::effect::Stopped> stopped;
+  const time::Uptime until = uptime_now() + kReleaseLimit;
+  while (!stopped && uptime_now() < until) {
+    stopped = agent_->wait_stopped(time::milliseconds(5));
+    if (signals.wait(milliseconds(0)) == Signal::kStop)
+      return refused("ended by a second signal; rights that were not given back run out by themselves");
+  }
+  if (!stopped) return refused("the rights could not be given back in time; they run out by themselves");
+  workers_->drain_and_stop(kDrainLimit);
+  if (stopped->failed) return refused(stopped->text);
+  log_info("{}", stopped->text);
+  return {};
+}
+
+}  // namespace gnomon::cmd

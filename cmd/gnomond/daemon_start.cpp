@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The start, top to bottom. Whatever fails ends it with a sentence; what was opened before closes by itself.
+#include <fmt/core.h>
+#include <sys/mman.h>
+
+#include <utility>
+
+#include "cmd/gnomond/access.hpp"
+#include "cmd/gnomond/assembly.hpp"
+#include "cmd/gnomond/daemon.hpp"
+#include "cmd/gnomond/log.hpp"
+#include "cmd/gnomond/notify.hpp"
+#include "cmd/gnomond/ready.hpp"
+#include "cmd/options/directories.hpp"
+#include "platform/cycle_counter.hpp"
+#include "platform/random.hpp"
+#include "platform/system_error.hpp"
+#include "platform/version.hpp"
+
+namespace gnomon::cmd {
+namespace {
+
+constexpr mode_t kOwnerOnly = 0600;
+constexpr mode_t kOwnerAndGroup = 0660;
+
+Or<void> lock_memory() {
+  // On fault: pages are locked when they are touched, so the unused parts of the threads' stacks cost nothing.
+  if (::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0) return {};
+  return refused(platform::system_error("lock the memory (workers.lock_memory)").text +
+                 "; raise LimitMEMLOCK of the unit, or turn the option off");
+}
+
+}  // namespace
+
+Daemon::Daemon(DaemonArguments arguments)
+    : arguments_(std::move(arguments)), incarnation_(platform::random_u64()), started_(uptime_now()) {}
+
+Or<void> Daemon::start() {
+  log_info("gnomond {} starts as instance {}", platform::kVersion, settings().server.instance);
+  if (settings().workers.lock_memory)
+    if (auto locked = lock_memory(); !locked) return locked;
+  if (auto done = take_locks(); !done) return done;
+  if (auto done = open_state(); !done) return done;
+  if (auto done = open_pages_and_clock(); !done) return done;
+  if (auto done = open_sockets(); !done) return done;
+  if (auto done = start_agent(); !done) return done;
+  return start_services();
+}
+
+Or<void> Daemon::take_locks() {
+  const std::string runtime = runtime_directory();
+  if (const auto prepared = prepare_private_directory(runtime, "the runtime directory"); !prepared)
+    return refused(prepared.error());
+  const std::string& instance = settings().server.instance;
+  for (const std::string& path :
+       {fmt::format("{}/{}.lock", runtime, instance), fmt::format("/dev/shm/gnomon.{}.lock", instance)}) {
+    auto lock = InstanceLock::take(path, instance);
+    if (!lock) return tl::make_unexpected(lock.error());
+    locks_.push_back(std::move(*lock));
+  }
+  socket_path_ = socket_path(settings());
+  return {};
+}
+
+Or<void> Daemon::open_state() {
+  const auto directory = state_directory(settings());
+  if (!directory) return refused(directory.error());
+  state_dir_ = *directory;
+  if (const auto prepared = prepare_private_directory(state_dir_, "the state directory"); !prepared)
+    return refused(prepared.error());
+  const auto paths = control::StatePaths::of(database_path(settings(), state_dir_));
+  auto state = control::open_state(paths, "gnomond instance " + settings().server.instance);
+  if (!state) return refused(state.error().text);
+  state_.emplace(std::move(*state));
+  log_info("{} store {}, epoch {}, revision {}", state_->created ? "made a new" : "opened the", paths.database,
+           state_->meta.identity.epoch, state_->store->revision().value);
+
+  auto served = served_layouts(settings());
+  if (!served) return refused(served.error());
+  std::vector<id::Layout> custom;
+  for (const id::Layout& layout : *served)
+    if (layout.number.value >= id::kFirstCustomLayout) custom.push_back(layout);
+  if (const auto kept = control::ensure_layouts(*state_->store, custom); !kept) return refused(kept.error().text);
+  layouts_ = std::move(*served);
+  return {};
+}
+
+Or<void> Daemon::open_pages_and_clock() {
+  auto pages =
+      Pages::create(settings().server.instance, static_cast<std::uint32_t>(settings().workers.count), incarnation_);
+  if (!pages) return tl::make_unexpected(pages.error());
+  pages_.emplace(std::move(*pages));
+  clock_ = std::make_unique<ptp::ClockThread>(clock_options(settings()), time_source(settings()), pages_->clock());
+  if (const auto running = clock_->start(); !running) return refused(running.error().text);
+  log_info("the clock is the {}", clock_->describe_source());
+
+  page::ClockRecord record;
+  std::uint64_t version = 0;
+  if (!pages_->clock().record.try_read(record, version)) return refused("the clock thread has published no time");
+  const auto warnings = check_headroom(layouts_, record.ordering.line.at(platform::read_cycles()));
+  if (!warnings) return tl::make_unexpected(warnings.error());
+  for (const std::string& warning : *warnings)
+    log_warn("{}", warning);
+  return {};
+}
+
+Or<void> Daemon::open_sockets() {
+  std::vector<std::string> skipped;
+  auto listen = listen_endpoints(arguments_.configuration, skipped);
+  for (const std::string& text : skipped)
+    log_info("this host has no IPv6; the default {} is left out", text);
+  auto policy = access_policy(settings());
+  if (!policy) return tl::make_unexpected(Failure{ExitCode::kUsage, policy.error()});
+  policy->version = policy_version_;
+  const auto pointers = pages_->worker_pointers();
+  auto pool = dataplane::WorkerPool::open(pool_options(settings(), layouts_, std::move(listen), incarnation_),
+                                          pages_->clock(), pages_->rights(), pointers,
+                                          std::make_shared<const serve::AccessPolicy>(std::move(*policy)));
+  if (!pool) return refused(pool.error().text);
+  workers_ = std::move(*pool);
+  if (const auto running = workers_->start(); !running) return refused(running.error().text);
+  for (const dataplane::PoolWarning& warning : workers_->warnings())
+    log_warn("{}", warning.text);
+  return {};
+}
+
+Or<void> Daemon::start_agent() {
+  const auto options = agent_options(settings(), layouts_, state_->meta.facts, incarnation_);
+  if (const std::string fault = control::fault_of(options); !fault.empty())
+    return tl::make_unexpected(Failure{ExitCode::kUsage, fault});
+  std::vector<const page::WorkerPage*> workers;
+  for (std::size_t i = 0; i < pages_->workers(); ++i)
+    workers.push_back(&pages_->worker(i));
+  reporter_ = std::make_unique<Reporter>(
+      *pages_, [this] { return agent_ ? agent_->view() : control::AgentView{}; },
+      [this] { return clock_->last_failure(); });
+  control::AgentHooks hooks{
+      .start_new_era = [this] { clock_->request_new_era(); },
+      .on_note = [this](const control::effect::Note& note) { on_note(note); },
+      .on_warning = [](const std::string& text) { log_warn("{}", text); },
+      .on_failed =
+          [this](const std::string& text) {
+            const std::lock_guard lock(failure_mutex_);
+            agent_failure_ = text;
+          },
+  };
+  agent_ = std::make_unique<control::AgentThread>(control::AgentWiring{.agent = options,
+                                                                       .store = *state_->store,
+                                                                       .journal = state_->journal,
+                                                                       .clock = pages_->clock(),
+                                                                       .rights = pages_->rights(),
+                                                                       .workers = std::move(workers),
+                                                                       .hooks = std::move(hooks)});
+  agent_->start();
+  return {};
+}
+
+Or<void> Daemon::start_services() {
+  const bool group = settings().control.socket_mode == "group";
+  auto status = control::StatusServer::start(socket_path_, group ? kOwnerAndGroup : kOwnerOnly,
+                                             [this] { return reporter_->report(); });
+  if (!status) return refused(status.error());
+  status_ = std::move(*status);
+  if (!settings().metrics.listen.empty()) {
+    auto metrics = MetricsEndpoint::start(settings().metrics.listen, [this] { return reporter_->report(); });
+    if (!metrics) return refused(metrics.error());
+    metrics_ = std::move(*metrics);
+  }
+  DaemonFacts facts{.instance = settings().server.instance,
+                    .incarnation = incarnation_,
+                    .started = started_,
+                    .listen = {},
+                    .metrics_listen = metrics_ ? metrics_->bound() : std::string(),
+                    .state_dir = state_dir_,
+                    .store_url = "sqlite:" + database_path(settings(), state_dir_),
+                    .clock_source = clock_->describe_source(),
+                    .store_epoch = state_->meta.identity.epoch,
+                    .layouts = layouts_};
+  for (const platform::Endpoint& endpoint : workers_->bound())
+    facts.listen.push_back(platform::to_string(endpoint));
+  reporter_->set_facts(std::move(facts));
+  reporter_->reload_done(policy_version_);
+  return {};
+}
+
+Or<void> Daemon::announce() {
+  const control::StatusReport report = reporter_->report();
+  const ReadyNews news{.instance = report.daemon.instance,
+                       .listen = report.daemon.listen,
+                       .metrics = report.daemon.metrics_listen,
+                       .socket = socket_path_};
+  print_ready_line(news);
+  if (auto written = write_ready_file(arguments_.ready_file, news); !written) return written;
+  notify_ready(summary());
+  announced_ = true;
+  return {};
+}
+
+}  // namespace gnomon::cmd

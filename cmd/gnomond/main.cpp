@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <exception>
+#include <iostream>
+#include <variant>
+
+#include "cmd/gnomond/command_line.hpp"
+#include "cmd/gnomond/daemon.hpp"
+#include "cmd/gnomond/log.hpp"
+#include "cmd/gnomond/signals.hpp"
+
+namespace gnomon::cmd {
+namespace {
+
+ExitCode fail(const Failure& failure) {
+  log_error("{}", failure.text);
+  return failure.code;
+}
+
+ExitCode run_daemon(DaemonArguments arguments) {
+  set_up_log(arguments.configuration.settings.log.level, arguments.configuration.settings.log.format);
+  const auto signals = Signals::block();
+  if (!signals) return fail(signals.error());
+  Daemon daemon(std::move(arguments));
+  if (const auto started = daemon.start(); !started) return fail(started.error());
+  if (const auto served = daemon.serve(*signals); !served) return fail(served.error());
+  return ExitCode::kOk;
+}
+
+}  // namespace
+}  // namespace gnomon::cmd
+
+int main(int argc, char** argv) {
+  using namespace gnomon::cmd;
+  try {
+    Parsed parsed = parse_daemon_command_line(argc, argv, std::cout, std::cerr);
+    std::cout.flush();
+    if (const auto* code = std::get_if<ExitCode>(&parsed)) return status_of(*code);
+    return status_of(run_daemon(std::move(std::get<DaemonArguments>(parsed))));
+  } catch (const std::exception& error) {
+    std::cerr << "gnomond: " << error.what() << '\n';
+    return status_of(ExitCode::kRefused);
+  }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cmd/gnomond/metrics.hpp"
+
+#include <fmt/core.h>
+#include <prometheus/collectable.h>
+#include <prometheus/exposer.h>
+#include <prometheus/metric_family.h>
+
+#include <exception>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "oracle/page/counters.hpp"
+#include "platform/endpoint.hpp"
+
+namespace gnomon::cmd {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+constexpr double kNsPerSecond = 1e9;
+constexpr std::size_t kThreads = 2;
+
+double seconds(time::Duration d) { return static_cast<double>(d.ns) / kNsPerSecond; }
+
+MetricFamily family(std::string_view name, std::string_view help, MetricType type) {
+  MetricFamily out;
+  out.name = fmt::format("gnomon_{}", name);
+  out.help = help;
+  out.type = type;
+  return out;
+}
+
+void add(MetricFamily& to, double value, Labels labels = {}) {
+  ClientMetric metric;
+  metric.label = std::move(labels);
+  if (to.type == MetricType::Counter)
+    metric.counter.value = value;
+  else
+    metric.gauge.value = value;
+  to.metric.push_back(std::move(metric));
+}
+
+MetricFamily single(std::string_view name, std::string_view help, MetricType type, double value) {
+  MetricFamily out = family(name, help, type);
+  add(out, value);
+  return out;
+}
+
+std::string worker_label(const control::WorkerReport& worker) { return fmt::format("{}", worker.index); }
+
+void add_counters(const control::StatusReport& report, std::vector<MetricFamily>& out) {
+  for (std::size_t i = 0; i < page::kCounters; ++i) {
+    const page::CounterInfo& info = page::kCounterTable[i];
+    MetricFamily counter = family(fmt::format("{}_total", info.name), info.help, MetricType::Counter);
+    for (const control::WorkerReport& worker : report.workers)
+      if (i < worker.counters.size())
+        add(counter, static_cast<double>(worker.counters[i].value), {{"worker", worker_label(worker)}});
+    out.push_back(std::move(counter));
+  }
+}
+
+void add_rights(const control::StatusReport& report, std::vector<MetricFamily>& out) {
+  MetricFamily held = family("rights", "rights that a worker holds", MetricType::Gauge);
+  MetricFamily remaining =
+      family("right_remaining_seconds", "how far the ceiling of a right lies ahead", MetricType::Gauge);
+  for (const control::WorkerReport& worker : report.workers) {
+    add(held, static_cast<double>(worker.rights.size()), {{"worker", worker_label(worker)}});
+    for (const control::RightReport& right : worker.rights)
+      add(remaining, seconds(right.remaining),
+          {{"worker", worker_label(worker)}, {"machine", fmt::format("{}", right.right.machine.value)}});
+  }
+  out.push_back(std::move(held));
+  out.push_back(std::move(remaining));
+}
+
+void add_layouts(const control::StatusReport& report, std::vector<MetricFamily>& out) {
+  MetricFamily headroom =
+      family("layout_headroom_seconds", "time until a layout's IDs leave a signed 64-bit column", MetricType::Gauge);
+  for (const control::LayoutReport& layout : report.layouts)
+    add(headroom, seconds(layout.headroom), {{"layout", layout.name}});
+  out.push_back(std::move(headroom));
+}
+
+void add_clock(const control::ClockReport& clock, std::vector<MetricFamily>& out) {
+  out.push_back(single("clock_lead_seconds", "how far the ordering timeline is ahead of the source", MetricType::Gauge,
+                       seconds(clock.lead)));
+  out.push_back(
+      single("clock_bound_seconds", "stated bound on the source's error", MetricType::Gauge, seconds(clock.bound)));
+  out.push_back(
+      single("clock_era", "number of the ordering timeline", MetricType::Gauge, static_cast<double>(clock.era.value)));
+  out.push_back(single("clock_readings_total", "readings of the source", MetricType::Counter,
+                       static_cast<double>(clock.readings)));
+  out.push_back(single("clock_failed_readings_total", "readings of the source that failed", MetricType::Counter,
+                       static_cast<double>(clock.failed_readings)));
+  MetricFamily state = family("clock_state", "1 for the state that the ordering timeline is in", MetricType::Gauge);
+  for (const std::string_view name : {"no_time", "following", "unconfirmed", "behind"})
+    add(state, clock.state == name ? 1 : 0, {{"state", std::string(name)}});
+  out.push_back(std::move(state));
+}
+
+std::vector<MetricFamily> metrics_of(const control::StatusReport& report) {
+  std::vector<MetricFamily> out;
+  MetricFamily build = family("build_info", "always 1; version and instance as labels", MetricType::Gauge);
+  add(build, 1, {{"version", report.daemon.version}, {"instance", report.daemon.instance}});
+  out.push_back(std::move(build));
+  out.push_back(
+      single("uptime_seconds", "since the start of the daemon", MetricType::Gauge, seconds(report.daemon.uptime)));
+  out.push_back(single("failed_reloads_total", "reloads (SIGHUP) that were refused", MetricType::Counter,
+                       static_cast<double>(report.daemon.failed_reloads)));
+  out.push_back(single("store_revision", "highest commit that the store acknowledged", MetricType::Gauge,
+                       static_cast<double>(report.agent.revision)));
+  add_counters(report, out);
+  add_rights(report, out);
+  add_clock(report.clock, out);
+  add_layouts(report, out);
+  return out;
+}
+
+class ReportCollector final : public prometheus::Collectable {
+ public:
+  explicit ReportCollector(MetricsEndpoint::Report report) : report_(std::move(report)) {}
+  [[nodiscard]] std::vector<MetricFamily> Collect() const override {
+    return metrics_of(report_());
+  }  // NOLINT(readability-identifier-naming)
+
+ private:
+  MetricsEndpoint::Report report_;
+};
+
+class PrometheusEndpoint final : public MetricsEndpoint {
+ public:
+  /// Throws if it can't listen.
+  PrometheusEndpoint(const std::string& listen, platform::Endpoint asked, Report report)
+      : collector_(std::make_shared<ReportCollector>(std::move(report))), exposer_(listen, kThreads), bound_(asked) {
+    exposer_.RegisterCollectable(collector_);
+    const auto ports = exposer_.GetListeningPorts();
+    if (!ports.empty()) bound_.port = static_cast<std::uint16_t>(ports.front());
+  }
+  [[nodiscard]] std::string bound() const override { return platform::to_string(bound_); }
+
+ private:
+  std::shared_ptr<ReportCollector> collector_;
+  prometheus::Exposer exposer_;
+  platform::Endpoint bound_;
+};
+
+}  // namespace
+
+tl::expected<std::unique_ptr<MetricsEndpoint>, std::string> MetricsEndpoint::start(const std::string& listen,
+                                                                                   Report report) {
+  const auto asked = platform::parse_endpoint(listen);
+  if (!asked) return tl::make_unexpected(asked.error().text);
+  try {
+    return std::make_unique<PrometheusEndpoint>(listen, *asked, std::move(report));
+  } catch (const std::exception& error) {  // prometheus-cpp says no more than "null context"
+    return tl::make_unexpected(
+        fmt::format("cannot listen on {} for metrics ({}); is another program there? Choose another "
+                    "address with metrics.listen, or \"\" for none",
+                    listen, error.what()));
+  }
+}
+
+}  // namespace gnomon::cmd

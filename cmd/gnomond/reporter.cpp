@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cmd/gnomond/reporter.hpp"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "cmd/text/rfc3339.hpp"
+#include "oracle/id/codec.hpp"
+#include "platform/cycle_counter.hpp"
+#include "platform/version.hpp"
+
+namespace gnomon::cmd {
+
+std::string_view text_of(mint::OrderingState state) {
+  switch (state) {
+    case mint::OrderingState::kNoTime: return "no_time";
+    case mint::OrderingState::kFollowing: return "following";
+    case mint::OrderingState::kUnconfirmed: return "unconfirmed";
+    case mint::OrderingState::kBehind: return "behind";
+  }
+  return "unknown";
+}
+
+void Reporter::set_facts(DaemonFacts facts) {
+  const std::lock_guard lock(mutex_);
+  facts_ = std::move(facts);
+}
+
+void Reporter::add_note(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  notes_.push_back(text);
+  if (notes_.size() > kNotesKept) notes_.pop_front();
+}
+
+void Reporter::reload_failed() {
+  const std::lock_guard lock(mutex_);
+  ++failed_reloads_;
+}
+
+void Reporter::reload_done(std::uint64_t policy_version) {
+  const std::lock_guard lock(mutex_);
+  policy_version_ = policy_version;
+}
+
+control::ClockReport Reporter::clock_report() const {
+  control::ClockReport out;
+  page::ClockRecord record;
+  std::uint64_t version = 0;
+  out.state = text_of(mint::OrderingState::kNoTime);
+  out.last_failure = clock_failure_();
+  if (!pages_.clock().record.try_read(record, version)) return out;
+  out.state = text_of(record.ordering.state);
+  out.now = record.ordering.line.at(platform::read_cycles());
+  out.lead = record.ordering.lead;
+  out.era = record.ordering.era;
+  out.bound = record.source_bound;
+  out.readings = record.readings;
+  out.failed_readings = record.failed_readings;
+  return out;
+}
+
+control::WorkerReport Reporter::worker_report(std::size_t index, const control::AgentView& view,
+                                              time::SmearedUtc now) const {
+  control::WorkerReport out{.index = static_cast<std::uint32_t>(index), .rights = {}, .counters = {}};
+  if (index < view.published.size())
+    for (const mint::Right& right : view.published[index].rights())
+      out.rights.push_back({right, std::max(time::saturating_sub(right.ceiling, now), time::Duration{0})});
+  for (const page::CounterInfo& info : page::kCounterTable)
+    out.counters.push_back({std::string(info.name), pages_.worker(index).counters.get(info.counter)});
+  return out;
+}
+
+control::StatusReport Reporter::report() const {
+  control::StatusReport out;
+  const control::AgentView view = agent_();
+  out.clock = clock_report();
+  out.sampled = uptime_now();
+  for (std::size_t i = 0; i < pages_.workers(); ++i)
+    out.workers.push_back(worker_report(i, view, out.clock.now));
+  out.agent = {.state = std::string(control::text_of(view.state)),
+               .last_note = view.last_note ? view.last_note->text : std::string(),
+               .waiting_until = view.waiting_until.value_or(time::SmearedUtc{}),
+               .revision = view.highest.value,
+               .store_epoch = 0,
+               .recent_notes = {}};
+
+  const std::lock_guard lock(mutex_);
+  out.agent.store_epoch = facts_.store_epoch;
+  out.agent.recent_notes.assign(notes_.begin(), notes_.end());
+  out.clock.source = facts_.clock_source;
+  out.daemon = {.instance = facts_.instance,
+                .version = std::string(platform::kVersion),
+                .incarnation = facts_.incarnation,
+                .pid = static_cast<std::uint64_t>(::getpid()),
+                .uptime = out.sampled - facts_.started,
+                .listen = facts_.listen,
+                .metrics_listen = facts_.metrics_listen,
+                .state_dir = facts_.state_dir,
+                .store_url = facts_.store_url,
+                .access_policy_version = policy_version_,
+                .failed_reloads = failed_reloads_};
+  for (const id::Layout& layout : facts_.layouts)
+    out.layouts.push_back({.number = layout.number,
+                           .name = std::string(layout.name()),
+                           .exhausted_at = id::exhaustion(layout).in_signed,
+                           .headroom = id::headroom(layout, out.clock.now).left});
+  return out;
+}
+
+}  // namespace gnomon::cmd
