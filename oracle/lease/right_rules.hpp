@@ -43,7 +43,7 @@ struct StoreFacts {
 };
 
 struct RightPolicy {
-  StoreFacts store;
+  StoreFacts store{};
   time::Duration window = time::seconds(10);
   time::Duration max_lead = time::milliseconds(1000);
   std::uint32_t machine_ids = 1024;  // ids 0 .. machine_ids - 1 may be taken
@@ -52,7 +52,7 @@ struct RightPolicy {
 
 /// Who asks, and the random bits of this command.
 struct Claim {
-  std::string holder;
+  std::string holder{};
   Nonce incarnation{};
   Nonce nonce{};
 };

@@ -55,6 +55,14 @@ std::uint64_t IdGenerator::unit_capacity() const {
   return std::max<std::uint64_t>(1, slots * per_slot);
 }
 
+Take IdGenerator::take_from_next(const MintTime& time, std::uint32_t wanted) {
+  const Take opened = open(time);
+  if (opened.refusal != Refusal::kNone) return opened;
+  Take take = cut(wanted);
+  take.opened = true;
+  return take;
+}
+
 // Chooses the next (unit, machine id) that may be used and enters it.
 Take IdGenerator::open(const MintTime& time) {
   if (rights_.count == 0 || time.era != rights_.era) return refuse(Refusal::kNotLeased);
@@ -83,9 +91,7 @@ Take IdGenerator::open(const MintTime& time) {
   const time::Duration ahead = time::saturating_sub(layout_.start_of(unit), time.now);
   if (ahead > time.lead_left) return refuse(Refusal::kClockBehind, ahead - time.lead_left);
   enter(unit, slot);
-  Take opened;
-  opened.opened = true;
-  return opened;
+  return {};
 }
 
 // All machine ids of the present unit are used up. Within the lead budget that means waiting for the next unit; a time

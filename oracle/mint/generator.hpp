@@ -60,18 +60,9 @@ class IdGenerator {
 
   /// Up to `wanted` (>= 1) IDs in one contiguous range, possibly fewer.
   [[nodiscard]] Take take(const MintTime& time, std::uint32_t wanted) {
-    Take result;
-    if (left_ == 0 || time.now >= unit_end_) [[unlikely]] {
-      result = open(time);
-      if (result.refusal != Refusal::kNone) return result;
-    }
-    const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, left_));
-    result.first = next_;
-    result.count = count;
-    result.slot = slot_;
-    next_.value += count;
-    left_ -= count;
-    return result;
+    if (left_ == 0 || time.now >= unit_end_) [[unlikely]]
+      return take_from_next(time, wanted);
+    return cut(wanted);
   }
 
   /// End of the last unit opened under the right in `slot` of the present generation (the floor if there was none):
@@ -85,6 +76,17 @@ class IdGenerator {
  private:
   static constexpr std::size_t kNoSlot = kMaxRightsPerWorker;
 
+  /// IDs of the open unit, of which some are left.
+  [[nodiscard]] Take cut(std::uint32_t wanted) {
+    Take take;
+    take.first = next_;
+    take.count = static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, left_));
+    take.slot = slot_;
+    next_.value += take.count;
+    left_ -= take.count;
+    return take;
+  }
+  [[nodiscard]] Take take_from_next(const MintTime& time, std::uint32_t wanted);
   [[nodiscard]] Take open(const MintTime& time);
   [[nodiscard]] Take exhausted(const MintTime& time) const;
   [[nodiscard]] std::size_t covering_slot(std::uint64_t unit, std::size_t from) const;

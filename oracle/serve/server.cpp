@@ -51,7 +51,10 @@ Server::Server(const ServerOptions& options, const page::RightsRecord& rights, p
     if (lane_of_[layout.number.value] != kNoLane)
       throw std::invalid_argument(which + " is listed twice; list each served layout once");
     lane_of_[layout.number.value] = static_cast<std::uint8_t>(lanes_.size());
-    lanes_.push_back({mint::IdGenerator(layout, options_.rotating_start), ParkingFifo(options_.park_limit)});
+    lanes_.push_back(
+        {.generator = mint::IdGenerator(layout, options_.rotating_start),
+         .max_count = static_cast<std::uint32_t>(std::min<std::uint64_t>(layout.sequences(), 0xffff'ffffU)),
+         .parking = ParkingFifo(options_.park_limit)});
   }
   use_policy(policy);
 }
@@ -69,8 +72,7 @@ void Server::begin_burst(const BurstTime& time) {
     take_over_rights();
   for (std::size_t i = 0; i < rights_.count; ++i) {
     const std::int64_t left_ms = time::saturating_sub(rights_.slots[i].ceiling, time.mint.now).ns / 1'000'000;
-    const auto remaining = static_cast<std::uint64_t>(std::clamp<std::int64_t>(left_ms, 0, 0xffff));
-    right_words_[i] = (rights_.slots[i].token.value & 0xffff'ffffU) | (remaining << 32);
+    remaining_ms_[i] = static_cast<std::uint16_t>(std::clamp<std::int64_t>(left_ms, 0, 0xffff));
   }
 }
 
@@ -99,87 +101,55 @@ void Server::take_over_rights() {
   page_.acknowledged.store(rights_.generation.value, std::memory_order_release);
 }
 
-std::size_t Server::answer(std::span<std::byte> datagram, const Address& source, const ReturnPath& path) {
-  page::Counters& counters = page_.counters;
-  counters.add(Counter::kDatagrams);
-  if (!wire::valid_length(datagram.size())) [[unlikely]] {
-    counters.add(Counter::kDropLength);
-    return 0;
-  }
-  const auto messages = static_cast<std::uint32_t>(datagram.size() / wire::kMessageSize);
-  if (!policy_->admits(source)) [[unlikely]] {
-    counters.add(Counter::kDropSourceDenied);
-    return 0;
-  }
-  if (!limiter_.admit(source, messages, policy_->rate, time_.uptime)) [[unlikely]] {
-    counters.add(Counter::kDropRateLimited);
-    return 0;
-  }
-  if (!all_valid(datagram)) [[unlikely]]
-    return 0;
-  counters.add(Counter::kMessages, messages);
-
-  const bool auth_required = policy_->auth_required(source);
-  std::byte* out = datagram.data();
-  for (std::uint32_t i = 0; i < messages; ++i) {
-    Message message = wire::load(datagram.data() + i * wire::kMessageSize);
-    if (!authorised(message, auth_required)) [[unlikely]] {
-      refuse_unauthorised(message);
-    } else if (!answer_one(message, path)) {
-      continue;  // parked: the answer comes later, in a datagram of its own
-    }
-    finish(message);
-    wire::store(message, out);
-    out += wire::kMessageSize;
-  }
-  const auto bytes = static_cast<std::size_t>(out - datagram.data());
-  counters.add(Counter::kReplies, bytes / wire::kMessageSize);
-  return bytes;
+std::size_t Server::drop(Counter reason) {
+  page_.counters.add(reason);
+  return 0;
 }
 
-bool Server::all_valid(std::span<const std::byte> datagram) {
-  for (std::size_t at = 0; at < datagram.size(); at += wire::kMessageSize) {
-    const wire::Invalid reason = wire::check_request(datagram.data() + at);
-    if (reason == wire::Invalid::kNone) [[likely]]
-      continue;
-    page_.counters.add(drop_counter(reason));
-    return false;
-  }
-  return true;
+// Makes a reply of a message that was authorised under the present policy, or made into a refusal without a key.
+[[gnu::always_inline]] inline void Server::finish(Message& message) const {
+  message.flags |= wire::kFlagReply;
+  if ((message.flags & wire::kFlagAuthenticated) != 0) [[unlikely]]
+    message.tag = wire::tag_of(message, policy_->keys.find({message.key_id})->bytes);
 }
 
-bool Server::authorised(const Message& message, bool required) const {
-  if ((message.flags & wire::kFlagAuthenticated) == 0) return !required;
+[[gnu::always_inline]] inline bool Server::authorised(const Message& message, bool required) const {
+  if ((message.flags & wire::kFlagAuthenticated) == 0) [[likely]]
+    return !required;
+  return tag_holds(message);
+}
+
+bool Server::tag_holds(const Message& message) const {
   const wire::Key* key = policy_->keys.find({message.key_id});
   return key != nullptr && wire::verify(message, *key);
 }
 
-bool Server::answer_one(Message& message, const ReturnPath& path) {
-  if (message.op == static_cast<std::uint8_t>(wire::Op::kNextId)) [[likely]]
+// True if `message` is the reply now, false if it was parked.
+[[gnu::always_inline]] inline bool Server::answer_one(Message& message, bool auth_required, const ReturnPath& path) {
+  if (!authorised(message, auth_required)) [[unlikely]]
+    refuse_unauthorised(message);
+  else if (message.op == static_cast<std::uint8_t>(wire::Op::kNextId)) [[likely]]
     return answer_next_id(message, path);
-  answer_ping(message);
+  else
+    answer_ping(message);
   return true;
 }
 
 void Server::answer_ping(Message& message) const {
   message.b = options_.incarnation;
-  if (rights_.count == 0) return;
-  message.machine_id = rights_.slots[0].machine.value;
-  message.token_low = static_cast<std::uint32_t>(right_words_[0]);
-  message.remaining_ms = static_cast<std::uint16_t>(right_words_[0] >> 32);
+  if (rights_.count != 0) write_right(message, 0);
 }
 
-// True if `message` is the reply now, false if it was parked.
-bool Server::answer_next_id(Message& message, const ReturnPath& path) {
+// As answer_one.
+[[gnu::always_inline]] inline bool Server::answer_next_id(Message& message, const ReturnPath& path) {
   const std::uint8_t index = message.format < lane_of_.size() ? lane_of_[message.format] : kNoLane;
   if (index == kNoLane) [[unlikely]] {
     refuse(message, Status::kBadFormat, Counter::kBadFormat);
     return true;
   }
   Lane& lane = lanes_[index];
-  const std::uint64_t maximum = std::min<std::uint64_t>(lane.generator.layout().sequences(), 0xffff'ffffU);
-  if (message.count == 0 || message.count > maximum) [[unlikely]] {
-    refuse(message, Status::kBadCount, Counter::kBadCount, static_cast<std::uint32_t>(maximum));
+  if (message.count == 0 || message.count > lane.max_count) [[unlikely]] {
+    refuse(message, Status::kBadCount, Counter::kBadCount, lane.max_count);
     return true;
   }
   if (!clock_serves_) [[unlikely]] {
@@ -201,15 +171,49 @@ bool Server::answer_next_id(Message& message, const ReturnPath& path) {
   return true;
 }
 
-void Server::write_ids(Message& message, Lane& lane, const mint::Take& take) {
-  if (take.opened) publish_use(lane, take.slot);
+[[gnu::always_inline]] inline void Server::write_right(Message& message, std::size_t slot) const {
+  message.machine_id = rights_.slots[slot].machine.value;
+  message.token_low = static_cast<std::uint32_t>(rights_.slots[slot].token.value);
+  message.remaining_ms = remaining_ms_[slot];
+}
+
+[[gnu::always_inline]] inline void Server::write_ids(Message& message, const Lane& lane, const mint::Take& take) {
+  if (take.opened) [[unlikely]]
+    publish_use(lane, take.slot);
   message.a = take.first.value;
   message.count = take.count;
   message.stride = 1;
-  message.machine_id = rights_.slots[take.slot].machine.value;
-  message.token_low = static_cast<std::uint32_t>(right_words_[take.slot]);
-  message.remaining_ms = static_cast<std::uint16_t>(right_words_[take.slot] >> 32);
+  write_right(message, take.slot);
   page_.counters.add(Counter::kIds, take.count);
+}
+
+std::size_t Server::answer(std::span<std::byte> datagram, const Address& source, const ReturnPath& path) {
+  page_.counters.add(Counter::kDatagrams);
+  if (!wire::valid_length(datagram.size())) [[unlikely]]
+    return drop(Counter::kDropLength);
+  const auto messages = static_cast<std::uint32_t>(datagram.size() / wire::kMessageSize);
+  if (!policy_->admits(source)) [[unlikely]]
+    return drop(Counter::kDropSourceDenied);
+  if (!limiter_.admit(source, messages, policy_->rate, time_.uptime)) [[unlikely]]
+    return drop(Counter::kDropRateLimited);
+  for (std::size_t at = 0; at < datagram.size(); at += wire::kMessageSize)
+    if (!wire::is_request(datagram.data() + at)) [[unlikely]]
+      return drop(drop_counter(wire::why_no_request(datagram.data() + at)));
+  page_.counters.add(Counter::kMessages, messages);
+
+  const bool auth_required = policy_->auth_required(source);
+  std::byte* out = datagram.data();
+  for (std::size_t at = 0; at < datagram.size(); at += wire::kMessageSize) {
+    Message message = wire::load(datagram.data() + at);
+    if (!answer_one(message, auth_required, path)) [[unlikely]]
+      continue;  // parked: the answer comes later, in a datagram of its own
+    finish(message);
+    wire::store(message, out);
+    out += wire::kMessageSize;
+  }
+  const auto bytes = static_cast<std::size_t>(out - datagram.data());
+  page_.counters.add(Counter::kReplies, bytes / wire::kMessageSize);
+  return bytes;
 }
 
 void Server::publish_use(const Lane& lane, std::size_t slot) {
@@ -318,6 +322,7 @@ void Server::refuse_for_clock(Message& message) {
 void Server::refuse_unauthorised(Message& message) {
   message.flags = 0;  // the answer goes out unsigned: there is no key that both sides share
   message.key_id = 0;
+  message.tag = 0;
   refuse(message, Status::kUnauthorised, Counter::kUnauthorised);
 }
 
@@ -339,16 +344,6 @@ void Server::refuse(Message& message, Status status, Counter counter, std::uint3
   message.a = 0;
   message.count = count;
   page_.counters.add(counter);
-}
-
-void Server::finish(Message& message) const {
-  message.flags |= wire::kFlagReply;
-  if ((message.flags & wire::kFlagAuthenticated) == 0) [[likely]] {
-    message.tag = 0;
-    return;
-  }
-  // `authorised` found the key a moment ago, under the same policy.
-  message.tag = wire::tag_of(message, policy_->keys.find({message.key_id})->bytes);
 }
 
 }  // namespace gnomon::serve

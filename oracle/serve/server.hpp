@@ -73,20 +73,23 @@ class Server {
  private:
   struct Lane {
     mint::IdGenerator generator;
+    std::uint32_t max_count = 1;  // what one request may ask for
     ParkingFifo parking;
     time::SmearedUtc not_before = time::SmearedUtc::min();  // of the ordering timeline: the next unit
   };
   static constexpr std::uint8_t kNoLane = 0xff;
 
   void take_over_rights();
-  [[nodiscard]] bool all_valid(std::span<const std::byte> datagram);
+  [[nodiscard]] std::size_t drop(page::Counter reason);
   [[nodiscard]] bool authorised(const wire::Message& message, bool required) const;
-  [[nodiscard]] bool answer_one(wire::Message& message, const ReturnPath& path);
+  [[nodiscard]] bool tag_holds(const wire::Message& message) const;
+  [[nodiscard]] bool answer_one(wire::Message& message, bool auth_required, const ReturnPath& path);
   void answer_ping(wire::Message& message) const;
   [[nodiscard]] bool answer_next_id(wire::Message& message, const ReturnPath& path);
   [[nodiscard]] bool park(Lane& lane, wire::Message& message, const ReturnPath& path, time::Duration wait);
   [[nodiscard]] bool answer_parked(Lane& lane, wire::Message& message);
-  void write_ids(wire::Message& message, Lane& lane, const mint::Take& take);
+  void write_right(wire::Message& message, std::size_t slot) const;
+  void write_ids(wire::Message& message, const Lane& lane, const mint::Take& take);
   void publish_use(const Lane& lane, std::size_t slot);
   void refuse_for_clock(wire::Message& message);
   void refuse_unauthorised(wire::Message& message);
@@ -105,8 +108,8 @@ class Server {
   bool clock_serves_ = false;  // the ordering timeline is in a state in which IDs may be had
   std::uint64_t rights_version_ = 0;
   mint::RightSet rights_;
-  std::array<std::uint64_t, mint::kMaxRightsPerWorker> right_words_{};  // word 6 of a reply: token, remaining ms
-  std::array<std::uint8_t, 256> lane_of_{};                             // by layout number
+  std::array<std::uint16_t, mint::kMaxRightsPerWorker> remaining_ms_{};  // of each right, at the time of the burst
+  std::array<std::uint8_t, 256> lane_of_{};                              // by layout number
   std::vector<Lane> lanes_;
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -19,17 +20,21 @@ struct Address {
   static constexpr Address v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d) {
     return {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d}};
   }
+  // Both are asked about every datagram, so they look at words, not at bytes.
   [[nodiscard]] constexpr bool is_v4() const {
-    for (std::size_t i = 0; i < 10; ++i)
-      if (bytes[i] != 0) return false;
-    return bytes[10] == 0xff && bytes[11] == 0xff;
+    return word(0) == 0 && (word(1) & 0xffff'ffffU) == 0xffff'0000U;  // ten zero bytes, two of ones
   }
   /// 127.0.0.0/8 or ::1.
   [[nodiscard]] constexpr bool is_loopback() const {
     if (is_v4()) return bytes[12] == 127;
-    for (std::size_t i = 0; i < 15; ++i)
-      if (bytes[i] != 0) return false;
-    return bytes[15] == 1;
+    return word(0) == 0 && word(1) == std::uint64_t{1} << 56;
+  }
+
+ private:
+  // Half of the address as it lies in memory.
+  [[nodiscard]] constexpr std::uint64_t word(std::size_t half) const {
+    static_assert(std::endian::native == std::endian::little);
+    return std::bit_cast<std::array<std::uint64_t, 2>>(bytes)[half];
   }
 };
 

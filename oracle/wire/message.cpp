@@ -5,27 +5,47 @@ namespace gnomon::wire {
 namespace {
 
 constexpr std::uint64_t kAll = ~std::uint64_t{0};
+constexpr std::uint64_t kHeadField = kAll & ~(std::uint64_t{0xff} << 40) & ~(std::uint64_t{kFlagAuthenticated} << 48);
 constexpr std::uint64_t kCountField = 0x0000'0000'ffff'ffffULL;   // word 4
 constexpr std::uint64_t kFormatField = 0xffff'0000'0000'0000ULL;  // word 5
+constexpr std::uint64_t kKeyIdField = 0xffff'0000'0000'0000ULL;   // word 6
 
-// Words 0 and 1 (head, request id) are always used; word 1 of all ones marks an operation that is not served.
-constexpr Words kNotServed{0, kAll, kAll, kAll, kAll, kAll, kAll, kAll};
-constexpr Words kPingRequest{0, 0, 0, kAll, kAll, kAll, kAll, kAll};  // a: echoed
-constexpr Words kNextIdRequest{0, 0, kAll, kAll, kAll & ~kCountField, kAll & ~kFormatField, kAll, kAll};
+// An authenticated request uses the key id and the tag besides.
+constexpr RequestRows rows_of(const Words& plain) {
+  RequestRows rows{plain, plain};
+  rows.authenticated[6] &= ~kKeyIdField;
+  rows.authenticated[7] = 0;
+  return rows;
+}
+
+constexpr RequestRows kNotServed = rows_of({kHeadField, kAll, kAll, kAll, kAll, kAll, kAll, kAll});
+constexpr RequestRows kPing = rows_of({kHeadField, 0, 0, kAll, kAll, kAll, kAll, kAll});  // a: echoed
+constexpr RequestRows kNextId = rows_of({kHeadField, 0, kAll, kAll, ~kCountField, ~kFormatField, kAll, kAll});
 
 }  // namespace
 
-const std::array<Words, kMaxOp + 1> kRequestMustBeZero{
-    kNotServed,      // 0: no operation
-    kPingRequest,    // 1: ping
-    kNextIdRequest,  // 2: next_id
-    kNotServed,      // 3: next_id128
-    kNotServed,      // 4: hlc_update
-    kNotServed,      // 5: tso
-    kNotServed,      // 6: now
-    kNotServed,      // 7: commit_wait
-    kNotServed,      // 8: time_sync
+constexpr std::array<RequestRows, kMaxOp + 1> kRequestRows{
+    kNotServed,  // 0: no operation
+    kPing,       // 1: ping
+    kNextId,     // 2: next_id
+    kNotServed,  // 3: next_id128
+    kNotServed,  // 4: hlc_update
+    kNotServed,  // 5: tso
+    kNotServed,  // 6: now
+    kNotServed,  // 7: commit_wait
+    kNotServed,  // 8: time_sync
 };
+
+Invalid why_no_request(const std::byte* bytes) {
+  const Message m = load(bytes);
+  if (m.magic != kMagic) return Invalid::kBadMagic;
+  if (m.version != kVersion) return Invalid::kBadVersion;
+  if ((m.flags & kFlagReply) != 0) return Invalid::kReply;
+  if ((m.flags & ~kFlagAuthenticated) != 0) return Invalid::kFlags;
+  if (m.op > kMaxOp || kRequestRows[m.op].plain[1] != 0) return Invalid::kOp;
+  if (m.status != 0) return Invalid::kStatus;
+  return Invalid::kFieldNotZero;
+}
 
 std::string_view text_of(Status status) {
   switch (status) {

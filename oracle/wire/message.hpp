@@ -110,35 +110,39 @@ inline void store(const Message& message, std::byte* bytes) { std::memcpy(bytes,
 
 using Words = std::array<std::uint64_t, kMessageSize / 8>;
 
-/// Bits that must be zero in an unauthenticated request, per operation and word; word 0 is checked field by field.
-/// Word 1, the request id, is free in every request: a row that says otherwise is an operation that this version does
-/// not serve.
-extern const std::array<Words, kMaxOp + 1> kRequestMustBeZero;
-/// Bits of word 6 and 7 that an authenticated message may use besides.
-constexpr std::uint64_t kKeyIdMask = 0xffff'0000'0000'0000ULL;
+/// Bits that must be zero in a request, per operation and word, without and with authentication. In word 0 they are
+/// bits that must not differ from kRequestHead; a row with bits in word 1, the request id, is an operation that this
+/// version does not serve.
+struct RequestRows {
+  Words plain;
+  Words authenticated;
+};
+extern const std::array<RequestRows, kMaxOp + 1> kRequestRows;
+constexpr std::uint64_t kRequestHead = kMagic | (std::uint64_t{kVersion} << 32);
+
+/// Why a request that `is_request` turned down is none: the first reason in the order of `Invalid`.
+[[nodiscard]] Invalid why_no_request(const std::byte* bytes);
+
+/// Whether these 64 bytes are a valid request of an operation that this version serves.
+[[nodiscard]] inline bool is_request(const std::byte* bytes) {
+  const auto word = [bytes](std::size_t i) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, bytes + i * sizeof value, sizeof value);
+    return value;
+  };
+  const std::uint64_t head = word(0);
+  const auto op = static_cast<std::uint8_t>(head >> 40);
+  if (op > kMaxOp) [[unlikely]]
+    return false;
+  const RequestRows& rows = kRequestRows.data()[op];
+  const std::uint64_t* zero = (head >> 48 & kFlagAuthenticated) == 0 ? rows.plain.data() : rows.authenticated.data();
+  return (((head ^ kRequestHead) & zero[0]) | zero[1] | (word(2) & zero[2]) | (word(3) & zero[3]) |
+          (word(4) & zero[4]) | (word(5) & zero[5]) | (word(6) & zero[6]) | (word(7) & zero[7])) == 0;
+}
 
 /// The first reason why these 64 bytes are no valid request, or kNone.
 [[nodiscard]] inline Invalid check_request(const std::byte* bytes) {
-  Words w;
-  std::memcpy(w.data(), bytes, kMessageSize);
-  const std::uint64_t head = w[0];
-  constexpr std::uint64_t kHead = kMagic | (std::uint64_t{kVersion} << 32);
-  const auto op = static_cast<std::uint8_t>(head >> 40);
-  const auto flags = static_cast<std::uint8_t>(head >> 48);
-  const Words& zero = kRequestMustBeZero[op > kMaxOp ? 0 : op];
-  if ((head & 0xff00'00ff'ffff'ffffULL) != kHead || (flags & ~kFlagAuthenticated) != 0 || zero[1] != 0) [[unlikely]] {
-    if (static_cast<std::uint32_t>(head) != kMagic) return Invalid::kBadMagic;
-    if (static_cast<std::uint8_t>(head >> 32) != kVersion) return Invalid::kBadVersion;
-    if ((flags & kFlagReply) != 0) return Invalid::kReply;
-    if ((flags & ~kFlagAuthenticated) != 0) return Invalid::kFlags;
-    return zero[1] != 0 ? Invalid::kOp : Invalid::kStatus;
-  }
-  std::uint64_t set = (w[2] & zero[2]) | (w[3] & zero[3]) | (w[4] & zero[4]) | (w[5] & zero[5]);
-  if ((flags & kFlagAuthenticated) == 0) [[likely]]
-    set |= (w[6] & zero[6]) | (w[7] & zero[7]);
-  else
-    set |= w[6] & zero[6] & ~kKeyIdMask;
-  return set == 0 ? Invalid::kNone : Invalid::kFieldNotZero;
+  return is_request(bytes) ? Invalid::kNone : why_no_request(bytes);
 }
 
 /// The first reason why these 64 bytes are no valid reply, or kNone. For clients.
