@@ -37,7 +37,7 @@ enum class ServerOrder : std::uint8_t {
 struct Options {
   /// 1 to kMaxServers of "address:port", "[v6]:port", "name:port"; without a port kDefaultPort. Names are looked up
   /// once, in `connect`; the first address counts.
-  std::vector<std::string> servers;
+  std::vector<std::string> servers{};
   /// For a whole call, retries included. kMinDeadline to kMaxDeadline.
   time::Duration deadline = time::seconds(2);
   /// How long one transmission waits for its reply before the next server is tried; it doubles with every round over
