@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -124,7 +125,7 @@ struct WorkerPool::Worker {
   serve::Server server;
   WorkerLoop<BurstIo, serve::Server> loop;
   std::thread thread;
-  int cpu = -1;
+  std::optional<int> cpu;
 };
 
 tl::expected<std::unique_ptr<WorkerPool>, SystemError> WorkerPool::open(
@@ -158,9 +159,10 @@ tl::expected<void, SystemError> WorkerPool::start() {
       return tl::make_unexpected(
           platform::system_error("start worker thread " + std::to_string(i), error.code().value()));
     }
-    if (worker.cpu >= 0 && !pin(worker.thread, worker.cpu))
+    if (worker.cpu && !pin(worker.thread, *worker.cpu))
       warnings_.push_back({PoolWarning::Kind::kNotPinned, i,
-                           "worker " + std::to_string(i) + " could not be pinned to CPU " + std::to_string(worker.cpu) +
+                           "worker " + std::to_string(i) + " could not be pinned to CPU " +
+                               std::to_string(*worker.cpu) +
                                ": it is offline, absent, or not allowed to this process (taskset, "
                                "cpuset); the worker runs unpinned"});
   }

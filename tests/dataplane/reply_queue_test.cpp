@@ -39,6 +39,7 @@ int next_error() {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library's are reserved
 extern "C" int sendmmsg(int fd, mmsghdr* headers, unsigned n, int flags) {
   ++g_calls;
   int error = next_error();

@@ -4,8 +4,12 @@
 #include "dataplane/worker_pool.hpp"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <optional>
 #include <set>
 
 #include "oracle/id/codec.hpp"
@@ -324,6 +328,116 @@ TEST(WorkerPool, StopsAtTheLimitWhateverIsParked) {
   ASSERT_TRUE(eventually([&] { return serving.count(Counter::kParked) > 2500; }));
   serving.pool().drain_and_stop(time::milliseconds(1));
   EXPECT_LT(serving.count(Counter::kReplies), all.size());
+}
+
+/// The thread of that name in this process, if there is one.
+std::optional<std::filesystem::path> thread_named(std::string_view name) {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string comm;
+    std::getline(std::ifstream(task.path() / "comm"), comm);
+    if (comm == name) return task.path();
+  }
+  return std::nullopt;
+}
+
+int first_allowed_cpu() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  sched_getaffinity(0, sizeof set, &set);
+  int cpu = 0;
+  while (cpu < CPU_SETSIZE && !CPU_ISSET(static_cast<std::size_t>(cpu), &set))
+    ++cpu;
+  return cpu;
+}
+
+bool warned(const std::vector<dataplane::PoolWarning>& warnings, dataplane::PoolWarning::Kind kind) {
+  return std::any_of(warnings.begin(), warnings.end(),
+                     [kind](const auto& w) { return w.kind == kind && !w.text.empty(); });
+}
+
+TEST(WorkerPool, PinsItsThreadsAndNamesThem) {
+  auto options = pool_options("127.0.0.1:0", 2);
+  options.cpus = {first_allowed_cpu(), first_allowed_cpu()};
+  Serving serving(options);
+  EXPECT_FALSE(warned(serving.pool().warnings(), dataplane::PoolWarning::Kind::kNotPinned));
+  for (const char* name : {"gnomon-w0", "gnomon-w1"}) {
+    ASSERT_TRUE(eventually([name] { return thread_named(name).has_value(); }));
+    std::ifstream file(*thread_named(name) / "status");
+    std::string line;
+    while (std::getline(file, line) && !line.starts_with("Cpus_allowed_list:")) {
+    }
+    EXPECT_EQ(line, "Cpus_allowed_list:\t" + std::to_string(first_allowed_cpu()));
+  }
+}
+
+TEST(WorkerPool, ServesUnpinnedWhereItCantPinAndSaysSo) {
+  auto options = pool_options();
+  options.cpus = {CPU_SETSIZE - 1};
+  Serving serving(options);
+  EXPECT_TRUE(warned(serving.pool().warnings(), dataplane::PoolWarning::Kind::kNotPinned));
+  UdpClient client(serving.address());
+  EXPECT_EQ(client.ask(next_id(1)).status, status(Status::kOk));
+}
+
+TEST(WorkerPool, SaysHowSmallItsReceiveBufferIs) {
+  auto options = pool_options();
+  options.receive_buffer_bytes = 1U << 30;  // SO_RCVBUFFORCE may grant it; then there is nothing to say
+  Serving serving(options);
+  int granted = 0;
+  socklen_t size = sizeof granted;
+  const platform::UniqueFd fd(socket(AF_INET, SOCK_DGRAM, 0));
+  const int wanted = 1 << 30;
+  if (setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &wanted, sizeof wanted) != 0)
+    setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &wanted, sizeof wanted);
+  getsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &granted, &size);
+  EXPECT_EQ(warned(serving.pool().warnings(), dataplane::PoolWarning::Kind::kSmallReceiveBuffer), granted / 2 < wanted);
+}
+
+TEST(WorkerPool, RefusesWhatCantBeServed) {
+  const page::ClockPage clock;
+  const auto rights = std::make_unique<page::RightsPage>();
+  page::WorkerPage page;
+  const std::vector<page::WorkerPage*> pages{&page};
+  const auto refusal = [&](const dataplane::WorkerPoolOptions& options) {
+    const auto pool =
+        dataplane::WorkerPool::open(options, clock, *rights, pages, std::make_shared<serve::AccessPolicy>());
+    return pool ? std::string() : pool.error().text;
+  };
+  EXPECT_EQ(refusal(pool_options()), "");
+  auto options = pool_options();
+  options.listen.clear();
+  EXPECT_NE(refusal(options).find("listen address"), std::string::npos);
+  EXPECT_NE(refusal(pool_options("127.0.0.1:0", 0)).find("0 workers"), std::string::npos);
+  EXPECT_NE(refusal(pool_options("127.0.0.1:0", 65)).find("65 workers"), std::string::npos);
+  EXPECT_NE(refusal(pool_options("127.0.0.1:0", 2)).find("1 worker pages"), std::string::npos);
+  options = pool_options();
+  options.listen.push_back(endpoint("192.0.2.1:0"));
+  EXPECT_NE(refusal(options).find("192.0.2.1"), std::string::npos);
+
+  Serving other(pool_options("127.0.0.1:0", 2));  // its port is open to its own workers only
+  options = pool_options();
+  options.listen = {other.address()};
+  EXPECT_NE(refusal(options).find("another program has this address"), std::string::npos);
+}
+
+// A whole day ahead by mistake and back, as the workers see it: no answer is lost, and IDs go on ascending.
+TEST(WorkerPool, KeepsServingWhileTheClockJumps) {
+  Serving serving;
+  UdpClient client(serving.address());
+  std::uint64_t last = 0;
+  std::uint64_t served = 0;
+  for (const std::int64_t ms : {0LL, -1LL, 0LL, -900LL, 0LL, 86'400'000LL, 0LL}) {
+    serving.shift_clock(time::milliseconds(ms));
+    for (std::uint64_t i = 0; i < 30; ++i) {
+      const Message reply = client.ask(next_id(i));
+      ASSERT_EQ(reply.status, status(Status::kOk)) << ms << " ms";
+      ASSERT_GT(reply.a, last) << ms << " ms";
+      last = reply.a;
+      ++served;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  EXPECT_EQ(served, 210U);
 }
 
 }  // namespace
