@@ -152,6 +152,7 @@ class Engine {
   /// What became of the last transmission to a server: none, timed out, a LinkFault, or a status.
   enum class Reason : std::uint8_t { kNone, kTimedOut, kRefused, kUnreachable, kFirstStatus };
   static Reason reason_of(wire::Status status);
+  static std::optional<wire::Status> status_of(Reason reason);
 
   struct Slot {
     Call call;
@@ -167,10 +168,9 @@ class Engine {
     State state = State::kFree;
     std::uint8_t round = 0;
     bool sent_before = false;
-    ServerSet tried;               // in this round
-    ServerSet hinted;              // in this round
-    std::uint8_t last_status = 0;  // the last status that any server refused with
-    std::uint8_t last_status_from = 0;
+    ServerSet tried;                // in this round
+    ServerSet hinted;               // in this round
+    std::uint8_t last_refuser = 0;  // the server that answered with a status most recently
     std::array<Reason, kMaxServers> reasons{};
   };
 

@@ -17,6 +17,11 @@ Engine::Reason Engine::reason_of(Status status) {
   return static_cast<Reason>(static_cast<std::uint8_t>(Reason::kFirstStatus) + static_cast<std::uint8_t>(status));
 }
 
+std::optional<Status> Engine::status_of(Reason reason) {
+  if (reason < Reason::kFirstStatus) return std::nullopt;
+  return static_cast<Status>(static_cast<std::uint8_t>(reason) - static_cast<std::uint8_t>(Reason::kFirstStatus));
+}
+
 void Engine::receive(time::Uptime now, LinkId from, std::span<const std::byte> datagram, Effects& effects) {
   ++stats_.datagrams_received;
   if (!wire::valid_length(datagram.size())) {
@@ -106,8 +111,7 @@ void Engine::take_refusal(time::Uptime now, std::uint32_t index, const Message& 
   const std::uint8_t server = slot.link.server;
   ++stats_.statuses;
   slot.reasons[server] = reason_of(status);
-  slot.last_status = reply.status;
-  slot.last_status_from = server;
+  slot.last_refuser = server;
   bool put_last = false;
   switch (status) {
     case Status::kBusy:
@@ -168,27 +172,27 @@ std::string Engine::reasons_text(const Slot& slot) const {
       case Reason::kTimedOut: text += " did not answer"; break;
       case Reason::kRefused: text += " refused the datagram (nothing listens there)"; break;
       case Reason::kUnreachable: text += " can't be reached from here"; break;
-      default:
-        text += " answered ";
-        text += wire::text_of(static_cast<Status>(static_cast<std::uint8_t>(slot.reasons[i]) -
-                                                  static_cast<std::uint8_t>(Reason::kFirstStatus)));
+      default: text += " answered "; text += wire::text_of(*status_of(slot.reasons[i]));
     }
   }
   return text;
 }
 
+// The kind is that of the most telling last word: a status before silence, silence before "nobody there".
 Error Engine::deadline_error(time::Uptime now, const Slot& slot) const {
   Error error;
-  bool all_unreachable = true;
-  for (std::size_t i = 0; i < book_.size(); ++i)
-    if (allowed(slot).has(i) && slot.reasons[i] != Reason::kRefused && slot.reasons[i] != Reason::kUnreachable)
-      all_unreachable = false;
-  if (slot.last_status != 0) {
-    error.kind = kind_of(static_cast<Status>(slot.last_status));
-    error.server = platform::to_string(book_.endpoint(slot.last_status_from));
-    error.retry_after = slot.hint;
-  } else {
-    error.kind = all_unreachable ? ErrorKind::kUnreachable : ErrorKind::kTimeout;
+  error.kind = ErrorKind::kUnreachable;
+  for (std::size_t i = 0; i < book_.size(); ++i) {
+    const std::size_t server = (slot.last_refuser + i) % book_.size();
+    if (!allowed(slot).has(server)) continue;
+    const Reason reason = slot.reasons[server];
+    if (const auto status = status_of(reason)) {
+      error.kind = kind_of(*status);
+      error.server = platform::to_string(book_.endpoint(server));
+      error.retry_after = slot.hint;
+      break;
+    }
+    if (reason != Reason::kRefused && reason != Reason::kUnreachable) error.kind = ErrorKind::kTimeout;
   }
   error.text = what_was_asked(slot.call.op, slot.call.layout, slot.call.count) + " failed after " +
                milliseconds_text(now - slot.submitted) + ": " + reasons_text(slot) + std::string(remedy(error.kind));

@@ -50,9 +50,9 @@ bool ServerBook::failed(std::size_t server, time::Uptime sent_at, time::Uptime n
   return penalise(servers_[server], sent_at, now);
 }
 
-// What was sent before the last outage was noticed belongs to that outage.
+// What was sent until the last outage was noticed belongs to that outage.
 bool ServerBook::penalise(Server& server, time::Uptime sent_at, time::Uptime now) {
-  if (server.outages > 0 && sent_at < server.last_outage) return false;
+  if (server.outages > 0 && sent_at <= server.last_outage) return false;
   constexpr unsigned kMaxDoublings = 16;
   const unsigned doublings = std::min(server.outages, kMaxDoublings);
   ++server.outages;
