@@ -32,6 +32,11 @@ struct Candidate {
   SmearedUtc free_at;
 };
 
+bool is_held_by(const StoredRight* right, const Nonce& incarnation) {
+  return right != nullptr && right->grant && right->window && right->window->value.state == WindowState::kHeld &&
+         right->grant->value.incarnation == incarnation;
+}
+
 std::vector<Candidate> candidates(const RightTable& table, const RightPolicy& policy,
                                   std::span<const mint::MachineId> excluded, const Nonce& incarnation) {
   std::vector<bool> out(policy.machine_ids, false);
@@ -42,10 +47,6 @@ std::vector<Candidate> candidates(const RightTable& table, const RightPolicy& po
     leave_out(machine);
   for (const Unreadable& fault : table.unreadable)
     leave_out(fault.machine);
-  for (const auto& [machine, right] : table.rights)
-    if (right.grant && right.window && right.window->value.state == WindowState::kHeld &&
-        right.grant->value.incarnation == incarnation)
-      leave_out(machine);
 
   std::vector<Candidate> found;
   for (std::uint32_t id = 0; id < policy.machine_ids; ++id) {
@@ -53,8 +54,11 @@ std::vector<Candidate> candidates(const RightTable& table, const RightPolicy& po
     const mint::MachineId machine{static_cast<std::uint16_t>(id)};
     const StoredRight* right = table.find(machine);
     const bool used = right != nullptr && right->window.has_value();
-    found.push_back(
-        {machine, used ? right->window->value.ceiling : SmearedUtc::min(), free_at(table, policy, machine)});
+    const SmearedUtc ceiling = used ? right->window->value.ceiling : SmearedUtc::min();
+    // What this incarnation holds itself (a release that it could not bring home) runs out first, all of it. Leaving it
+    // out for good would cost the pool an id for each such release, for as long as the process lives.
+    const SmearedUtc free = free_at(table, policy, machine);
+    found.push_back({machine, ceiling, is_held_by(right, incarnation) ? std::max(free, ceiling) : free});
   }
   return found;
 }

@@ -79,7 +79,7 @@ struct NotYet {
 [[nodiscard]] time::SmearedUtc free_at(const RightTable& table, const RightPolicy& policy, mint::MachineId machine);
 
 /// `wanted` ids whose ceilings are longest past (never used: longest of all; ties: the lowest id), leaving out
-/// `excluded` (sorted or not) and whatever `incarnation` itself still holds.
+/// `excluded` (sorted or not). What `incarnation` itself holds is free only once its whole window has run out.
 [[nodiscard]] tl::expected<std::vector<mint::MachineId>, NotYet> choose_free(const RightTable& table,
                                                                              const RightPolicy& policy,
                                                                              time::SmearedUtc now, std::uint32_t wanted,

@@ -188,9 +188,14 @@ TEST_F(Rules, ChoosesTheOneThatIsLongestPast) {
 TEST_F(Rules, NeverTakesWhatThisIncarnationHolds) {
   for (std::uint16_t id = 0; id < 3; ++id)
     take(id, kNow, 7);
-  EXPECT_EQ(chosen(kNow + seconds(100), 1, {}, 7), std::vector<std::uint16_t>{3});
-  EXPECT_EQ(chosen(kNow + seconds(100), 2, {}, 7), std::vector<std::uint16_t>{});
-  EXPECT_EQ(chosen(kNow + seconds(100), 2, {}, 8), (std::vector<std::uint16_t>{3, 0}));
+  const SmearedUtc within_lead = kNow + seconds(10) - milliseconds(1);
+  EXPECT_EQ(chosen(within_lead, 2, {}, 8), (std::vector<std::uint16_t>{3, 0})) << "another incarnation may";
+  EXPECT_EQ(chosen(within_lead, 1, {}, 7), std::vector<std::uint16_t>{3});
+  EXPECT_EQ(chosen(within_lead, 2, {}, 7), std::vector<std::uint16_t>{});
+  Nonce incarnation{};
+  incarnation.fill(7);
+  EXPECT_EQ(choose_free(shelf.table(), policy, within_lead, 2, {}, incarnation).error().at, kNow + seconds(10));
+  EXPECT_EQ(chosen(kNow + seconds(10), 2, {}, 7), (std::vector<std::uint16_t>{3, 0})) << "run out: held no more";
 }
 
 TEST_F(Rules, SaysWhenEnoughIdsGetFree) {
