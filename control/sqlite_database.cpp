@@ -17,6 +17,7 @@ std::string_view remedy(int code) {
     case SQLITE_CANTOPEN: return "; check that the directory exists and that this user may write to it";
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return "; another program has the file open: stop it";
+    case SQLITE_ERROR:  // our own statements are right: the schema in the file is not
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return "; the file is damaged: run `gnomon control recover`";
     case SQLITE_IOERR:
@@ -95,6 +96,8 @@ tl::expected<Database, SqlError> Database::open(const std::string& path) {
   Database database(raw, path);
   if (result != SQLITE_OK) return tl::make_unexpected(error_of(raw, path, result));
   sqlite3_extended_result_codes(raw, 1);
+  // A file that may not be written is opened all the same, and the first commit would find out.
+  if (sqlite3_db_readonly(raw, "main") != 0) return tl::make_unexpected(error_of(nullptr, path, SQLITE_READONLY));
   // Ours alone, the schema not trusted: a file that was put there must not run code of its own.
   if (auto set = database.execute("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"); !set)
     return tl::make_unexpected(set.error());
