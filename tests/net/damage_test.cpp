@@ -22,7 +22,9 @@ using std::chrono::seconds;
 
 class Damage : public testing::Test {
  protected:
-  Damage() : daemon_(folder_.path(), {{"rights.window_ms", "1000"}, {"workers.ids_per_worker", "2"}}) {}
+  Damage()
+      : daemon_(folder_.path(),
+                {{"rights.window_ms", "1000"}, {"rights.max_lead_ms", "500"}, {"workers.ids_per_worker", "2"}}) {}
 
   void serve(const char* phase) {
     daemon_.start();
