@@ -132,14 +132,15 @@ void IdGenerator::enter(std::uint64_t unit, std::size_t slot) {
   unit_ = unit;
   has_unit_ = true;
   slot_ = static_cast<std::uint8_t>(slot);
+  unit_start_ = layout_.start_of(unit);
   unit_end_ = layout_.start_of(unit + 1);
   next_ = layout_.pack(unit, rights_.slots[slot].machine, sequence);
-  left_ = layout_.sequences() - sequence;
+  end_.value = next_.value + (layout_.sequences() - sequence);
   used_until_[slot] = unit_end_;
 }
 
 void IdGenerator::close() {
-  left_ = 0;
+  end_ = next_;
   unit_end_ = time::SmearedUtc::min();
   has_unit_ = false;
 }

@@ -8,7 +8,7 @@
 //   - it opens a unit only if the unit's start lies inside the window of a right it holds (`Right::covers`);
 //   - units are opened in ascending order; machine ids inside a unit in ascending order; sequences ascending;
 //   - a sequence never wraps inside a unit, also when it does not start at zero;
-//   - handed an older time it stays in its last unit; it never reopens one.
+//   - handed an older time it stays in its last unit, as long as that is within the lead budget; it never reopens one.
 //
 // So every (unit, machine, sequence) is handed out at most once per token, and IDs of one worker ascend. Across
 // generations of rights the order holds too, because the first unit of a new generation lies after the last unit of
@@ -60,7 +60,7 @@ class IdGenerator {
 
   /// Up to `wanted` (>= 1) IDs in one contiguous range, possibly fewer.
   [[nodiscard]] Take take(const MintTime& time, std::uint32_t wanted) {
-    if (left_ == 0 || time.now >= unit_end_) [[unlikely]]
+    if (next_ == end_ || time.now >= unit_end_ || time.now + time.lead_left < unit_start_) [[unlikely]]
       return take_from_next(time, wanted);
     return cut(wanted);
   }
@@ -80,10 +80,9 @@ class IdGenerator {
   [[nodiscard]] Take cut(std::uint32_t wanted) {
     Take take;
     take.first = next_;
-    take.count = static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, left_));
+    take.count = static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, end_.value - next_.value));
     take.slot = slot_;
     next_.value += take.count;
-    left_ -= take.count;
     return take;
   }
   [[nodiscard]] Take take_from_next(const MintTime& time, std::uint32_t wanted);
@@ -95,9 +94,10 @@ class IdGenerator {
   void enter(std::uint64_t unit, std::size_t slot);
   void close();
 
-  // The four fields that every request touches stand together.
-  id::Id next_;
-  std::uint64_t left_ = 0;                               // IDs left in (unit_, slot_)
+  // The fields that every request touches stand together.
+  id::Id next_;                  // of (unit_, slot_), as end_
+  id::Id end_;                   // one past the last; 0 after all ones. Equal: nothing left
+  time::SmearedUtc unit_start_;  // of unit_: may lie ahead of now, but never further than the lead budget
   time::SmearedUtc unit_end_ = time::SmearedUtc::min();  // start of unit_ + 1
   std::uint8_t slot_ = 0;
 

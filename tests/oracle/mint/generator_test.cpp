@@ -152,6 +152,19 @@ TEST(Generator, an_older_time_stays_in_the_last_unit) {
   EXPECT_EQ(older.first.value, first.first.value + 1);
 }
 
+TEST(Generator, an_open_unit_that_falls_out_of_the_lead_budget_waits_and_goes_on) {
+  IdGenerator generator(kSnowflake, false);
+  generator.adopt(rights(1, {right(0, 1, kStart + milliseconds(700), kStart + seconds(10))}));
+  const Take first = generator.take(at(kStart, milliseconds(700)), 1);
+  ASSERT_EQ(first.refusal, Refusal::kNone);
+  const Take refused = generator.take(at(kStart + milliseconds(100), milliseconds(400)), 1);  // the source stepped back
+  ASSERT_EQ(refused.refusal, Refusal::kClockBehind);
+  EXPECT_EQ(refused.retry_after, milliseconds(200));
+  const Take later = generator.take(at(kStart + milliseconds(300), milliseconds(400)), 1);
+  ASSERT_EQ(later.refusal, Refusal::kNone);
+  EXPECT_EQ(later.first.value, first.first.value + 1) << "no ID of the unit was lost";
+}
+
 TEST(Generator, an_older_time_never_opens_an_older_unit) {
   IdGenerator generator(kSnowflake, false);
   generator.adopt(rights(1, {right(0, 1, kStart, kStart + seconds(10))}));

@@ -38,7 +38,8 @@ class ModelGenerator {
   }
 
   Take take(const MintTime& time, std::uint32_t wanted) {
-    if (open_ && open_->next < layout_.sequences() && time.now < start(open_->unit + 1)) return hand_out(wanted, false);
+    const bool some_left = open_ && open_->next < layout_.sequences() && time.now < start(open_->unit + 1);
+    if (some_left && start(open_->unit) - time.now <= time.lead_left) return hand_out(wanted, false);
     if (rights_.count == 0 || time.era != rights_.era) return refused(Refusal::kNotLeased);
     if (!anything_fits()) return refused(Refusal::kDoesNotFit);
     const std::uint64_t unit_now = layout_.unit_of(time.now);
