@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts the instructions that one-ID requests cost in oracle/serve, under callgrind.
 
-Each figure is the difference of two runs over the difference of their lengths, so start-up is not in it. What is in it:
-writing the request into the buffer, the share of begin_burst, and everything that Server::answer does.
+Each figure is the difference of two runs over the difference of their lengths, so start-up is not in it, less the same
+for a loop that only writes the requests. What is left: all of Server::answer, and its share of begin_burst and of opening
+units.
 """
 
 import pathlib
@@ -17,8 +18,8 @@ SHORT, LONG = 200, 1200  # bursts; both see the same mix of opened units per bur
 AIM = 120  # instructions per request, one request per datagram
 
 
-def instructions(bursts, messages):
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", str(LOOP), str(bursts), str(messages)]
+def instructions(mode, bursts, messages):
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", str(LOOP), mode, str(bursts), str(messages)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     counted = re.search(r"Collected : (\d+)", run.stderr)
     if run.returncode != 0 or not counted:
@@ -28,8 +29,8 @@ def instructions(bursts, messages):
 
 def main():
     for messages in (1, 22):
-        spent = instructions(LONG, messages) - instructions(SHORT, messages)
-        each = spent / ((LONG - SHORT) * DATAGRAMS_PER_BURST * messages)
+        spent = {mode: instructions(mode, LONG, messages) - instructions(mode, SHORT, messages) for mode in ("answer", "feed")}
+        each = (spent["answer"] - spent["feed"]) / ((LONG - SHORT) * DATAGRAMS_PER_BURST * messages)
         aim = f" (aim: at most {AIM})" if messages == 1 else ""
         print(f"{messages:2} one-ID requests per datagram: {each:6.1f} instructions per request{aim}")
 

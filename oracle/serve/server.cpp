@@ -2,6 +2,7 @@
 #include "oracle/serve/server.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -10,7 +11,7 @@ namespace gnomon::serve {
 namespace {
 
 using page::Counter;
-using wire::Message;
+using wire::MessageRef;
 using wire::Status;
 
 constexpr std::uint32_t kMaxRetryUs = std::numeric_limits<std::uint32_t>::max();
@@ -41,26 +42,27 @@ Counter drop_counter(wire::Invalid reason) {
 Server::Server(const ServerOptions& options, const page::RightsRecord& rights, page::WorkerPage& page,
                const AccessPolicy& policy)
     : rights_page_(rights), page_(page), policy_(&policy), limiter_(options.hash_seed), options_(options) {
-  lane_of_.fill(kNoLane);
+  lanes_.reserve(options_.layouts.size());
   for (const id::Layout& layout : options_.layouts) {
     const std::string which = "layout " + std::to_string(layout.number.value);
     if (lanes_.size() == kMaxLayouts)
       throw std::invalid_argument(which + " is one too many: a server has at most 16 layouts; serve fewer");
     if (layout.number.value >= lane_of_.size())
       throw std::invalid_argument(which + " can't be served: layouts are numbered 1 to 255");
-    if (lane_of_[layout.number.value] != kNoLane)
+    if (lane_of_[layout.number.value] != nullptr)
       throw std::invalid_argument(which + " is listed twice; list each served layout once");
-    lane_of_[layout.number.value] = static_cast<std::uint8_t>(lanes_.size());
     lanes_.push_back(
         {.generator = mint::IdGenerator(layout, options_.rotating_start),
          .max_count = static_cast<std::uint32_t>(std::min<std::uint64_t>(layout.sequences(), 0xffff'ffffU)),
          .parking = ParkingFifo(options_.park_limit)});
+    lane_of_[layout.number.value] = &lanes_.back();
   }
   use_policy(policy);
 }
 
 void Server::use_policy(const AccessPolicy& policy) {
   policy_ = &policy;
+  gate_is_open_ = policy.allow.empty() && policy.deny.empty() && policy.rate.messages_per_second == 0;
   page_.policy_seen.store(policy.version, std::memory_order_release);  // pairs with whoever frees the old policy
 }
 
@@ -71,9 +73,20 @@ void Server::begin_burst(const BurstTime& time) {
   if (rights_page_.rights.version() != rights_version_) [[unlikely]]
     take_over_rights();
   for (std::size_t i = 0; i < rights_.count; ++i) {
-    const std::int64_t left_ms = time::saturating_sub(rights_.slots[i].ceiling, time.mint.now).ns / 1'000'000;
-    remaining_ms_[i] = static_cast<std::uint16_t>(std::clamp<std::int64_t>(left_ms, 0, 0xffff));
+    const mint::Right& right = rights_.slots[i];
+    const std::int64_t left_ms = time::saturating_sub(right.ceiling, time.mint.now).ns / 1'000'000;
+    right_fields_[i] = {.token_low = static_cast<std::uint32_t>(right.token.value),
+                        .remaining_ms = static_cast<std::uint16_t>(std::clamp<std::int64_t>(left_ms, 0, 0xffff)),
+                        .machine_id = right.machine.value};
   }
+}
+
+void Server::publish_tally() {
+  page_.counters.add(Counter::kDatagrams, tally_.datagrams);
+  page_.counters.add(Counter::kMessages, tally_.message_bytes / wire::kMessageSize);
+  page_.counters.add(Counter::kReplies, tally_.reply_bytes / wire::kMessageSize);
+  page_.counters.add(Counter::kIds, tally_.ids);
+  tally_ = {};
 }
 
 // The only place where rights change hands inside a worker. A torn read (the agent was stopped while writing) keeps
@@ -101,54 +114,74 @@ void Server::take_over_rights() {
   page_.acknowledged.store(rights_.generation.value, std::memory_order_release);
 }
 
+bool Server::passes_gate(std::size_t bytes, const Address& source) {
+  const auto messages = static_cast<std::uint32_t>(bytes / wire::kMessageSize);
+  if (!policy_->admits(source)) {
+    page_.counters.add(Counter::kDropSourceDenied);
+    return false;
+  }
+  if (!limiter_.admit(source, messages, policy_->rate, time_.uptime)) {
+    page_.counters.add(Counter::kDropRateLimited);
+    return false;
+  }
+  return true;
+}
+
 std::size_t Server::drop(Counter reason) {
   page_.counters.add(reason);
   return 0;
 }
 
-// Makes a reply of a message that was authorised under the present policy, or made into a refusal without a key.
-[[gnu::always_inline]] inline void Server::finish(Message& message) const {
-  message.flags |= wire::kFlagReply;
-  if ((message.flags & wire::kFlagAuthenticated) != 0) [[unlikely]]
-    message.tag = wire::tag_of(message, policy_->keys.find({message.key_id})->bytes);
+bool Server::tag_holds(MessageRef message) const {
+  const wire::Key* key = policy_->keys.find({message.key_id()});
+  return key != nullptr && wire::verify(message.copy(), *key);
 }
 
-[[gnu::always_inline]] inline bool Server::authorised(const Message& message, bool required) const {
-  if ((message.flags & wire::kFlagAuthenticated) == 0) [[likely]]
-    return !required;
-  return tag_holds(message);
-}
-
-bool Server::tag_holds(const Message& message) const {
-  const wire::Key* key = policy_->keys.find({message.key_id});
-  return key != nullptr && wire::verify(message, *key);
-}
-
-// True if `message` is the reply now, false if it was parked.
-[[gnu::always_inline]] inline bool Server::answer_one(Message& message, bool auth_required, const ReturnPath& path) {
-  if (!authorised(message, auth_required)) [[unlikely]]
+// True if `message` is the reply now; false if it was parked, and the answer comes later, in a datagram of its own.
+[[gnu::always_inline]] inline bool Server::answer_one(MessageRef message, bool auth_required, const ReturnPath& path) {
+  const bool authenticated = (message.flags() & wire::kFlagAuthenticated) != 0;
+  if (authenticated ? !tag_holds(message) : auth_required) [[unlikely]] {
     refuse_unauthorised(message);
-  else if (message.op == static_cast<std::uint8_t>(wire::Op::kNextId)) [[likely]]
-    return answer_next_id(message, path);
-  else
+    return true;
+  }
+  if (message.op() == static_cast<std::uint8_t>(wire::Op::kNextId)) [[likely]] {
+    if (!answer_next_id(message, path)) [[unlikely]]
+      return false;
+  } else {
     answer_ping(message);
+  }
+  finish(message, authenticated);
   return true;
 }
 
-void Server::answer_ping(Message& message) const {
-  message.b = options_.incarnation;
+// Makes a reply of what was asked with a tag that holds, or without one.
+inline void Server::finish(MessageRef message, bool authenticated) const {
+  if (!authenticated) [[likely]]
+    message.set_flags(wire::kFlagReply);
+  else
+    sign(message);
+}
+
+void Server::sign(MessageRef message) const {
+  message.set_flags(wire::kFlagReply | wire::kFlagAuthenticated);
+  message.set_tag(wire::tag_of(message.copy(), policy_->keys.find({message.key_id()})->bytes));
+}
+
+void Server::answer_ping(MessageRef message) const {
+  message.set_b(options_.incarnation);
   if (rights_.count != 0) write_right(message, 0);
 }
 
 // As answer_one.
-[[gnu::always_inline]] inline bool Server::answer_next_id(Message& message, const ReturnPath& path) {
-  const std::uint8_t index = message.format < lane_of_.size() ? lane_of_[message.format] : kNoLane;
-  if (index == kNoLane) [[unlikely]] {
+[[gnu::always_inline]] inline bool Server::answer_next_id(MessageRef message, const ReturnPath& path) {
+  Lane* found = message.format() < lane_of_.size() ? lane_of_[message.format()] : nullptr;
+  if (found == nullptr) [[unlikely]] {
     refuse(message, Status::kBadFormat, Counter::kBadFormat);
     return true;
   }
-  Lane& lane = lanes_[index];
-  if (message.count == 0 || message.count > lane.max_count) [[unlikely]] {
+  Lane& lane = *found;
+  const std::uint32_t wanted = message.count();
+  if (wanted - 1 >= lane.max_count) [[unlikely]] {  // 0 wraps
     refuse(message, Status::kBadCount, Counter::kBadCount, lane.max_count);
     return true;
   }
@@ -158,7 +191,7 @@ void Server::answer_ping(Message& message) const {
   }
   if (!lane.parking.empty()) [[unlikely]]  // who came earlier goes first
     return !park(lane, message, path, lane.not_before - time_.mint.now);
-  const mint::Take take = lane.generator.take(time_.mint, message.count);
+  const mint::Take take = lane.generator.take(time_.mint, wanted);
   if (take.refusal == mint::Refusal::kNone) [[likely]] {
     write_ids(message, lane, take);
     return true;
@@ -171,48 +204,50 @@ void Server::answer_ping(Message& message) const {
   return true;
 }
 
-[[gnu::always_inline]] inline void Server::write_right(Message& message, std::size_t slot) const {
-  message.machine_id = rights_.slots[slot].machine.value;
-  message.token_low = static_cast<std::uint32_t>(rights_.slots[slot].token.value);
-  message.remaining_ms = remaining_ms_[slot];
+inline void Server::write_right(MessageRef message, std::size_t slot) const {
+  const RightFields fields = right_fields_.data()[slot];
+  message.set_token_low(fields.token_low);
+  message.set_remaining_ms(fields.remaining_ms);
+  message.set_machine_id(fields.machine_id);
 }
 
-[[gnu::always_inline]] inline void Server::write_ids(Message& message, const Lane& lane, const mint::Take& take) {
+inline void Server::write_ids(MessageRef message, const Lane& lane, const mint::Take& take) {
   if (take.opened) [[unlikely]]
     publish_use(lane, take.slot);
-  message.a = take.first.value;
-  message.count = take.count;
-  message.stride = 1;
+  message.set_a(take.first.value);
+  message.set_count(take.count);
+  message.set_stride(1);
   write_right(message, take.slot);
-  page_.counters.add(Counter::kIds, take.count);
+  tally_.ids += take.count;
 }
 
 std::size_t Server::answer(std::span<std::byte> datagram, const Address& source, const ReturnPath& path) {
-  page_.counters.add(Counter::kDatagrams);
+  ++tally_.datagrams;
   if (!wire::valid_length(datagram.size())) [[unlikely]]
     return drop(Counter::kDropLength);
-  const auto messages = static_cast<std::uint32_t>(datagram.size() / wire::kMessageSize);
-  if (!policy_->admits(source)) [[unlikely]]
-    return drop(Counter::kDropSourceDenied);
-  if (!limiter_.admit(source, messages, policy_->rate, time_.uptime)) [[unlikely]]
-    return drop(Counter::kDropRateLimited);
-  for (std::size_t at = 0; at < datagram.size(); at += wire::kMessageSize)
-    if (!wire::is_request(datagram.data() + at)) [[unlikely]]
-      return drop(drop_counter(wire::why_no_request(datagram.data() + at)));
-  page_.counters.add(Counter::kMessages, messages);
+  if (!gate_is_open_ && !passes_gate(datagram.size(), source)) [[unlikely]]
+    return 0;
+  const std::byte* const end = datagram.data() + datagram.size();
+  const std::byte* in = datagram.data();
+  do {
+    if (!wire::is_request(in)) [[unlikely]]
+      return drop(drop_counter(wire::check_request(in)));
+    in += wire::kMessageSize;
+  } while (in != end);
+  tally_.message_bytes += datagram.size();
 
   const bool auth_required = policy_->auth_required(source);
   std::byte* out = datagram.data();
-  for (std::size_t at = 0; at < datagram.size(); at += wire::kMessageSize) {
-    Message message = wire::load(datagram.data() + at);
-    if (!answer_one(message, auth_required, path)) [[unlikely]]
-      continue;  // parked: the answer comes later, in a datagram of its own
-    finish(message);
-    wire::store(message, out);
-    out += wire::kMessageSize;
-  }
+  in = datagram.data();
+  do {
+    if (in != out) [[unlikely]]  // one before it was parked
+      std::memcpy(out, in, wire::kMessageSize);
+    if (answer_one(MessageRef(out), auth_required, path)) [[likely]]
+      out += wire::kMessageSize;
+    in += wire::kMessageSize;
+  } while (in != end);
   const auto bytes = static_cast<std::size_t>(out - datagram.data());
-  page_.counters.add(Counter::kReplies, bytes / wire::kMessageSize);
+  tally_.reply_bytes += bytes;
   return bytes;
 }
 
@@ -232,10 +267,10 @@ time::Duration Server::drain_time(const Lane& lane) const {
 }
 
 // True if the request waits now; false if `message` has become the reply `busy`.
-bool Server::park(Lane& lane, Message& message, const ReturnPath& path, time::Duration wait) {
+bool Server::park(Lane& lane, MessageRef message, const ReturnPath& path, time::Duration wait) {
   const time::Duration whole_wait = std::max(wait, time::Duration{0}) + drain_time(lane);
   const bool too_long = whole_wait > options_.park_for;
-  if (!too_long && lane.parking.push(message, path, time_.uptime + options_.park_for)) {
+  if (!too_long && lane.parking.push(message.copy(), path, time_.uptime + options_.park_for)) {
     page_.counters.add(Counter::kParked);
     return true;
   }
@@ -249,37 +284,44 @@ std::size_t Server::next_parked(std::span<std::byte> out, ReturnPath& path) {
     while (!lane.parking.empty() && bytes + wire::kMessageSize <= std::min(out.size(), wire::kMaxDatagram)) {
       const Parked& parked = lane.parking.front();
       if (bytes != 0 && !(parked.path == path)) break;
-      Message message = parked.request;
+      wire::store(parked.request, out.data() + bytes);
+      const MessageRef message(out.data() + bytes);
       if (!answer_parked(lane, message)) break;
       path = parked.path;
-      finish(message);
-      wire::store(message, out.data() + bytes);
       bytes += wire::kMessageSize;
       lane.parking.pop();
     }
     if (bytes == 0) continue;
-    page_.counters.add(Counter::kReplies, bytes / wire::kMessageSize);
+    tally_.reply_bytes += bytes;
     return bytes;
   }
+  publish_tally();
   return 0;
 }
 
 // True if the parked request has an answer now, of whatever status.
-bool Server::answer_parked(Lane& lane, Message& message) {
+bool Server::answer_parked(Lane& lane, MessageRef message) {
   const bool due = time_.mint.now >= lane.not_before;
   const bool given_up = time_.uptime >= lane.parking.front().give_up_at;
   if (clock_serves_ && !due && !given_up) return false;
 
-  if (!authorised(message, false)) {  // its key was withdrawn while it waited
+  const bool authenticated = (message.flags() & wire::kFlagAuthenticated) != 0;
+  if (authenticated && !tag_holds(message)) {  // its key was withdrawn while it waited
     refuse_unauthorised(message);
     return true;
   }
-  if (!clock_serves_) {
+  if (!clock_serves_)
     refuse_for_clock(message);
-    return true;
-  }
+  else if (!take_for_parked(lane, message, due, given_up))
+    return false;
+  finish(message, authenticated);
+  return true;
+}
+
+// As answer_parked, for a request that may have IDs if there are any.
+bool Server::take_for_parked(Lane& lane, MessageRef message, bool due, bool given_up) {
   if (due) {
-    const mint::Take take = lane.generator.take(time_.mint, message.count);
+    const mint::Take take = lane.generator.take(time_.mint, message.count());
     if (take.refusal == mint::Refusal::kNone) {
       write_ids(message, lane, take);
       return true;
@@ -312,21 +354,21 @@ std::size_t Server::parked() const {
   return n;
 }
 
-void Server::refuse_for_clock(Message& message) {
+void Server::refuse_for_clock(MessageRef message) {
   if (time_.ordering == mint::OrderingState::kBehind)
     refuse(message, mint::Refusal::kClockBehind, time_.behind_for);
   else
     refuse(message, Status::kClockUnsynchronised, Counter::kClockUnsynchronised);
 }
 
-void Server::refuse_unauthorised(Message& message) {
-  message.flags = 0;  // the answer goes out unsigned: there is no key that both sides share
-  message.key_id = 0;
-  message.tag = 0;
+void Server::refuse_unauthorised(MessageRef message) {
+  message.set_flags(wire::kFlagReply);  // unsigned: there is no key that both sides share
+  message.set_key_id(0);
+  message.set_tag(0);
   refuse(message, Status::kUnauthorised, Counter::kUnauthorised);
 }
 
-void Server::refuse(Message& message, mint::Refusal refusal, time::Duration retry_after) {
+void Server::refuse(MessageRef message, mint::Refusal refusal, time::Duration retry_after) {
   switch (refusal) {
     case mint::Refusal::kClockBehind:
       return refuse(message, Status::kClockBehind, Counter::kClockBehind, to_retry_us(retry_after));
@@ -339,10 +381,10 @@ void Server::refuse(Message& message, mint::Refusal refusal, time::Duration retr
   refuse(message, Status::kNotLeased, Counter::kNotLeased);
 }
 
-void Server::refuse(Message& message, Status status, Counter counter, std::uint32_t count) {
-  message.status = static_cast<std::uint8_t>(status);
-  message.a = 0;
-  message.count = count;
+void Server::refuse(MessageRef message, Status status, Counter counter, std::uint32_t count) {
+  message.set_status(status);
+  message.set_a(0);
+  message.set_count(count);
   page_.counters.add(counter);
 }
 

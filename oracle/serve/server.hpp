@@ -11,7 +11,8 @@
 //   - a generation of rights is acknowledged only after every generator dropped the older one, and a generator is the
 //     only thing that can turn a parked request into IDs: so an acknowledged revocation holds for parked requests too;
 //   - `used_until` is in the worker page before `answer` or `next_parked` returns the reply that used it;
-//   - a reply is never longer than its request; an invalid message drops its whole datagram, counted once.
+//   - a reply is never longer than its request; an invalid message drops its whole datagram, counted once;
+//   - the counters in the page are complete once next_parked has returned 0.
 //
 // No clock read, lock, allocation or system call after construction. Thread rule: one thread; the pages are shared.
 #pragma once
@@ -68,7 +69,11 @@ class Server {
   /// From the next datagram on. The old policy may be freed once `policy_seen` in the page shows the new version.
   void use_policy(const AccessPolicy& policy);
 
-  [[nodiscard]] page::Counters& counters() { return page_.counters; }
+  /// Complete: what the present burst has counted so far is in the page when this returns.
+  [[nodiscard]] page::Counters& counters() {
+    publish_tally();
+    return page_.counters;
+  }
 
  private:
   struct Lane {
@@ -77,25 +82,41 @@ class Server {
     ParkingFifo parking;
     time::SmearedUtc not_before = time::SmearedUtc::min();  // of the ordering timeline: the next unit
   };
-  static constexpr std::uint8_t kNoLane = 0xff;
+
+  /// What every request counts, kept at hand: an addition to an atomic in the page costs four times as much.
+  struct Tally {
+    std::uint64_t datagrams = 0;
+    std::uint64_t message_bytes = 0;
+    std::uint64_t reply_bytes = 0;
+    std::uint64_t ids = 0;
+  };
+  /// What a reply says about the right that it used.
+  struct RightFields {
+    std::uint32_t token_low = 0;
+    std::uint16_t remaining_ms = 0;  // at the time of the burst
+    std::uint16_t machine_id = 0;
+  };
 
   void take_over_rights();
+  void publish_tally();
+  [[nodiscard]] bool passes_gate(std::size_t bytes, const Address& source);
   [[nodiscard]] std::size_t drop(page::Counter reason);
-  [[nodiscard]] bool authorised(const wire::Message& message, bool required) const;
-  [[nodiscard]] bool tag_holds(const wire::Message& message) const;
-  [[nodiscard]] bool answer_one(wire::Message& message, bool auth_required, const ReturnPath& path);
-  void answer_ping(wire::Message& message) const;
-  [[nodiscard]] bool answer_next_id(wire::Message& message, const ReturnPath& path);
-  [[nodiscard]] bool park(Lane& lane, wire::Message& message, const ReturnPath& path, time::Duration wait);
-  [[nodiscard]] bool answer_parked(Lane& lane, wire::Message& message);
-  void write_right(wire::Message& message, std::size_t slot) const;
-  void write_ids(wire::Message& message, const Lane& lane, const mint::Take& take);
+  [[nodiscard]] bool tag_holds(wire::MessageRef message) const;
+  [[nodiscard]] bool answer_one(wire::MessageRef message, bool auth_required, const ReturnPath& path);
+  void answer_ping(wire::MessageRef message) const;
+  [[nodiscard]] bool answer_next_id(wire::MessageRef message, const ReturnPath& path);
+  [[nodiscard]] bool park(Lane& lane, wire::MessageRef message, const ReturnPath& path, time::Duration wait);
+  [[nodiscard]] bool answer_parked(Lane& lane, wire::MessageRef message);
+  [[nodiscard]] bool take_for_parked(Lane& lane, wire::MessageRef message, bool due, bool given_up);
+  void write_right(wire::MessageRef message, std::size_t slot) const;
+  void write_ids(wire::MessageRef message, const Lane& lane, const mint::Take& take);
   void publish_use(const Lane& lane, std::size_t slot);
-  void refuse_for_clock(wire::Message& message);
-  void refuse_unauthorised(wire::Message& message);
-  void refuse(wire::Message& message, mint::Refusal refusal, time::Duration retry_after);
-  void refuse(wire::Message& message, wire::Status status, page::Counter counter, std::uint32_t count = 0);
-  void finish(wire::Message& message) const;
+  void refuse_for_clock(wire::MessageRef message);
+  void refuse_unauthorised(wire::MessageRef message);
+  void refuse(wire::MessageRef message, mint::Refusal refusal, time::Duration retry_after);
+  void refuse(wire::MessageRef message, wire::Status status, page::Counter counter, std::uint32_t count = 0);
+  void finish(wire::MessageRef message, bool authenticated) const;
+  void sign(wire::MessageRef message) const;
   [[nodiscard]] time::Duration drain_time(const Lane& lane) const;
 
   const page::RightsRecord& rights_page_;
@@ -104,13 +125,15 @@ class Server {
   RateLimiter limiter_;
   ServerOptions options_;
 
+  Tally tally_;
   BurstTime time_;
+  bool gate_is_open_ = true;   // the policy has neither lists nor a rate
   bool clock_serves_ = false;  // the ordering timeline is in a state in which IDs may be had
   std::uint64_t rights_version_ = 0;
   mint::RightSet rights_;
-  std::array<std::uint16_t, mint::kMaxRightsPerWorker> remaining_ms_{};  // of each right, at the time of the burst
-  std::array<std::uint8_t, 256> lane_of_{};                              // by layout number
-  std::vector<Lane> lanes_;
+  std::array<RightFields, mint::kMaxRightsPerWorker> right_fields_{};
+  std::vector<Lane> lanes_;           // never moved after construction
+  std::array<Lane*, 256> lane_of_{};  // by layout number; null: not served
 };
 
 }  // namespace gnomon::serve

@@ -21,20 +21,24 @@ struct Address {
     return {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d}};
   }
   // Both are asked about every datagram, so they look at words, not at bytes.
-  [[nodiscard]] constexpr bool is_v4() const {
-    return word(0) == 0 && (word(1) & 0xffff'ffffU) == 0xffff'0000U;  // ten zero bytes, two of ones
-  }
+  [[nodiscard]] constexpr bool is_v4() const { return first_half_is_zero() && quarter(2) == kV4Mapped; }
   /// 127.0.0.0/8 or ::1.
   [[nodiscard]] constexpr bool is_loopback() const {
-    if (is_v4()) return bytes[12] == 127;
-    return word(0) == 0 && word(1) == std::uint64_t{1} << 56;
+    if (!first_half_is_zero()) return false;
+    if (quarter(2) == kV4Mapped) return bytes[12] == 127;
+    return quarter(2) == 0 && quarter(3) == std::uint32_t{1} << 24;
   }
 
  private:
-  // Half of the address as it lies in memory.
-  [[nodiscard]] constexpr std::uint64_t word(std::size_t half) const {
-    static_assert(std::endian::native == std::endian::little);
-    return std::bit_cast<std::array<std::uint64_t, 2>>(bytes)[half];
+  static constexpr std::uint32_t kV4Mapped = 0xffff'0000U;  // bytes 8 to 11 of ::ffff:a.b.c.d
+
+  // Parts of the address as they lie in memory.
+  static_assert(std::endian::native == std::endian::little);
+  [[nodiscard]] constexpr bool first_half_is_zero() const {
+    return std::bit_cast<std::array<std::uint64_t, 2>>(bytes)[0] == 0;
+  }
+  [[nodiscard]] constexpr std::uint32_t quarter(std::size_t i) const {
+    return std::bit_cast<std::array<std::uint32_t, 4>>(bytes)[i];
   }
 };
 

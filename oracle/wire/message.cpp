@@ -5,26 +5,26 @@ namespace gnomon::wire {
 namespace {
 
 constexpr std::uint64_t kAll = ~std::uint64_t{0};
-constexpr std::uint64_t kHeadField = kAll & ~(std::uint64_t{0xff} << 40) & ~(std::uint64_t{kFlagAuthenticated} << 48);
-constexpr std::uint64_t kCountField = 0x0000'0000'ffff'ffffULL;   // word 4
-constexpr std::uint64_t kFormatField = 0xffff'0000'0000'0000ULL;  // word 5
-constexpr std::uint64_t kKeyIdField = 0xffff'0000'0000'0000ULL;   // word 6
+constexpr std::uint64_t kKeyIdField = 0xffff'0000'0000'0000ULL;  // word 6
 
-// An authenticated request uses the key id and the tag besides.
-constexpr RequestRows rows_of(const Words& plain) {
-  RequestRows rows{plain, plain};
-  rows.authenticated[6] &= ~kKeyIdField;
-  rows.authenticated[7] = 0;
-  return rows;
-}
+/// Bits that must be zero in a request of one operation, per word. Word 0, the head, is checked field by field; bits in
+/// word 1, the request id, mean an operation that this version does not serve.
+struct Row {
+  Words plain;
+  Words authenticated;
 
-constexpr RequestRows kNotServed = rows_of({kHeadField, kAll, kAll, kAll, kAll, kAll, kAll, kAll});
-constexpr RequestRows kPing = rows_of({kHeadField, 0, 0, kAll, kAll, kAll, kAll, kAll});  // a: echoed
-constexpr RequestRows kNextId = rows_of({kHeadField, 0, kAll, kAll, ~kCountField, ~kFormatField, kAll, kAll});
+  constexpr explicit Row(const Words& zero) : plain(zero), authenticated(zero) {
+    authenticated[6] &= ~kKeyIdField;  // it uses the key id and the tag besides
+    authenticated[7] = 0;
+  }
+  [[nodiscard]] constexpr bool served() const { return plain[1] == 0; }
+};
 
-}  // namespace
+constexpr Row kNotServed{{0, kAll, kAll, kAll, kAll, kAll, kAll, kAll}};
+constexpr Row kPing{{0, 0, 0, kAll, kAll, kAll, kAll, kAll}};  // a: echoed
+constexpr Row kNextId{kPlainNextIdZero};
 
-constexpr std::array<RequestRows, kMaxOp + 1> kRequestRows{
+constexpr std::array<Row, kMaxOp + 1> kRows{
     kNotServed,  // 0: no operation
     kPing,       // 1: ping
     kNextId,     // 2: next_id
@@ -36,15 +36,19 @@ constexpr std::array<RequestRows, kMaxOp + 1> kRequestRows{
     kNotServed,  // 8: time_sync
 };
 
-Invalid why_no_request(const std::byte* bytes) {
+}  // namespace
+
+Invalid check_request(const std::byte* bytes) {
   const Message m = load(bytes);
   if (m.magic != kMagic) return Invalid::kBadMagic;
   if (m.version != kVersion) return Invalid::kBadVersion;
   if ((m.flags & kFlagReply) != 0) return Invalid::kReply;
   if ((m.flags & ~kFlagAuthenticated) != 0) return Invalid::kFlags;
-  if (m.op > kMaxOp || kRequestRows[m.op].plain[1] != 0) return Invalid::kOp;
+  if (m.op > kMaxOp || !kRows[m.op].served()) return Invalid::kOp;
   if (m.status != 0) return Invalid::kStatus;
-  return Invalid::kFieldNotZero;
+  const bool authenticated = (m.flags & kFlagAuthenticated) != 0;
+  const Words& zero = authenticated ? kRows[m.op].authenticated : kRows[m.op].plain;
+  return set_of(bytes, zero) == 0 ? Invalid::kNone : Invalid::kFieldNotZero;
 }
 
 std::string_view text_of(Status status) {

@@ -108,41 +108,76 @@ enum class Invalid : std::uint8_t {
 }
 inline void store(const Message& message, std::byte* bytes) { std::memcpy(bytes, &message, kMessageSize); }
 
+/// A message where it lies in a datagram, at any alignment: its fields are read and written there, one by one, because
+/// copying 64 bytes out and in again costs more than answering.
+class MessageRef {
+ public:
+  /// `at` has room for kMessageSize bytes that outlive the reference.
+  explicit MessageRef(std::byte* at) : at_(at) {}
+
+  [[nodiscard]] std::uint8_t op() const { return get<std::uint8_t>(offsetof(Message, op)); }
+  [[nodiscard]] std::uint8_t flags() const { return get<std::uint8_t>(offsetof(Message, flags)); }
+  [[nodiscard]] std::uint32_t count() const { return get<std::uint32_t>(offsetof(Message, count)); }
+  [[nodiscard]] std::uint16_t format() const { return get<std::uint16_t>(offsetof(Message, format)); }
+  [[nodiscard]] std::uint16_t key_id() const { return get<std::uint16_t>(offsetof(Message, key_id)); }
+  [[nodiscard]] Message copy() const { return load(at_); }
+
+  void set_flags(std::uint8_t value) const { set(offsetof(Message, flags), value); }
+  void set_status(Status value) const { set(offsetof(Message, status), static_cast<std::uint8_t>(value)); }
+  void set_a(std::uint64_t value) const { set(offsetof(Message, a), value); }
+  void set_b(std::uint64_t value) const { set(offsetof(Message, b), value); }
+  void set_count(std::uint32_t value) const { set(offsetof(Message, count), value); }
+  void set_stride(std::uint32_t value) const { set(offsetof(Message, stride), value); }
+  void set_machine_id(std::uint16_t value) const { set(offsetof(Message, machine_id), value); }
+  void set_token_low(std::uint32_t value) const { set(offsetof(Message, token_low), value); }
+  void set_remaining_ms(std::uint16_t value) const { set(offsetof(Message, remaining_ms), value); }
+  void set_key_id(std::uint16_t value) const { set(offsetof(Message, key_id), value); }
+  void set_tag(std::uint64_t value) const { set(offsetof(Message, tag), value); }
+
+ private:
+  template <typename T>
+  [[nodiscard]] T get(std::size_t offset) const {
+    T value{};
+    std::memcpy(&value, at_ + offset, sizeof value);
+    return value;
+  }
+  template <typename T>
+  void set(std::size_t offset, T value) const {
+    std::memcpy(at_ + offset, &value, sizeof value);
+  }
+
+  std::byte* at_;
+};
+
 using Words = std::array<std::uint64_t, kMessageSize / 8>;
 
-/// Bits that must be zero in a request, per operation and word, without and with authentication. In word 0 they are
-/// bits that must not differ from kRequestHead; a row with bits in word 1, the request id, is an operation that this
-/// version does not serve.
-struct RequestRows {
-  Words plain;
-  Words authenticated;
-};
-extern const std::array<RequestRows, kMaxOp + 1> kRequestRows;
-constexpr std::uint64_t kRequestHead = kMagic | (std::uint64_t{kVersion} << 32);
+/// Words 0 and 1 of a plain (unauthenticated) next_id request are its head and its id; this is the head.
+constexpr std::uint64_t kPlainNextIdHead =
+    kMagic | (std::uint64_t{kVersion} << 32) | (std::uint64_t{static_cast<std::uint8_t>(Op::kNextId)} << 40);
+/// Bits that must be zero in it, per word: next_id uses count (word 4) and format (word 5).
+constexpr Words kPlainNextIdZero{0, 0, ~0ULL, ~0ULL, 0xffff'ffff'0000'0000ULL, 0x0000'ffff'ffff'ffffULL, ~0ULL, ~0ULL};
 
-/// Why a request that `is_request` turned down is none: the first reason in the order of `Invalid`.
-[[nodiscard]] Invalid why_no_request(const std::byte* bytes);
+[[nodiscard]] inline std::uint64_t word_of(const std::byte* message, std::size_t index) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, message + index * sizeof word, sizeof word);
+  return word;
+}
 
-/// Whether these 64 bytes are a valid request of an operation that this version serves.
-[[nodiscard]] inline bool is_request(const std::byte* bytes) {
-  const auto word = [bytes](std::size_t i) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, bytes + i * sizeof value, sizeof value);
-    return value;
-  };
-  const std::uint64_t head = word(0);
-  const auto op = static_cast<std::uint8_t>(head >> 40);
-  if (op > kMaxOp) [[unlikely]]
-    return false;
-  const RequestRows& rows = kRequestRows.data()[op];
-  const std::uint64_t* zero = (head >> 48 & kFlagAuthenticated) == 0 ? rows.plain.data() : rows.authenticated.data();
-  return (((head ^ kRequestHead) & zero[0]) | zero[1] | (word(2) & zero[2]) | (word(3) & zero[3]) |
-          (word(4) & zero[4]) | (word(5) & zero[5]) | (word(6) & zero[6]) | (word(7) & zero[7])) == 0;
+/// Bits of `zero` that are set, in the words after the request id. Written out, so that a constant `zero` folds away.
+[[nodiscard]] inline std::uint64_t set_of(const std::byte* message, const Words& zero) {
+  return (word_of(message, 2) & zero[2]) | (word_of(message, 3) & zero[3]) | (word_of(message, 4) & zero[4]) |
+         (word_of(message, 5) & zero[5]) | (word_of(message, 6) & zero[6]) | (word_of(message, 7) & zero[7]);
 }
 
 /// The first reason why these 64 bytes are no valid request, or kNone.
-[[nodiscard]] inline Invalid check_request(const std::byte* bytes) {
-  return is_request(bytes) ? Invalid::kNone : why_no_request(bytes);
+[[nodiscard]] Invalid check_request(const std::byte* bytes);
+
+/// Whether these 64 bytes are a valid request of an operation that this version serves. Nearly all are plain next_id
+/// requests: those are known by one comparison and a handful of constants.
+[[nodiscard]] inline bool is_request(const std::byte* bytes) {
+  if (word_of(bytes, 0) == kPlainNextIdHead && set_of(bytes, kPlainNextIdZero) == 0) [[likely]]
+    return true;
+  return check_request(bytes) == Invalid::kNone;
 }
 
 /// The first reason why these 64 bytes are no valid reply, or kNone. For clients.

@@ -129,8 +129,8 @@ class Rig {
     return all;
   }
 
-  [[nodiscard]] std::uint64_t count(page::Counter counter) const { return page->counters.get(counter); }
-  [[nodiscard]] std::uint64_t drops() const {
+  [[nodiscard]] std::uint64_t count(page::Counter counter) { return server.counters().get(counter); }
+  [[nodiscard]] std::uint64_t drops() {
     std::uint64_t sum = 0;
     for (auto c = page::Counter::kDropSourceDenied; c <= page::Counter::kDropFieldNotZero;
          c = static_cast<page::Counter>(static_cast<unsigned>(c) + 1))
