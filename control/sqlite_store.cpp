@@ -109,9 +109,11 @@ tl::expected<void, StateError> SqliteStore::check_kind(Database& database, const
   const auto version = database.ask("PRAGMA user_version");
   if (!version) return unusable(version.error());
   if (*version != std::to_string(kSchemaVersion))
-    return tl::make_unexpected(StateError{
-        StateErrorKind::kDamaged, "the database " + path + " has format " + *version + ", this program knows format " +
-                                      std::to_string(kSchemaVersion) + "; use the version of gnomon that wrote it"});
+    return tl::make_unexpected(
+        StateError{StateErrorKind::kDamaged, "the database " + path + " has format " + *version +
+                                                 ", this program knows format " + std::to_string(kSchemaVersion) +
+                                                 "; use the version of gnomon that wrote it. If no other version ever "
+                                                 "did, the file is damaged: run `gnomon control recover`"});
   return {};
 }
 

@@ -149,7 +149,19 @@ TEST_F(Rules, ImplausibleUseIsNotReleased) {
   EXPECT_FALSE(plausible({right, right.ceiling + kLongestUnit + time::nanoseconds(1)}));
 }
 
-TEST_F(Rules, EveryCommandComparesAllThatItReliedOn) {
+TEST_F(Rules, EveryCommandNamesAllThatItReliedOn) {
+  policy.store.identity = {77};
+  const std::vector<Compare> fresh{{"meta/store", {77}}, {"right/m/00000/grant", {}}, {"right/m/00000/window", {}}};
+  const MachineId zero{0};
+  EXPECT_EQ(acquire({}, policy, kNow, std::span(&zero, 1), claim()).compares, fresh);
+  const HeldRight right{{0}, {1}, {}, kNow, {5}, {9}, {}};
+  const Used used{right, kNow};
+  const std::vector<Compare> held{{"meta/store", {77}}, {"right/m/00000/grant", {5}}, {"right/m/00000/window", {9}}};
+  EXPECT_EQ(extend(std::span(&right, 1), policy, kNow, {}).compares, held);
+  EXPECT_EQ(release(std::span(&used, 1), policy, {}).compares, held);
+}
+
+TEST_F(Rules, EveryCommandFailsOnceSomethingChanged) {
   const HeldRight right = take(0, kNow);
   const HeldRight extended = prolong(right, kNow + seconds(1));
   EXPECT_FALSE(shelf.commit(extend(std::span(&right, 1), policy, kNow, next_nonce()))) << "an older window revision";
