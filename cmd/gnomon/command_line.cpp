@@ -13,7 +13,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cmd/gnomon/control.hpp"
 #include "cmd/gnomon/offline.hpp"
+#include "cmd/gnomon/online.hpp"
+#include "cmd/gnomon/status.hpp"
+#include "cmd/options/flags.hpp"
 #include "cmd/text/completion.hpp"
 #include "cmd/text/suggest.hpp"
 #include "platform/version.hpp"
@@ -100,6 +104,85 @@ void add_layouts(Invocation& run) {
   add_layout_options(command, options->layouts, "Only this layout, by name or number");
 }
 
+void add_server_options(CLI::App* command, ServerOptions& options) {
+  command
+      ->add_option("-s,--server", options.servers,
+                   "ADDRESS[:PORT], several with commas; default $GNOMON_SERVERS, else 127.0.0.1:14666")
+      ->delimiter(',')
+      ->type_name("ADDRESS")
+      ->allow_extra_args(false);
+  command->add_option("--timeout", options.timeout_s, "Seconds to wait for an answer, retries included; default 2")
+      ->check(CLI::Range(0.001, 300.0))
+      ->type_name("SECONDS");
+  command
+      ->add_option("--keys-file", options.keys_file,
+                   "File of keys, if the server asks for one; default $GNOMON_KEYS_FILE")
+      ->type_name("FILE");
+  command->add_option("--key", options.key, "Which key of that file; default the first")->type_name("KEY_ID");
+}
+
+void add_id(Invocation& run) {
+  CLI::App* command = add_command(run, run.app, "id", "Get unique IDs");
+  auto options = on_run<IdOptions>(run, command, [](Invocation& r, const IdOptions& o) { return run_id(o, r.output); });
+  command->add_option("-n,--number", options->count, "How many; default 1")->check(CLI::PositiveNumber)->type_name("N");
+  command->add_flag("--one-by-one", options->one_by_one, "Ask for each ID with a request of its own");
+  add_layout_options(command, options->layouts, "Layout, by name or number; default snowflake");
+  add_server_options(command, options->server);
+}
+
+void add_ping(Invocation& run) {
+  CLI::App* command = add_command(run, run.app, "ping", "Ask whether servers answer, and how fast");
+  auto options =
+      on_run<PingOptions>(run, command, [](Invocation& r, const PingOptions& o) { return run_ping(o, r.output); });
+  command->add_option("-c,--count", options->count, "How often; default 4")->check(CLI::PositiveNumber)->type_name("N");
+  command->add_option("--interval", options->interval_s, "Seconds between two; default 0.2")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->type_name("SECONDS");
+  add_server_options(command, options->server);
+}
+
+void add_status(Invocation& run) {
+  CLI::App* command =
+      add_command(run, run.app, "status", "Show workers, rights, rates and drops of a gnomond on this host");
+  auto options = on_run<StatusOptions>(run, command,
+                                       [](Invocation& r, const StatusOptions& o) { return run_status(o, r.output); });
+  command->add_option("--instance", options->instance, "Which daemon; default $GNOMON_SERVER_INSTANCE, else main")
+      ->type_name("NAME");
+  command->add_option("--socket", options->socket, "Its status socket; default: found by the instance")
+      ->type_name("FILE");
+  command->add_flag("-w,--watch", options->watch, "Go on showing it until interrupted");
+  command->add_option("--interval", options->interval_s, "Seconds between two looks; default 1")
+      ->check(CLI::Range(0.05, 3600.0))
+      ->type_name("SECONDS");
+  command->add_option("--count", options->count, "With --watch: end after so many looks")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+}
+
+using ControlAction = ExitCode (*)(const ControlOptions&, std::istream&, const Output&);
+
+void add_control_action(Invocation& run, CLI::App& parent, const std::string& name, const std::string& help,
+                        ControlAction action) {
+  CLI::App* command = add_command(run, parent, name, help);
+  auto options = on_run<ControlOptions>(run, command, [command, action](Invocation& r, ControlOptions o) {
+    o.flags = given_flags(*command);
+    return action(o, r.in, r.output);
+  });
+  command->add_option("--config", options->config, "Configuration file of gnomond")->type_name("FILE");
+  command->add_flag("-y,--yes", options->yes, "Don't ask");
+  for (const char* section : {"store", "state", "rights"})
+    add_option_flags(*command, section);
+}
+
+void add_control(Invocation& run) {
+  CLI::App* command =
+      run.app.add_subcommand("control", "Ways out when gnomond refuses its state; it must not be running");
+  command->require_subcommand(1);
+  command->fallthrough();
+  add_control_action(run, *command, "recover", "Make a usable state of a damaged or restored one", run_recover);
+  add_control_action(run, *command, "adopt", "Bind a state that was moved here to this machine", run_adopt);
+}
+
 struct CompletionOptions {
   std::string shell;
 };
@@ -133,10 +216,14 @@ ExitCode run_command_line(int argc, const char* const* argv, std::istream& in, s
   run.app.add_flag("--json", run.output.json, "Print JSON instead of text");
   run.app.require_subcommand(1);
   run.app.fallthrough();
+  add_id(run);
   add_decode(run);
   add_encode(run);
   add_range(run);
   add_layouts(run);
+  add_ping(run);
+  add_status(run);
+  add_control(run);
   add_completion(run);
   try {
     run.app.parse(argc, argv);

@@ -22,6 +22,7 @@ constexpr auto kTurn = milliseconds(100);         // how soon a failure of the a
 constexpr auto kStartTurn = milliseconds(5);      // the same, until the daemon is ready
 constexpr auto kSettleLimit = time::seconds(10);  // then the daemon is ready without rights, and says so
 constexpr auto kReleaseLimit = time::seconds(10);
+constexpr auto kSameRequest = time::milliseconds(500);  // some senders (timeout(1), a terminal) signal twice at once
 constexpr auto kDrainLimit = time::milliseconds(500);
 
 LogLevel level_of(NoteKind kind) {
@@ -30,6 +31,19 @@ LogLevel level_of(NoteKind kind) {
     case NoteKind::kAcquired:
     case NoteKind::kReleased: return LogLevel::kInfo;
     default: return LogLevel::kWarn;
+  }
+}
+
+/// The agent's notes are terse; an operator wants to know until when, too.
+std::string sentence(const control::effect::Note& note) {
+  const std::string until =
+      note.until.ns == 0 || note.until == time::SmearedUtc::max() ? "a time that is not known" : rfc3339(note.until);
+  switch (note.kind) {
+    case NoteKind::kAcquired: return "rights acquired: " + note.text;
+    case NoteKind::kIdsExhausted:
+      return fmt::format("{}, the others are taken; the next one that is needed frees at {}", note.text, until);
+    case NoteKind::kWaitingForFloor: return fmt::format("{}, the others are free at {}", note.text, until);
+    default: return note.text;
   }
 }
 
@@ -48,7 +62,7 @@ Settings merged(Settings running, Settings fresh, std::vector<std::string>& need
 }  // namespace
 
 void Daemon::on_note(const control::effect::Note& note) {
-  const std::string text = (note.kind == NoteKind::kAcquired ? "rights acquired: " : "") + note.text;
+  const std::string text = sentence(note);
   log_line(level_of(note.kind), text);
   if (note.kind == NoteKind::kExtended) return;
   reporter_->add_note(fmt::format("{} {}", rfc3339(reporter_->report().clock.now), text));
@@ -155,10 +169,11 @@ Or<void> Daemon::end(const Signals& signals, const std::string& why) {
   notify_stopping();
   agent_->request_stop();
   std::optional<control::effect::Stopped> stopped;
-  const time::Uptime until = uptime_now() + kReleaseLimit;
+  const time::Uptime asked = uptime_now();
+  const time::Uptime until = asked + kReleaseLimit;
   while (!stopped && uptime_now() < until) {
     stopped = agent_->wait_stopped(time::milliseconds(5));
-    if (signals.wait(milliseconds(0)) == Signal::kStop)
+    if (signals.wait(milliseconds(0)) == Signal::kStop && uptime_now() - asked > kSameRequest)
       return refused("ended by a second signal; rights that were not given back run out by themselves");
   }
   if (!stopped) return refused("the rights could not be given back in time; they run out by themselves");

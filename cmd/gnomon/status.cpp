@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cmd/gnomon/status.hpp"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+#include "cmd/options/directories.hpp"
+#include "cmd/options/resolve.hpp"
+#include "control/service/status_client.hpp"
+
+namespace gnomon::cmd {
+namespace {
+
+constexpr auto kAnswerLimit = std::chrono::milliseconds(2000);
+constexpr auto kRateSpan = std::chrono::milliseconds(300);  // between the two samples of a single status
+constexpr std::string_view kHomeAndClear = "\x1b[H\x1b[2J";
+
+/// Only what says where the daemon is: a mistake elsewhere in the configuration must not hide a running daemon.
+tl::expected<std::string, std::string> socket_of(const StatusOptions& options) {
+  if (options.socket) return *options.socket;
+  ConfigSources sources;
+  for (const char* name : {"GNOMON_SERVER_INSTANCE", "GNOMON_CONTROL_SOCKET"})
+    if (const char* value = std::getenv(name); value != nullptr)  // NOLINT(concurrency-mt-unsafe): one thread
+      sources.environment.emplace_back(name, value);
+  if (options.instance) sources.flags.push_back({*find_option("server", "instance"), *options.instance});
+  const auto configuration = resolve(sources);
+  if (!configuration) return tl::make_unexpected(configuration.error().front());
+  return find_socket(configuration->settings);
+}
+
+ExitCode show_once(const std::string& socket, const Output& output) {
+  auto first = control::fetch_status(socket, kAnswerLimit);
+  if (first) std::this_thread::sleep_for(kRateSpan);
+  const auto report = first ? control::fetch_status(socket, kAnswerLimit) : first;
+  if (!report)
+    return output.fail(report.error().unreachable ? ExitCode::kUnreachable : ExitCode::kRefused, report.error().text);
+  const Rates rates = rates_between(&*first, *report);
+  output.out << (output.json ? status_json(*report, rates) : status_text(*report, rates));
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+Rates rates_between(const control::StatusReport* before, const control::StatusReport& now) {
+  if (before == nullptr || before->daemon.incarnation != now.daemon.incarnation) return {};
+  const double seconds = static_cast<double>((now.sampled - before->sampled).ns) / 1e9;
+  if (seconds <= 0 || before->workers.size() != now.workers.size()) return {};
+  Rates rates;
+  for (std::size_t w = 0; w < now.workers.size(); ++w) {
+    const auto& older = before->workers[w].counters;
+    const auto& newer = now.workers[w].counters;
+    std::vector<double>& row = rates.emplace_back(newer.size());
+    for (std::size_t c = 0; c < newer.size() && c < older.size(); ++c)
+      row[c] = static_cast<double>(newer[c].value - older[c].value) / seconds;
+  }
+  return rates;
+}
+
+ExitCode run_status(const StatusOptions& options, const Output& output) {
+  const auto socket = socket_of(options);
+  if (!socket) return output.fail(ExitCode::kUsage, socket.error());
+  if (!options.watch) return show_once(*socket, output);
+
+  const bool redraw = ::isatty(STDOUT_FILENO) == 1 && !output.json;
+  std::optional<control::StatusReport> before;
+  ExitCode code = ExitCode::kOk;
+  for (int shown = 0; options.count == 0 || shown < options.count; ++shown) {
+    if (shown > 0) std::this_thread::sleep_for(std::chrono::duration<double>(options.interval_s));
+    auto report = control::fetch_status(*socket, kAnswerLimit);
+    if (redraw) output.out << kHomeAndClear;
+    if (report) {
+      const Rates rates = rates_between(before ? &*before : nullptr, *report);
+      output.out << (output.json ? status_json(*report, rates) : status_text(*report, rates));
+      before = std::move(*report);
+      code = ExitCode::kOk;
+    } else if (shown == 0) {
+      return output.fail(report.error().unreachable ? ExitCode::kUnreachable : ExitCode::kRefused, report.error().text);
+    } else {
+      code = output.fail(ExitCode::kUnreachable, report.error().text);  // it may be restarting: go on watching
+    }
+    if (!redraw && !output.json) output.out << '\n';
+    output.out.flush();
+  }
+  return code;
+}
+
+}  // namespace gnomon::cmd

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The status for programs: one line of JSON. 64-bit values that are names (tokens, incarnations) are texts, because
+// most readers of JSON keep numbers as doubles.
+#include <fmt/core.h>
+
+#include "cmd/gnomon/status.hpp"
+#include "cmd/text/json.hpp"
+#include "cmd/text/rfc3339.hpp"
+
+namespace gnomon::cmd {
+namespace {
+
+using control::StatusReport;
+using control::WorkerReport;
+
+void add_daemon(JsonWriter& json, const control::DaemonReport& daemon) {
+  json.key("daemon").begin_object();
+  json.key("instance").text(daemon.instance).key("version").text(daemon.version);
+  json.key("incarnation").text(fmt::format("{:016x}", daemon.incarnation)).key("pid").number(daemon.pid);
+  json.key("uptime_ns").number(daemon.uptime.ns).key("listen").begin_array();
+  for (const std::string& endpoint : daemon.listen)
+    json.text(endpoint);
+  json.end_array().key("metrics_listen").text(daemon.metrics_listen).key("state_dir").text(daemon.state_dir);
+  json.key("store_url").text(daemon.store_url).key("access_policy_version").number(daemon.access_policy_version);
+  json.key("failed_reloads").number(daemon.failed_reloads).end_object();
+}
+
+void add_clock(JsonWriter& json, const control::ClockReport& clock) {
+  json.key("clock").begin_object().key("source").text(clock.source).key("state").text(clock.state);
+  json.key("now").text(rfc3339(clock.now)).key("lead_ns").number(clock.lead.ns).key("era").number(clock.era.value);
+  json.key("bound_ns").number(clock.bound.ns).key("readings").number(clock.readings);
+  json.key("failed_readings").number(clock.failed_readings).key("last_failure").text(clock.last_failure).end_object();
+}
+
+void add_agent(JsonWriter& json, const control::AgentReport& agent) {
+  json.key("agent").begin_object().key("state").text(agent.state).key("last_note").text(agent.last_note);
+  json.key("waiting_until");
+  if (agent.waiting_until.ns == 0)
+    json.null();
+  else
+    json.text(rfc3339(agent.waiting_until));
+  json.key("revision").number(agent.revision).key("store_epoch").number(agent.store_epoch);
+  json.key("recent_notes").begin_array();
+  for (const std::string& note : agent.recent_notes)
+    json.text(note);
+  json.end_array().end_object();
+}
+
+void add_worker(JsonWriter& json, const WorkerReport& worker, const Rates& rates) {
+  json.begin_object().key("worker").number(worker.index).key("rights").begin_array();
+  for (const control::RightReport& entry : worker.rights) {
+    json.begin_object().key("machine").number(entry.right.machine.value + 0U);
+    json.key("token").text(fmt::format("{}", entry.right.token.value));
+    json.key("floor").text(rfc3339(entry.right.floor)).key("ceiling").text(rfc3339(entry.right.ceiling));
+    json.key("remaining_ns").number(entry.remaining.ns).end_object();
+  }
+  json.end_array().key("counters").begin_object();
+  for (const control::CounterReport& counter : worker.counters)
+    json.key(counter.name).number(counter.value);
+  json.end_object().key("rates").begin_object();
+  if (worker.index < rates.size())
+    for (std::size_t c = 0; c < worker.counters.size() && c < rates[worker.index].size(); ++c)
+      json.key(worker.counters[c].name).number(rates[worker.index][c]);
+  json.end_object().end_object();
+}
+
+}  // namespace
+
+std::string status_json(const StatusReport& report, const Rates& rates) {
+  JsonWriter json;
+  json.begin_object();
+  add_daemon(json, report.daemon);
+  add_clock(json, report.clock);
+  add_agent(json, report.agent);
+  json.key("layouts").begin_array();
+  for (const control::LayoutReport& layout : report.layouts) {
+    json.begin_object().key("number").number(layout.number.value + 0U).key("name").text(layout.name);
+    json.key("exhausted_at").text(rfc3339(layout.exhausted_at));
+    json.key("headroom_seconds").number(layout.headroom.ns / 1'000'000'000).end_object();
+  }
+  json.end_array().key("workers").begin_array();
+  for (const WorkerReport& worker : report.workers)
+    add_worker(json, worker, rates);
+  json.end_array().key("sampled_uptime_ns").number(report.sampled.ns).end_object();
+  return json.str() + "\n";
+}
+
+}  // namespace gnomon::cmd
