@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The examples and the C test, run as the programs that they are, against a real little server. The folder of the
+// programs comes from the environment (GNOMON_EXAMPLES).
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "tests/client/test_server.hpp"
+
+namespace gnomon::client {
+namespace {
+
+struct Ran {
+  int status = -1;
+  std::vector<std::string> lines;
+};
+
+Ran run(const std::string& program, const std::string& argument) {
+  const char* folder = std::getenv("GNOMON_EXAMPLES");
+  if (folder == nullptr) return {-1, {"GNOMON_EXAMPLES is not set: run this through meson test"}};
+  const std::string command = std::string("'") + folder + "/" + program + "' " + argument + " 2>&1";
+  FILE* pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return {};
+  Ran ran;
+  std::array<char, 1024> line{};
+  while (std::fgets(line.data(), line.size(), pipe) != nullptr) {
+    ran.lines.emplace_back(line.data());
+    ran.lines.back().pop_back();
+  }
+  const int status = pclose(pipe);
+  ran.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return ran;
+}
+
+TEST(Examples, EachPrintsIds) {
+  const testing::TestServer server;
+  const std::pair<const char*, std::size_t> examples[] = {
+      {"example_next_id", 1}, {"example_async", 100}, {"example_stream", 10}, {"example_c_next_id", 3}};
+  for (const auto& [program, lines] : examples) {
+    const std::uint64_t before = server.count(page::Counter::kIds);
+    const Ran ran = run(program, server.address());
+    ASSERT_EQ(ran.status, 0) << program << ": " << (ran.lines.empty() ? "" : ran.lines[0]);
+    ASSERT_EQ(ran.lines.size(), lines) << program;
+    EXPECT_GT(std::stoull(ran.lines[0]), std::uint64_t{1} << 50) << program;
+    EXPECT_GT(server.count(page::Counter::kIds), before) << program;
+  }
+}
+
+TEST(Examples, EachSaysWhatIsWrongWhenNobodyServes) {
+  const std::string dead = "127.0.0.1:" + std::to_string(testing::unused_port());
+  for (const char* program : {"example_next_id", "example_c_next_id"}) {
+    const Ran ran = run(program, dead);
+    EXPECT_EQ(ran.status, 1) << program;
+    ASSERT_EQ(ran.lines.size(), 1U) << program;
+    EXPECT_NE(ran.lines[0].find(dead + " refused"), std::string::npos) << ran.lines[0];
+    EXPECT_NE(ran.lines[0].find("start gnomond"), std::string::npos) << ran.lines[0];
+  }
+}
+
+TEST(CApi, DoesFromCWhatItSays) {
+  const testing::TestServer server;
+  const Ran ran = run("c_api_test", server.address());
+  for (const std::string& line : ran.lines)
+    ADD_FAILURE() << line;
+  EXPECT_EQ(ran.status, 0);
+}
+
+}  // namespace
+}  // namespace gnomon::client
