@@ -6,7 +6,6 @@
 #include <mutex>
 #include <thread>
 
-#include "oracle/id/codec.hpp"
 
 namespace gnomon::demo {
 namespace {
@@ -34,10 +33,8 @@ struct Load {
       if (fetched.failed++ == 0) fetched.first_failure = result.error().text;
       return;
     }
-    static const id::Layout layout = id::builtin_layouts()[0];
-    const auto fields = id::decode(layout, result->first);
-    const std::uint16_t machine = fields ? fields->machine.value : 0;
-    ledger.add({result->first.value, result->count, id::kSnowflake.value, machine, 0});
+    // One key for all: with one worker and one socket everything must ascend, across the worker's machine ids too.
+    ledger.add({.first = result->first.value, .count = result->count, .layout = id::kSnowflake.value});
     ids.fetch_add(result->count, std::memory_order_relaxed);
   }
 
