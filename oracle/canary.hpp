@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Canaries: bugs that are planted on purpose, to prove that the simulator finds such bugs. A simulator that has never
+// found anything may just be blind.
+//
+// `planted(bug)` is a constant false in every build but the simulator's, which compiles these sources a second time
+// with GNOMON_CANARIES: what ships contains none of it. A hook is one line at the place that the bug would be in.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace gnomon::canary {
+
+enum class Bug : std::uint8_t {
+  kNone,
+  kUnknownExtension,   // control/agent
+  kEarlyLastUsed,      // control/agent
+  kReopenedUnit,       // oracle/mint
+  kWrappedSequence,    // oracle/mint
+  kUnconfirmedJump,    // oracle/mint
+  kOneLayoutReleased,  // oracle/serve
+  kIgnoredFloor,       // oracle/lease
+};
+
+struct BugInfo {
+  Bug bug;
+  std::string_view name;
+  std::string_view what;
+};
+
+constexpr std::array<BugInfo, 7> kBugs{{
+    {Bug::kUnknownExtension, "unknown-extension", "an extension is used although its outcome is unknown"},
+    {Bug::kEarlyLastUsed, "early-last-used", "last-used is read before the workers acknowledged the revocation"},
+    {Bug::kReopenedUnit, "reopened-unit", "a generator opens its unit once more when time did not move on"},
+    {Bug::kWrappedSequence, "wrapped-sequence", "a sequence that did not start at zero runs over its end"},
+    {Bug::kUnconfirmedJump, "unconfirmed-jump", "the ordering timeline follows a forward jump at once"},
+    {Bug::kOneLayoutReleased, "one-layout-released", "last-used is that of the first layout only"},
+    {Bug::kIgnoredFloor, "ignored-floor", "an acquisition starts its window now, whatever the last ceiling was"},
+}};
+
+#ifdef GNOMON_CANARIES
+inline Bug planted_bug = Bug::kNone;
+/// Before anything runs.
+inline void plant(Bug bug) { planted_bug = bug; }
+inline bool planted(Bug bug) { return planted_bug == bug; }
+#else
+constexpr bool planted(Bug) { return false; }
+#endif
+
+}  // namespace gnomon::canary

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Progress. A service that refuses everything never breaks a promise, so each phase has its minimum:
+//   calm      before the first fault every worker serves, within kCalmLimit of virtual time;
+//   faults    counted; the runner asks for a share of all requests over all worlds;
+//   recovery  after the last fault every worker serves again within `recovery_limit`: the confirmation of a source that
+//             jumped back to the truth, twice the window (an id that has to run out), and 15 s for retries.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "oracle/time/instant.hpp"
+#include "tests/sim/check/report.hpp"
+
+namespace gnomon::sim {
+
+enum class Phase : std::uint8_t { kCalm, kFaults, kRecovery };
+constexpr std::size_t kPhases = 3;
+
+struct Served {
+  std::uint64_t requests = 0;
+  std::uint64_t answered_with_ids = 0;
+  std::uint64_t ids = 0;
+};
+
+class Liveness {
+ public:
+  static constexpr std::uint32_t kEnough = 5;  // replies with IDs, per worker and phase
+  static constexpr time::Duration kCalmLimit = time::seconds(5);
+
+  Liveness(Report& report, std::uint32_t workers) : report_(report), served_by_(workers) {}
+
+  void begin(Phase phase) {
+    phase_ = phase;
+    std::fill(served_by_.begin(), served_by_.end(), 0);
+  }
+  void asked() { ++served_[index()].requests; }
+  void answered(std::uint32_t worker, std::uint32_t ids) {
+    ++served_[index()].answered_with_ids;
+    served_[index()].ids += ids;
+    ++served_by_[worker];
+  }
+  [[nodiscard]] bool all_serve() const {
+    return std::all_of(served_by_.begin(), served_by_.end(), [](std::uint32_t n) { return n >= kEnough; });
+  }
+  void deadline_passed() {
+    for (std::size_t worker = 0; worker < served_by_.size(); ++worker)
+      if (served_by_[worker] < kEnough)
+        report_.fail("liveness", fmt::format("worker {} answered {} requests with IDs in phase {}, {} were due", worker,
+                                             served_by_[worker], index(), kEnough));
+  }
+  [[nodiscard]] const std::array<Served, kPhases>& served() const { return served_; }
+
+ private:
+  [[nodiscard]] std::size_t index() const { return static_cast<std::size_t>(phase_); }
+
+  Report& report_;
+  Phase phase_ = Phase::kCalm;
+  std::vector<std::uint32_t> served_by_;
+  std::array<Served, kPhases> served_;
+};
+
+}  // namespace gnomon::sim

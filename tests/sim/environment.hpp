@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the parts of one world share. A world is single-threaded, and so is all of this.
+#pragma once
+
+#include "tests/sim/check/lead.hpp"
+#include "tests/sim/check/liveness.hpp"
+#include "tests/sim/check/monotone.hpp"
+#include "tests/sim/check/report.hpp"
+#include "tests/sim/check/unique.hpp"
+#include "tests/sim/check/windows.hpp"
+#include "tests/sim/clocks.hpp"
+#include "tests/sim/event_queue.hpp"
+#include "tests/sim/random.hpp"
+#include "tests/sim/scenario.hpp"
+#include "tests/sim/simulated_store.hpp"
+#include "tests/sim/trace.hpp"
+
+namespace gnomon::sim {
+
+struct Environment {
+  Environment(const Scenario& s, bool print)
+      : scenario(s),
+        random(s.seed ^ 0x5bf03635f0a31e77ULL),
+        trace(print),
+        unique(report),
+        monotone(report),
+        windows(report),
+        lead(report, s.max_lead),
+        liveness(report, s.workers) {}
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+  ~Environment() = default;
+
+  [[nodiscard]] time::Uptime now() const { return queue.now(); }
+  void note(Happening what, std::uint64_t a = 0, std::uint64_t b = 0, std::uint64_t c = 0) {
+    trace.add(queue.now(), what, a, b, c);
+  }
+  void check(const Issue& issue) {
+    unique.issued(issue);
+    monotone.issued(issue);
+    windows.issued(issue);
+    lead.issued(issue);
+  }
+
+  const Scenario scenario;
+  Random random;
+  EventQueue queue;
+  SourceClock source;
+  bool source_readable = true;
+  bool faulty = false;  // between the calm and the recovery
+  SimulatedStore store;
+  Trace trace;
+
+  Report report;
+  Unique unique;
+  Monotone monotone;
+  Windows windows;
+  LeadBudget lead;
+  Liveness liveness;
+};
+
+}  // namespace gnomon::sim

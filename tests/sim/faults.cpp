@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The faults of a world: when they strike, and how they end.
+#include "tests/sim/world.hpp"
+
+namespace gnomon::sim {
+namespace {
+
+constexpr time::Duration kHour = time::seconds(3600);
+constexpr time::Duration kDay = kHour * 24;
+
+// What kFaultEnds ends.
+enum class Ending : std::uint8_t { kClock, kSource, kStore };
+constexpr std::uint64_t number_of(Ending ending) { return static_cast<std::uint64_t>(ending); }
+
+}  // namespace
+
+void World::schedule_fault() { env_.queue.after(env_.random.around(env_.scenario.fault_gap), EventKind::kFault); }
+
+void World::strike() {
+  if (phase_ != Phase::kFaults) return;
+  schedule_fault();
+  ++faults_;
+  strike(env_.scenario.faults[env_.random.below(env_.scenario.faults.size())]);
+}
+
+void World::strike(Fault fault) {
+  Random& random = env_.random;
+  const time::Duration window = env_.scenario.window;
+  const auto store_fault = [&](StoreLink::Mode mode, time::Duration length) {
+    env_.note(Happening::kStoreFault, static_cast<std::uint64_t>(mode));
+    link_.set_mode(mode);
+    env_.queue.after(length, EventKind::kFaultEnds, 0, number_of(Ending::kStore));
+  };
+  switch (fault) {
+    case Fault::kStoreAway: return store_fault(StoreLink::Mode::kAway, random.between({0}, window * 3 / 2));
+    case Fault::kStoreLosesAnswers: return store_fault(StoreLink::Mode::kLosesAnswers, random.between({0}, window));
+    case Fault::kStoreSlow: return store_fault(StoreLink::Mode::kSlow, random.between({0}, window * 2));
+    case Fault::kStoreBreaks: return store_fault(StoreLink::Mode::kBroken, window);
+    case Fault::kSourceFails:
+      env_.source_readable = false;
+      return env_.queue.after(random.between({0}, window), EventKind::kFaultEnds, 0, number_of(Ending::kSource));
+    case Fault::kStepBackMs:
+    case Fault::kStepBackSecond:
+    case Fault::kStepBackHour:
+    case Fault::kDayAhead:
+    case Fault::kFreeze:
+    case Fault::kDrift: return strike_clock(fault);
+    default: break;
+  }
+  if (!daemon_) return;  // it is down: the others have nobody to strike
+  switch (fault) {
+    case Fault::kCrash:
+      env_.note(Happening::kCrashed, daemon_->number());
+      return daemon_gone(random.around(time::milliseconds(50)));
+    case Fault::kCleanStop:
+      env_.note(Happening::kStopAsked, daemon_->number());
+      return daemon_->deliver(control::event::StopRequested{});
+    case Fault::kPauseProcess: return daemon_->pause_all(random.between(time::milliseconds(1), window * 2));
+    case Fault::kPauseThread:
+      return daemon_->pause(static_cast<std::uint32_t>(random.below(daemon_->threads())),
+                            random.between(time::milliseconds(1), window * 3 / 2));
+    case Fault::kClone: {
+      // A copy's ids are left alone until the daemon starts again, so a small pool bears one.
+      if (cloned_ || env_.scenario.machine_ids < env_.scenario.ids_needed() * 3) return;
+      cloned_ = true;
+      env_.note(Happening::kCloned, daemon_->number());
+      return daemon_->deliver(control::event::CloneDetected{});
+    }
+    default: return;
+  }
+}
+
+void World::strike_clock(Fault fault) {
+  Random& random = env_.random;
+  const time::Uptime now = env_.now();
+  if (clock_excursion_) return;
+  env_.note(Happening::kClockFault, static_cast<std::uint64_t>(fault), faults_);
+  const auto excursion = [&](time::Duration length) {
+    clock_excursion_ = true;
+    env_.queue.after(length, EventKind::kFaultEnds, 0, number_of(Ending::kClock));
+  };
+  const time::Duration confirm = env_.scenario.confirm;
+  switch (fault) {
+    case Fault::kStepBackMs: return env_.source.step(now, time::milliseconds(-1));
+    case Fault::kStepBackSecond: return env_.source.step(now, time::seconds(-1));
+    case Fault::kStepBackHour:
+      env_.source.step(now, -kHour);
+      return excursion(random.between(time::milliseconds(100), confirm * 2));
+    case Fault::kDayAhead: {
+      const bool insists = random.below(4) == 0;
+      env_.source.step(now, kDay);
+      day_ahead_ = true;
+      if (insists) ++false_futures_;
+      return excursion(insists ? confirm * 3 / 2 : random.between(time::milliseconds(50), confirm * 7 / 10));
+    }
+    case Fault::kFreeze:
+      env_.source.freeze(now);
+      return excursion(random.between(time::milliseconds(100), time::seconds(3)));
+    case Fault::kDrift: return env_.source.drift(now, random.between(-400, 400));
+    default: return;
+  }
+}
+
+void World::fault_ends(std::uint64_t which) {
+  switch (static_cast<Ending>(which)) {
+    case Ending::kStore: return link_.set_mode(StoreLink::Mode::kGood);
+    case Ending::kSource: env_.source_readable = true; return;
+    case Ending::kClock:
+      clock_excursion_ = false;
+      day_ahead_ = false;
+      env_.note(Happening::kClockFault, ~std::uint64_t{0}, faults_);
+      return env_.source.heal(env_.now());
+  }
+}
+
+void World::heal() {
+  env_.source.heal(env_.now());
+  env_.source_readable = true;
+  day_ahead_ = false;
+  link_.set_mode(StoreLink::Mode::kGood);
+}
+
+}  // namespace gnomon::sim

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// gnomon-sim: the simulator's command. It says what it runs before it runs it, so that a run that dies can be repeated.
+// Exit code: 0 every promise held, 1 one was broken, 2 usage.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+#include <random>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "oracle/canary.hpp"
+#include "tests/sim/runner.hpp"
+
+namespace {
+
+using namespace gnomon;
+
+constexpr std::uint64_t kViolationsShown = 3;
+
+struct Options {
+  std::optional<std::uint64_t> seed;
+  std::optional<std::uint64_t> first_seed;
+  std::uint64_t seeds = 1000;
+  std::string canary;
+  bool trace = false;
+};
+
+int usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const int status = app.exit(error);
+  return status == 0 ? 0 : 2;
+}
+
+std::string canary_names() {
+  std::string names;
+  for (const canary::BugInfo& info : canary::kBugs)
+    names += fmt::format("\n    {:20} {}", info.name, info.what);
+  return names;
+}
+
+bool plant(const std::string& name) {
+  if (name.empty()) return true;
+  for (const canary::BugInfo& info : canary::kBugs)
+    if (name == info.name) {
+      canary::plant(info.bug);
+      return true;
+    }
+  fmt::print(stderr, "gnomon-sim: there is no canary '{}'; there are:{}\n", name, canary_names());
+  return false;
+}
+
+int run_one(std::uint64_t seed, bool trace) {
+  fmt::print("{}\n", sim::text_of(sim::make_scenario(seed)));
+  std::fflush(stdout);
+  const sim::Outcome outcome = sim::run_seed(seed, trace);
+  if (outcome.violation) fmt::print("{}", sim::text_of(outcome));
+  fmt::print("trace {:016x}: {} IDs, {} daemons, {} faults, {:.1f} simulated seconds, {} violations\n",
+             outcome.trace_hash, outcome.ids, outcome.incarnations, outcome.faults,
+             static_cast<double>(outcome.lasted.ns) / 1e9, outcome.violation ? 1 : 0);
+  return outcome.violation ? 1 : 0;
+}
+
+void show_progress(std::uint64_t done, std::uint64_t all) {
+  constexpr std::uint64_t kWidth = 40;
+  const std::uint64_t filled = done * kWidth / all;
+  fmt::print(stderr, "\r[{:=<{}}{: <{}}] {} of {} seeds", "", filled, "", kWidth - filled, done, all);
+}
+
+int run_many(const sim::Seeds& seeds, const std::string& canary) {
+  fmt::print("gnomon-sim --first-seed {} --seeds {}{}{}\n", seeds.first, seeds.count,
+             canary.empty() ? "" : " --canary ", canary);
+  std::fflush(stdout);
+  const bool terminal = isatty(STDERR_FILENO) == 1;
+  const sim::Summary summary = sim::run_seeds(seeds, [&](std::uint64_t done) {
+    if (terminal) show_progress(done, seeds.count);
+  });
+  if (terminal) fmt::print(stderr, "\r{: <70}\r", "");
+  const std::uint64_t shown = std::min<std::uint64_t>(summary.violations.size(), kViolationsShown);
+  for (std::uint64_t i = 0; i < shown; ++i)
+    fmt::print("{}\n", sim::text_of(summary.violations[i]));
+  for (std::uint64_t i = shown; i < summary.violations.size(); ++i)
+    fmt::print("seed {}: {}: {}\n", summary.violations[i].seed, summary.violations[i].violation->promise,
+               summary.violations[i].violation->text);
+  fmt::print("{}\n", sim::text_of(summary));
+  return summary.violations.empty() ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Simulates gnomon in virtual time and checks its promises.", "gnomon-sim");
+  auto* one = app.add_option("--seed", options.seed, "replay this seed alone");
+  app.add_flag("--trace", options.trace, "with --seed: print everything that happens")->needs(one);
+  app.add_option("--seeds", options.seeds, "how many seeds to run")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40))
+      ->capture_default_str()
+      ->excludes(one);
+  app.add_option("--first-seed", options.first_seed, "the first of them (default: random)")->excludes(one);
+  app.add_option("--canary", options.canary, "plant this bug, which the simulator has to find");
+  app.footer("Canaries:" + canary_names());
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return usage_error(app, error);
+  }
+  if (!plant(options.canary)) return 2;
+  if (options.seed) return run_one(*options.seed, options.trace);
+  const std::uint64_t first = options.first_seed ? *options.first_seed : std::random_device{}();
+  return run_many({first, options.seeds}, options.canary);
+}

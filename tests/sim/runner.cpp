@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/runner.hpp"
+
+#include <fmt/format.h>
+#include <tbb/blocked_range.h>
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
+#include <mutex>
+
+namespace gnomon::sim {
+namespace {
+
+constexpr std::uint64_t kProgressEvery = 16;
+
+void add(Summary& summary, Outcome outcome) {
+  ++summary.worlds;
+  summary.simulated = summary.simulated + outcome.lasted;
+  summary.ids += outcome.ids;
+  summary.incarnations += outcome.incarnations;
+  summary.faults += outcome.faults;
+  summary.recoveries_asked += outcome.recovery_asked ? 1 : 0;
+  for (std::size_t i = 0; i < kPhases; ++i) {
+    summary.served[i].requests += outcome.served[i].requests;
+    summary.served[i].answered_with_ids += outcome.served[i].answered_with_ids;
+    summary.served[i].ids += outcome.served[i].ids;
+  }
+  if (outcome.violation) summary.violations.push_back(std::move(outcome));
+}
+
+}  // namespace
+
+Outcome run_seed(std::uint64_t seed, bool print_trace) { return World(make_scenario(seed), print_trace).run(); }
+
+Summary run_seeds(const Seeds& seeds, const std::function<void(std::uint64_t)>& progress) {
+  Summary summary;
+  std::mutex mutex;
+  tbb::parallel_for(
+      tbb::blocked_range<std::uint64_t>(seeds.first, seeds.first + seeds.count, 1),
+      [&](const tbb::blocked_range<std::uint64_t>& range) {
+        for (std::uint64_t seed = range.begin(); seed != range.end(); ++seed) {
+          Outcome outcome = run_seed(seed);
+          const std::lock_guard lock(mutex);
+          add(summary, std::move(outcome));
+          if (progress && summary.worlds % kProgressEvery == 0) progress(summary.worlds);
+        }
+      },
+      tbb::simple_partitioner());
+  std::sort(summary.violations.begin(), summary.violations.end(),
+            [](const Outcome& a, const Outcome& b) { return a.seed < b.seed; });
+  return summary;
+}
+
+std::string text_of(const Outcome& outcome) {
+  if (!outcome.violation) return fmt::format("seed {}: no violation", outcome.seed);
+  return fmt::format("{}\n  broken: {}: {}\n{}  replay: ./dev sim --seed {} --trace\n",
+                     text_of(make_scenario(outcome.seed)), outcome.violation->promise, outcome.violation->text,
+                     outcome.last_lines, outcome.seed);
+}
+
+std::string text_of(const Summary& summary) {
+  const auto share = [&](Phase phase) {
+    const Served& served = summary.served[static_cast<std::size_t>(phase)];
+    return served.requests == 0
+               ? 0.0
+               : 100.0 * static_cast<double>(served.answered_with_ids) / static_cast<double>(served.requests);
+  };
+  return fmt::format(
+      "{} seeds, {:.1f} simulated hours, {} daemons, {} faults, requests answered with IDs: calm {:.0f} %, faults "
+      "{:.0f} %, recovery {:.0f} %\n{} seeds, {:.1f} simulated hours, {} IDs checked, {} violations",
+      summary.worlds, static_cast<double>(summary.simulated.ns) / 3.6e12, summary.incarnations, summary.faults,
+      share(Phase::kCalm), share(Phase::kFaults), share(Phase::kRecovery), summary.worlds,
+      static_cast<double>(summary.simulated.ns) / 3.6e12, summary.ids, summary.violations.size());
+}
+
+}  // namespace gnomon::sim

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Many worlds at once: each seed is single-threaded, seeds run side by side (oneTBB).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/sim/world.hpp"
+
+namespace gnomon::sim {
+
+struct Seeds {
+  std::uint64_t first = 1;
+  std::uint64_t count = 1;
+};
+
+struct Summary {
+  std::uint64_t worlds = 0;
+  time::Duration simulated;
+  std::uint64_t ids = 0;
+  std::uint64_t incarnations = 0;
+  std::uint64_t faults = 0;
+  std::uint64_t recoveries_asked = 0;
+  std::array<Served, kPhases> served{};
+  std::vector<Outcome> violations;  // ascending by seed
+};
+
+[[nodiscard]] Outcome run_seed(std::uint64_t seed, bool print_trace = false);
+/// `progress` is called now and then with the number of worlds that are done; from any thread, one at a time.
+[[nodiscard]] Summary run_seeds(const Seeds& seeds, const std::function<void(std::uint64_t)>& progress = {});
+
+/// What a violation is reported with: seed, promise, what happened, the last lines of the trace, how to replay.
+[[nodiscard]] std::string text_of(const Outcome& outcome);
+/// The closing line.
+[[nodiscard]] std::string text_of(const Summary& summary);
+
+}  // namespace gnomon::sim

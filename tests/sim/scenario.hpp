@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a world is like, drawn from its seed: how many workers and ids, which layouts, how small the pool of machine
+// ids, how the store behaves, which faults may strike. Each world has only some of the faults: a world in which
+// everything fails all the time never gets far enough for the rarer interleavings (Groce et al., "Swarm Testing", ISSTA
+// 2012).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "oracle/id/layout.hpp"
+#include "oracle/mint/ordering.hpp"
+#include "oracle/time/instant.hpp"
+#include "tests/sim/random.hpp"
+
+namespace gnomon::sim {
+
+enum class Fault : std::uint8_t {
+  kCrash,         // the process is killed; another one starts on the same store
+  kCleanStop,     // SIGTERM
+  kPauseProcess,  // SIGSTOP, then SIGCONT; up to twice the window
+  kPauseThread,   // one thread is not scheduled for a while
+  kStepBackMs,    // the source steps back by 1 ms, 1 s, 1 h
+  kStepBackSecond,
+  kStepBackHour,  // and ahead again
+  kDayAhead,      // and back again
+  kFreeze,        // the source stands still
+  kDrift,         // the source runs fast or slow by up to 400 ppm
+  kSourceFails,   // it can't be read
+  kStoreAway,     // nothing reaches the store
+  kStoreLosesAnswers,
+  kStoreSlow,    // answers take up to twice as long as the agent waits
+  kStoreBreaks,  // one fatal answer: the daemon has to exit
+  kClone,        // the machine is told that it is a copy
+};
+constexpr std::size_t kFaults = 16;
+
+struct Scenario {
+  std::uint64_t seed = 0;
+  std::uint32_t workers = 1;
+  std::uint32_t ids_per_worker = 1;
+  std::uint32_t machine_ids = 1;
+  bool pinned = false;
+  time::Duration window;
+  time::Duration max_lead;
+  time::Duration confirm;
+  mint::LeadPolicy policy = mint::LeadPolicy::kRefuse;
+  bool rotating_start = false;
+  std::vector<id::Layout> layouts;
+  std::uint32_t park_limit = 0;
+  time::Duration park_for;
+  std::uint32_t load = 0;        // 0 idle .. 3 often saturated
+  time::Duration store_delay;    // typical, one way
+  bool store_is_remote = false;  // what was sent may land after its sender's death, or after another commit
+  time::Duration fault_gap;      // typical, between two faults
+  time::Duration fault_phase;
+  std::vector<Fault> faults;
+  std::uint32_t network_loss = 0;  // per mille, each way; as many are doubled, and as many come late
+  std::uint32_t preemption = 0;    // per mille of steps of a thread that are followed by a pause of up to 200 ms
+
+  [[nodiscard]] std::uint32_t ids_needed() const { return workers * ids_per_worker; }
+  [[nodiscard]] time::Duration recovery_limit() const { return confirm + window * 2 + time::seconds(15); }
+};
+
+[[nodiscard]] Scenario make_scenario(std::uint64_t seed);
+/// One line.
+[[nodiscard]] std::string text_of(const Scenario& scenario);
+
+}  // namespace gnomon::sim

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The third store: a map with revisions in memory. It is linearizable and never fails by itself; what can go wrong on
+// the way to a store and back (delays, lost answers, late landings) is the business of store_link.hpp.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "control/store.hpp"
+
+namespace gnomon::sim {
+
+class SimulatedStore : public control::Store {
+ public:
+  [[nodiscard]] tl::expected<std::optional<control::Entry>, control::StoreError> get(std::string_view key) override;
+  [[nodiscard]] tl::expected<control::Listing, control::StoreError> list(std::string_view prefix) override;
+  [[nodiscard]] tl::expected<control::Revision, control::StoreError> commit(
+      const control::Transaction& transaction) override;
+
+  [[nodiscard]] const control::Entry* find(std::string_view key) const;
+
+ private:
+  std::map<std::string, control::Entry, std::less<>> entries_;
+  std::uint64_t revision_ = 0;
+};
+
+}  // namespace gnomon::sim

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/trace.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+
+namespace gnomon::sim {
+namespace {
+
+std::string_view template_of(Happening what) {
+  switch (what) {
+    case Happening::kStarted: return "daemon {} starts";
+    case Happening::kCrashed: return "daemon {} is killed";
+    case Happening::kExited: return "daemon {} exits, failed: {}";
+    case Happening::kStopAsked: return "daemon {} is asked to stop";
+    case Happening::kCloned: return "daemon {} is told that its machine was cloned";
+    case Happening::kPaused: return "daemon {}: thread {} pauses for {} ns";
+    case Happening::kClockFault: return "clock fault {} (fault {} of the world)";
+    case Happening::kStoreFault: return "store fault {}";
+    case Happening::kAgentNote: return "daemon {}: the agent notes {}";
+    case Happening::kPublished: return "worker {} is given generation {} with {} rights";
+    case Happening::kNewEra: return "daemon {} asks for a new era";
+    case Happening::kCommitSent: return "operation {}: commit of {} keys is sent";
+    case Happening::kCommitLanded: return "operation {}: lands at revision {} (0: conflict)";
+    case Happening::kAnswered: return "operation {}: answer {}";
+    case Happening::kAcknowledged: return "worker {} has acknowledged generation {}";
+    case Happening::kIssued: return "worker {} issues {:#x} and following, {} in all";
+    case Happening::kRefused: return "worker {} refuses with status {}";
+    case Happening::kPhase: return "phase {} begins";
+  }
+  return "?";
+}
+
+}  // namespace
+
+std::string text_of(const TraceLine& line) {
+  return fmt::format("{:>14.6f} s  {}", static_cast<double>(line.at.ns) / 1e9,
+                     fmt::format(fmt::runtime(template_of(line.what)), line.a, line.b, line.c));
+}
+
+void Trace::print_line(const TraceLine& line) { fmt::print("{}\n", text_of(line)); }
+
+std::vector<TraceLine> Trace::last() const {
+  std::vector<TraceLine> lines;
+  for (std::size_t i = count_ - std::min(count_, kRemembered); i < count_; ++i)
+    lines.push_back(last_[i % kRemembered]);
+  return lines;
+}
+
+}  // namespace gnomon::sim

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/world.hpp"
+
+namespace gnomon::sim {
+namespace {
+
+constexpr time::Duration kShortestPhase = time::milliseconds(500);
+
+}  // namespace
+
+World::World(const Scenario& scenario, bool print_trace) : env_(scenario, print_trace), link_(env_) {}
+
+Outcome World::run() {
+  begin(Phase::kCalm);
+  start_daemon();
+  while (!over_ && !env_.report.first()) {
+    handle(env_.queue.pop());
+    if (daemon_) check_exit();
+    advance_phase();
+  }
+  Outcome outcome;
+  outcome.seed = env_.scenario.seed;
+  outcome.trace_hash = env_.trace.hash();
+  outcome.violation = env_.report.first();
+  if (outcome.violation)
+    for (const TraceLine& line : env_.trace.last())
+      outcome.last_lines += "    " + text_of(line) + "\n";
+  outcome.lasted = env_.now() - time::Uptime{};
+  outcome.ids = env_.unique.ids();
+  outcome.served = env_.liveness.served();
+  outcome.incarnations = incarnations_;
+  outcome.faults = faults_;
+  outcome.recovery_asked = recovery_is_due();
+  return outcome;
+}
+
+void World::handle(const Event& event) {
+  switch (event.kind) {
+    case EventKind::kStart: return start_daemon();
+    case EventKind::kFault: return strike();
+    case EventKind::kFaultEnds: return fault_ends(event.argument);
+    case EventKind::kPhaseEnds: return phase_ends(static_cast<Phase>(event.argument));
+    case EventKind::kStoreApply: return link_.apply(event.argument);
+    case EventKind::kStoreAnswer: {
+      auto answer = link_.answer(event.argument);
+      if (answer && daemon_ && daemon_->number() == event.incarnation) daemon_->deliver(std::move(*answer));
+      return;
+    }
+    default:
+      if (daemon_ && daemon_->number() == event.incarnation) daemon_->handle(event);
+  }
+}
+
+// ---- the life of daemons: one at a time, because the store has one owner
+
+void World::start_daemon() {
+  if (daemon_) return;
+  if (day_ahead_) ++false_futures_;
+  eras_seen_ = 0;
+  env_.note(Happening::kStarted, ++incarnations_);
+  daemon_ = std::make_unique<Incarnation>(env_, link_, incarnations_);
+}
+
+void World::daemon_gone(time::Duration pause_before_next) {
+  link_.crashed(daemon_->number());
+  daemon_.reset();
+  env_.queue.after(pause_before_next, EventKind::kStart);
+}
+
+void World::check_exit() {
+  if (daemon_->eras() != eras_seen_) {
+    eras_seen_ = daemon_->eras();
+    if (day_ahead_) ++false_futures_;
+  }
+  if (!daemon_->exited()) return;
+  const control::effect::Stopped exit = daemon_->exit();
+  env_.note(Happening::kExited, daemon_->number(), exit.failed ? 1 : 0);
+  if (exit.failed && exit.text.find("went back") != std::string::npos)
+    env_.report.fail("store", "the agent takes an honest store for one that went back in time: " + exit.text);
+  if (phase_ == Phase::kCalm) env_.report.fail("liveness", "the agent stopped without a fault: " + exit.text);
+  daemon_gone(env_.random.around(time::milliseconds(200)));
+}
+
+// ---- phases
+
+void World::begin(Phase phase) {
+  phase_ = phase;
+  env_.faulty = phase == Phase::kFaults;
+  env_.liveness.begin(phase);
+  env_.note(Happening::kPhase, static_cast<std::uint64_t>(phase));
+  switch (phase) {
+    case Phase::kCalm: return env_.queue.after(Liveness::kCalmLimit, EventKind::kPhaseEnds, 0, 0);
+    case Phase::kFaults:
+      schedule_fault();
+      return env_.queue.after(env_.scenario.fault_phase, EventKind::kPhaseEnds, 0, 1);
+    case Phase::kRecovery:
+      heal();
+      healed_at_ = env_.now();
+      return env_.queue.after(env_.scenario.recovery_limit(), EventKind::kPhaseEnds, 0, 2);
+  }
+}
+
+// Calm and recovery end as soon as every worker serves.
+void World::advance_phase() {
+  if (phase_ == Phase::kFaults || !env_.liveness.all_serve()) return;
+  if (phase_ == Phase::kRecovery)
+    over_ = env_.now() - healed_at_ > kShortestPhase;
+  else if (env_.now() - time::Uptime{} > kShortestPhase)
+    begin(Phase::kFaults);
+}
+
+void World::phase_ends(Phase phase) {
+  if (phase != phase_) return;  // that phase ended early
+  if (phase == Phase::kFaults) return begin(Phase::kRecovery);
+  if (recovery_is_due()) env_.liveness.deadline_passed();
+  over_ = true;
+}
+
+bool World::recovery_is_due() const {
+  if (false_futures_ == 0) return true;
+  const bool rotates = env_.scenario.policy == mint::LeadPolicy::kRotate;
+  return rotates && env_.scenario.machine_ids >= env_.scenario.ids_needed() * (false_futures_ + 3);
+}
+
+}  // namespace gnomon::sim

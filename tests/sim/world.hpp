@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One seed's world: a store, a source of time, and one daemon after the other on them, in three phases.
+//
+//   calm      nothing fails; every worker must serve soon
+//   faults    whatever the scenario allows; promises must hold, progress need not
+//   recovery  the faults stop and the source tells the truth again; every worker must serve again in bounded time
+//
+// Where a daemon legitimately believed in a day that was still to come (the source insisted on it beyond `confirm`, or
+// it was all that a new process or era ever saw), its ids are taken up to that day: recovery is then only asked for if
+// the policy and the pool leave a way out, `rotate` and enough other ids.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tests/sim/environment.hpp"
+#include "tests/sim/incarnation.hpp"
+#include "tests/sim/store_link.hpp"
+
+namespace gnomon::sim {
+
+struct Outcome {
+  std::uint64_t seed = 0;
+  std::uint64_t trace_hash = 0;
+  std::optional<Violation> violation;
+  std::string last_lines;  // of the trace, if there was a violation
+  time::Duration lasted;   // virtual
+  std::uint64_t ids = 0;
+  std::array<Served, kPhases> served{};
+  std::uint32_t incarnations = 0;
+  std::uint32_t faults = 0;
+  bool recovery_asked = false;
+};
+
+class World {
+ public:
+  World(const Scenario& scenario, bool print_trace);
+
+  [[nodiscard]] Outcome run();
+
+ private:
+  void handle(const Event& event);
+  void start_daemon();
+  void daemon_gone(time::Duration pause_before_next);
+  void check_exit();
+  void begin(Phase phase);
+  void advance_phase();
+  void phase_ends(Phase phase);
+  [[nodiscard]] bool recovery_is_due() const;
+
+  // faults.cpp
+  void schedule_fault();
+  void strike();
+  void strike(Fault fault);
+  void strike_clock(Fault fault);
+  void fault_ends(std::uint64_t which);
+  void heal();
+
+  Environment env_;
+  StoreLink link_;
+  std::unique_ptr<Incarnation> daemon_;
+  std::uint32_t incarnations_ = 0;
+  std::uint32_t faults_ = 0;
+  Phase phase_ = Phase::kCalm;
+  bool over_ = false;
+  time::Uptime healed_at_;
+  std::uint32_t eras_seen_ = 0;
+
+  bool clock_excursion_ = false;  // an hour back, a day ahead, or frozen: until fault_ends
+  bool day_ahead_ = false;
+  std::uint32_t false_futures_ = 0;  // times that somebody had reason to believe in the day ahead
+  bool cloned_ = false;
+};
+
+}  // namespace gnomon::sim
