@@ -59,14 +59,10 @@ class WorkerLoop {
     now_ = clock_.at(platform::read_cycles());  // once per burst, after it arrived
     step_.begin_burst(now_);
 
-    serve::ReturnPath waiting;  // requests that waited go first: they came first
-    for (auto room = io_.parked_room(); !room.empty(); room = io_.parked_room()) {
-      const std::size_t size = step_.next_parked(room, waiting);
-      if (size == 0) break;
-      io_.send_parked(size, waiting);
-    }
+    answer_parked();  // who waited goes first
     io_.answer_burst([this](std::span<std::byte> datagram, const serve::Address& source,
                             const serve::ReturnPath& path) { return step_.answer(datagram, source, path); });
+    answer_parked();  // and nobody waits for a nap; also completes the counters before the replies leave
     io_.send();
 
     counters_.add(received != 0 ? page::Counter::kBursts : page::Counter::kIdlePolls);
@@ -75,6 +71,16 @@ class WorkerLoop {
   }
 
  private:
+  // What has no room left is answered in the next turn, which then doesn't nap.
+  void answer_parked() {
+    serve::ReturnPath path;
+    for (auto room = io_.parked_room(); !room.empty(); room = io_.parked_room()) {
+      const std::size_t size = step_.next_parked(room, path);
+      if (size == 0) return;
+      io_.send_parked(size, path);
+    }
+  }
+
   void follow_orders() {
     // Pairs with the release store of whoever gives the order.
     const serve::AccessPolicy* policy = orders_.policy.load(std::memory_order_acquire);

@@ -36,8 +36,7 @@ class UptimeTimeline {
   const time::CycleLine<time::Uptime>& step(const UptimeReading& reading);
 
  private:
-  static constexpr std::int64_t kHorizonNs =
-      1'000'000'000;  // an error is slewed away within about a second
+  static constexpr std::int64_t kHorizonNs = 1'000'000'000;  // an error is slewed away within about a second
   static constexpr std::int64_t kMaxSlewPpb = 500'000;
   static constexpr time::Duration kStepBeyond = time::milliseconds(10);
 
@@ -51,8 +50,7 @@ class ClockEstimator {
   explicit ClockEstimator(const mint::OrderingOptions& options);
 
   /// One turn: what the source said (or that it failed), and the uptime.
-  const page::ClockRecord& step(const tl::expected<SourceSample, SourceError>& sample,
-                                const UptimeReading& uptime);
+  const page::ClockRecord& step(const tl::expected<SourceSample, SourceError>& sample, const UptimeReading& uptime);
 
   /// The next good sample starts a new era of the ordering timeline. Only after every right of the
   /// present era was revoked and acknowledged.

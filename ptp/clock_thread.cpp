@@ -41,8 +41,7 @@ UptimeReading read_uptime() {
 
 }  // namespace
 
-ClockThread::ClockThread(const ClockThreadOptions& options, std::unique_ptr<TimeSource> source,
-                         page::ClockPage& page)
+ClockThread::ClockThread(const ClockThreadOptions& options, std::unique_ptr<TimeSource> source, page::ClockPage& page)
     : options_(options), source_(std::move(source)), page_(page) {
   options_.interval = std::clamp(options_.interval, kMinInterval, kMaxInterval);
 }
@@ -62,15 +61,13 @@ tl::expected<void, ClockStartError> ClockThread::start() {
   const time::Uptime deadline = time::saturating_add(boot_time(), options_.start_limit);
   while (!turn()) {
     if (boot_time() >= deadline)
-      return refuse(ClockStartFault::kSource,
-                    "no time from the " + source_->describe() + ": " + last_failure());
+      return refuse(ClockStartFault::kSource, "no time from the " + source_->describe() + ": " + last_failure());
     sleep_for(options_.interval);
   }
   try {
     thread_ = std::thread([this] { run(); });
   } catch (const std::system_error& error) {
-    return refuse(ClockStartFault::kThread,
-                  std::string("cannot start the clock thread: ") + error.what());
+    return refuse(ClockStartFault::kThread, std::string("cannot start the clock thread: ") + error.what());
   }
   return {};
 }

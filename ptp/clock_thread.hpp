@@ -29,10 +29,9 @@
 namespace gnomon::ptp {
 
 struct ClockThreadOptions {
-  mint::OrderingOptions ordering;  // `nominal` zero: start() calibrates the counter
-  time::Duration interval = time::milliseconds(10);  // between samples, 1 ms to 100 ms
-  time::Duration start_limit =
-      time::milliseconds(1000);  // how long start() tries to get a first good sample
+  mint::OrderingOptions ordering;                         // `nominal` zero: start() calibrates the counter
+  time::Duration interval = time::milliseconds(10);       // between samples, 1 ms to 100 ms
+  time::Duration start_limit = time::milliseconds(1000);  // how long start() tries to get a first good sample
 };
 
 enum class ClockStartFault : std::uint8_t { kAlreadyStarted, kCalibration, kSource, kThread };
@@ -45,8 +44,7 @@ struct ClockStartError {
 class ClockThread {
  public:
   /// `page` must outlive the thread; the caller stamps it.
-  ClockThread(const ClockThreadOptions& options, std::unique_ptr<TimeSource> source,
-              page::ClockPage& page);
+  ClockThread(const ClockThreadOptions& options, std::unique_ptr<TimeSource> source, page::ClockPage& page);
   ~ClockThread();
   ClockThread(const ClockThread&) = delete;
   ClockThread& operator=(const ClockThread&) = delete;

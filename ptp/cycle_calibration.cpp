@@ -32,8 +32,7 @@ std::optional<std::uint64_t> rate_between(const RawReading& first, const RawRead
   const time::Duration elapsed = last.value - first.value;
   if (elapsed <= time::Duration{0} || middle(last) <= middle(first)) return std::nullopt;
   const std::uint64_t cycles = middle(last).count - middle(first).count;
-  const auto hz =
-      static_cast<time::UInt128>(cycles) * 1'000'000'000 / static_cast<time::UInt128>(elapsed.ns);
+  const auto hz = static_cast<time::UInt128>(cycles) * 1'000'000'000 / static_cast<time::UInt128>(elapsed.ns);
   return static_cast<std::uint64_t>(std::min<time::UInt128>(hz, ~std::uint64_t{0}));
 }
 
@@ -45,8 +44,7 @@ tl::expected<RawReading, CalibrationError> read_raw() {
     return time::Duration{std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec};
   });
   if (!failed) return best;
-  return refuse(CalibrationFault::kClockUnreadable,
-                platform::system_error("read CLOCK_MONOTONIC_RAW").text);
+  return refuse(CalibrationFault::kClockUnreadable, platform::system_error("read CLOCK_MONOTONIC_RAW").text);
 }
 
 void sleep_for(time::Duration d) {
@@ -83,8 +81,7 @@ bool is_cycle_counter(const std::string& clocksource) {
 
 }  // namespace
 
-tl::expected<std::uint64_t, CalibrationError> cycles_per_second(
-    const std::array<RawReading, 3>& readings) {
+tl::expected<std::uint64_t, CalibrationError> cycles_per_second(const std::array<RawReading, 3>& readings) {
   const auto whole = rate_between(readings[0], readings[2]);
   const auto early = rate_between(readings[0], readings[1]);
   const auto late = rate_between(readings[1], readings[2]);
@@ -94,11 +91,10 @@ tl::expected<std::uint64_t, CalibrationError> cycles_per_second(
                   "counter (see docs/limits.md)");
   if (*whole < kMinCyclesPerSecond || *whole > kMaxCyclesPerSecond)
     return refuse(CalibrationFault::kOutOfRange,
-                  fmt::format("the cycle counter runs at {} Hz; believable are {} Hz to {} Hz",
-                              *whole, kMinCyclesPerSecond, kMaxCyclesPerSecond));
+                  fmt::format("the cycle counter runs at {} Hz; believable are {} Hz to {} Hz", *whole,
+                              kMinCyclesPerSecond, kMaxCyclesPerSecond));
   const std::uint64_t apart = std::max(*early, *late) - std::min(*early, *late);
-  const auto ppb =
-      static_cast<std::int64_t>(static_cast<time::UInt128>(apart) * 1'000'000'000 / *whole);
+  const auto ppb = static_cast<std::int64_t>(static_cast<time::UInt128>(apart) * 1'000'000'000 / *whole);
   if (ppb > kMaxHalvesDifferPpb)
     return refuse(CalibrationFault::kUnsteady,
                   fmt::format("the cycle counter changed its speed while it was measured ({} Hz, "

@@ -20,8 +20,7 @@ constexpr std::size_t kMaxOffsetText = 64;
 
 tl::unexpected<SourceError> unreadable(const std::filesystem::path& path) {
   return tl::make_unexpected(
-      SourceError{SourceFault::kUnreadable,
-                  platform::system_error("read clock offset file " + path.string()).text});
+      SourceError{SourceFault::kUnreadable, platform::system_error("read clock offset file " + path.string()).text});
 }
 
 std::string_view trim(std::string_view text) {
@@ -33,8 +32,7 @@ std::string_view trim(std::string_view text) {
 
 }  // namespace
 
-tl::expected<time::Duration, SourceError> parse_offset(std::string_view text,
-                                                       std::string_view where) {
+tl::expected<time::Duration, SourceError> parse_offset(std::string_view text, std::string_view where) {
   std::string_view digits = trim(text);
   if (digits.starts_with('+') && !digits.starts_with("+-")) digits.remove_prefix(1);
   std::int64_t ns = 0;
@@ -42,10 +40,9 @@ tl::expected<time::Duration, SourceError> parse_offset(std::string_view text,
   const auto [stopped, error] = std::from_chars(digits.data(), end, ns);
   if (error == std::errc() && stopped == end) return time::nanoseconds(ns);
   return tl::make_unexpected(SourceError{
-      SourceFault::kMalformed,
-      fmt::format("clock offset in {} is no signed number of nanoseconds: '{}'; write one, or "
-                  "remove it for 0",
-                  where, trim(text))});
+      SourceFault::kMalformed, fmt::format("clock offset in {} is no signed number of nanoseconds: '{}'; write one, or "
+                                           "remove it for 0",
+                                           where, trim(text))});
 }
 
 ReadOffset offset_from_file(std::filesystem::path path) {

@@ -25,12 +25,10 @@ using ReadOffset = std::function<tl::expected<time::Duration, SourceError>()>;
 
 [[nodiscard]] ReadOffset offset_from_file(std::filesystem::path path);
 /// Nanoseconds; any thread may store there.
-[[nodiscard]] ReadOffset offset_from_atomic(
-    std::shared_ptr<const std::atomic<std::int64_t>> offset_ns);
+[[nodiscard]] ReadOffset offset_from_atomic(std::shared_ptr<const std::atomic<std::int64_t>> offset_ns);
 
 /// One signed decimal number, surrounded by nothing but blanks.
-[[nodiscard]] tl::expected<time::Duration, SourceError> parse_offset(std::string_view text,
-                                                                     std::string_view where);
+[[nodiscard]] tl::expected<time::Duration, SourceError> parse_offset(std::string_view text, std::string_view where);
 
 class OffsetSource final : public TimeSource {
  public:

@@ -22,8 +22,7 @@ tl::expected<SourceSample, SourceError> SystemSource::sample() {
   if (best.value.status != 0)
     return tl::make_unexpected(
         SourceError{SourceFault::kUnreadable, platform::system_error("read CLOCK_REALTIME").text});
-  const time::SmearedUtc reading{std::int64_t{best.value.now.tv_sec} * 1'000'000'000 +
-                                 best.value.now.tv_nsec};
+  const time::SmearedUtc reading{std::int64_t{best.value.now.tv_sec} * 1'000'000'000 + best.value.now.tv_nsec};
   return SourceSample{best.before, best.after, reading, bound_};
 }
 

@@ -33,13 +33,10 @@ struct SourceSample {
   time::Cycles before;
   time::Cycles after;
   time::SmearedUtc reading;
-  time::Duration
-      bound;  // on |reading - true time| at the moment of the reading; the width comes on top
+  time::Duration bound;  // on |reading - true time| at the moment of the reading; the width comes on top
 
   /// The moment that the reading is ascribed to; it is off by at most half the width.
-  [[nodiscard]] constexpr time::Cycles middle() const {
-    return {before.count + (after.count - before.count) / 2};
-  }
+  [[nodiscard]] constexpr time::Cycles middle() const { return {before.count + (after.count - before.count) / 2}; }
   [[nodiscard]] constexpr std::uint64_t width_cycles() const { return after.count - before.count; }
 };
 
@@ -77,8 +74,7 @@ struct Bracketed {
 /// Calls `read` `times` (>= 1) times between two reads of the counter; the narrowest of these
 /// counts.
 template <typename ReadCycles, typename Read>
-[[nodiscard]] auto narrowest_of(int times, ReadCycles&& read_cycles, Read&& read)
-    -> Bracketed<decltype(read())> {
+[[nodiscard]] auto narrowest_of(int times, ReadCycles&& read_cycles, Read&& read) -> Bracketed<decltype(read())> {
   const auto once = [&]() -> Bracketed<decltype(read())> {
     const time::Cycles before = read_cycles();
     auto value = read();
@@ -87,8 +83,7 @@ template <typename ReadCycles, typename Read>
   auto best = once();
   for (int i = 1; i < times; ++i) {
     auto next = once();
-    if (next.after.count - next.before.count < best.after.count - best.before.count)
-      best = std::move(next);
+    if (next.after.count - next.before.count < best.after.count - best.before.count) best = std::move(next);
   }
   return best;
 }

@@ -115,6 +115,21 @@ TEST_P(BothFamilies, AnswersATrainDatagramByDatagram) {
   EXPECT_EQ(serving.count(Counter::kDatagrams), kDatagrams);
 }
 
+// Nine pieces of 100 bytes, which are nothing, and a good message behind them, at an address that is aligned to
+// nothing.
+TEST_P(BothFamilies, AnswersTheShorterEndOfATrain) {
+  Serving serving(pool_options(GetParam()));
+  UdpClient client(serving.address());
+  Bytes train(900 + wire::kMessageSize);
+  wire::store(next_id(5), train.data() + 900);
+  client.send_train(train, 100);
+  const std::vector<Message> replies = client.receive_messages(1);
+  ASSERT_EQ(replies.size(), 1U);
+  EXPECT_EQ(replies[0].request_id, 5U);
+  EXPECT_EQ(replies[0].status, status(Status::kOk));
+  EXPECT_EQ(serving.count(Counter::kDropLength), 9U);
+}
+
 struct Mode {
   bool gro;
   bool gso;

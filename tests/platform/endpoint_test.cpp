@@ -7,8 +7,7 @@ namespace gnomon::platform {
 namespace {
 
 TEST(Endpoint, ReadsAndPrintsBothFamilies) {
-  for (const char* text :
-       {"127.0.0.1:14666", "0.0.0.0:0", "[::1]:14666", "[::]:0", "[2001:db8::1]:65535"}) {
+  for (const char* text : {"127.0.0.1:14666", "0.0.0.0:0", "[::1]:14666", "[::]:0", "[2001:db8::1]:65535"}) {
     const auto endpoint = parse_endpoint(text);
     ASSERT_TRUE(endpoint) << endpoint.error().text;
     EXPECT_EQ(to_string(*endpoint), text);

@@ -157,8 +157,7 @@ TEST(UptimeTimeline, StepsAheadAfterASuspend) {
   bench.tick(10);
   bench.uptime_step_ns = 3'600'000'000'000;  // slept for an hour; the counter did not run
   bench.tick();
-  EXPECT_EQ(bench.estimator.record().uptime.at(bench.cycles()).ns,
-            bench.now_ns + bench.uptime_step_ns);
+  EXPECT_EQ(bench.estimator.record().uptime.at(bench.cycles()).ns, bench.now_ns + bench.uptime_step_ns);
 }
 
 TEST(UptimeTimeline, IgnoresAReadingFromBeforeItsAnchor) {
