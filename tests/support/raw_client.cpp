@@ -131,6 +131,17 @@ Tally RawClient::exchange(const Load& load, std::chrono::milliseconds patience, 
   return tally;
 }
 
+void RawClient::bounce(const Load& load, std::chrono::milliseconds patience) {
+  send_batch(load);
+  const auto until = std::chrono::steady_clock::now() + patience;
+  std::size_t missing = send_buffer_.size();
+  while (missing > 0) {
+    const ssize_t n = recv(socket_.get(), receive_buffer_.data(), receive_buffer_.size(), MSG_DONTWAIT);
+    if (n < 0 && std::chrono::steady_clock::now() > until) return;
+    missing -= std::min(missing, static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+  }
+}
+
 std::optional<std::vector<std::byte>> RawClient::send_and_receive(const std::vector<std::byte>& datagram,
                                                                   std::chrono::milliseconds patience) {
   if (send(socket_.get(), datagram.data(), datagram.size(), 0) < 0 && errno != ECONNREFUSED) fail("send");

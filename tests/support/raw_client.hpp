@@ -46,6 +46,9 @@ class RawClient {
 
   /// One batch. Granted ranges go to the ledger in order of receipt.
   Tally exchange(const Load& load, std::chrono::milliseconds patience, Ledger& ledger);
+  /// One batch whose answers nobody looks at: returns once as many bytes came back as went out, or after `patience`.
+  void bounce(const Load& load, std::chrono::milliseconds patience);
+
   /// One datagram of anything; the reply to it, if one comes in time.
   std::optional<std::vector<std::byte>> send_and_receive(const std::vector<std::byte>& datagram,
                                                          std::chrono::milliseconds patience);
