@@ -11,6 +11,7 @@ import time
 
 import arrows
 import compiled
+import documents
 import form
 import purity
 import tree as shared
@@ -23,6 +24,7 @@ CHECKS = {
     "paths": form.check_paths,
     "python": form.check_python,
     "shell": form.check_shell,
+    "documents": documents.check,
     "built": compiled.check_built,
     "format": compiled.check_format,
     "headers": compiled.check_headers,

@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True
 
 import arrows  # noqa: E402
 import compiled  # noqa: E402
+import documents  # noqa: E402
 import form  # noqa: E402
 import purity  # noqa: E402
 import tree as shared  # noqa: E402
@@ -176,6 +177,16 @@ class CompiledTest(TreeTest):
         self.expect(compiled.check_headers)
         self.write("b.hpp", "#pragma once\n")
         self.expect(compiled.check_headers, "a.hpp:1: ")
+
+
+class Documents(TreeTest):
+    def test_finds_dead_links_missing_files_and_code_that_nobody_runs(self):
+        self.write("client/examples/one.cpp", LICENCE + "// One ID.\nint main() {}\n")
+        self.write("docs/here.md", "[there](../README.md) [gone](gone.md) [out](https://example.org/x.md)\n")
+        self.write("README.md", "`client/examples/one.cpp` and `client/gone.hpp`\n```cpp\nint main() {}\n```\n"
+                                "```cpp\nint other() {}\n```\n[docs](docs/)\n")
+        self.expect(documents.check, "README.md:1: names client/gone.hpp", "README.md:5: shows code",
+                    "docs/here.md:1: links to gone.md")
 
 
 if __name__ == "__main__":
