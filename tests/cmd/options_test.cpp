@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The option table and everything that is made from it.
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <string>
+
+#include "cmd/options/documents.hpp"
+#include "cmd/options/resolve.hpp"
+#include "cmd/options/table.hpp"
+#include "cmd/options/value.hpp"
+
+namespace gnomon::cmd {
+namespace {
+
+ConfigSources with_file(const std::string& text) {
+  ConfigSources sources;
+  sources.file = ConfigSources::File{"g.toml", text};
+  return sources;
+}
+
+/// The one problem that a file has, or all of them.
+std::string refusal_of(const ConfigSources& sources) {
+  const auto configuration = resolve(sources);
+  if (configuration) return "accepted";
+  std::string all;
+  for (const std::string& problem : configuration.error())
+    all += (all.empty() ? "" : "\n") + problem;
+  return all;
+}
+
+/// Another value than the default that the row accepts, alone.
+std::string other_value(const OptionRow& row) {
+  const std::string name = row.name();
+  if (name == "server.instance") return "other";
+  if (name == "server.listen") return "127.0.0.1:1,[::1]:2";
+  if (name == "workers.cpus") return "3";
+  if (name == "ids.layouts") return "js53";
+  if (name == "ids.custom") return "16:orders:2024-01-01:1ms:41/10/12,17:items:2020-02-29:250us:40/8/10";
+  if (name == "ids.pinned") return "7";
+  if (name == "store.url") return "sqlite:/tmp/x.db";
+  if (name == "access.allow" || name == "access.deny") return "10.0.0.0/8,fd00::/8";
+  if (name == "metrics.listen") return "127.0.0.1:0";
+  if (name == "clock.source") return "system";  // the only one
+  if (name == "access.auth") return "never";
+  switch (row.type()) {
+    case OptionType::kBool: return row.default_text == "true" ? "false" : "true";
+    case OptionType::kInteger:
+      return fmt::format("{}", row.default_text == fmt::format("{}", row.min) ? row.min + 1 : row.min);
+    case OptionType::kChoice:
+      return std::string(row.choice_list().back() == row.default_text ? row.choice_list().front()
+                                                                      : row.choice_list().back());
+    default: return "/tmp/some where";
+  }
+}
+
+std::string as_toml(const OptionRow& row, const std::string& text) {
+  const auto value = parse_value(row, text);
+  return fmt::format("[{}]\n{} = {}\n", row.section, row.key, value ? toml_of(*value) : "?");
+}
+
+TEST(OptionTable, EveryRowIsConsistent) {
+  std::set<std::string> names;
+  std::set<std::string> flags;
+  std::set<std::string_view> sections;
+  for (const SectionInfo& section : option_sections())
+    sections.insert(section.name);
+  for (const OptionRow& row : option_table()) {
+    SCOPED_TRACE(row.name());
+    EXPECT_TRUE(names.insert(row.environment()).second) << "two rows share a name";
+    EXPECT_TRUE(flags.insert(row.flag()).second);
+    EXPECT_EQ(sections.count(row.section), 1U) << "the section has no line of help";
+    EXPECT_FALSE(row.help.empty());
+    EXPECT_EQ(row.help.back(), '.');
+    const auto value = parse_value(row, row.default_text);
+    ASSERT_TRUE(value) << value.error();
+    EXPECT_EQ(fault_of(row, *value), "") << "its own default";
+    if (row.type() == OptionType::kInteger) {
+      EXPECT_LT(row.min, row.max);
+      EXPECT_NE(fault_of(row, Value(row.min - 1)), "");
+      EXPECT_NE(fault_of(row, Value(row.max + 1)), "");
+      EXPECT_EQ(fault_of(row, Value(row.min)), "");
+      EXPECT_EQ(fault_of(row, Value(row.max)), "");
+    }
+    const std::size_t tail = row.key.rfind('_');
+    const std::string_view end = tail == std::string_view::npos ? "" : row.key.substr(tail + 1);
+    if (end == "ms" || end == "us") {
+      EXPECT_EQ(row.unit, end) << "a name that ends in a unit has that unit";
+    }
+  }
+}
+
+TEST(OptionTable, EveryRowIsReadFromFileEnvironmentAndFlag) {
+  for (std::size_t i = 0; i < option_table().size(); ++i) {
+    const OptionRow& row = option_table()[i];
+    SCOPED_TRACE(row.name());
+    const std::string text = other_value(row);
+    const auto wanted = parse_value(row, text);
+    ASSERT_TRUE(wanted) << wanted.error();
+    ASSERT_EQ(fault_of(row, *wanted), "");
+    EXPECT_EQ(parse_value(row, text_of(*wanted)), wanted) << "text_of reads back";
+
+    ConfigSources file = with_file(as_toml(row, text));
+    ConfigSources environment;
+    environment.environment.emplace_back(row.environment(), text);
+    ConfigSources flag;
+    flag.flags.push_back({i, text});
+    for (auto& [sources, kind] :
+         {std::pair(file, Origin::Kind::kFile), std::pair(environment, Origin::Kind::kEnvironment),
+          std::pair(flag, Origin::Kind::kFlag)}) {
+      auto configuration = resolve(sources);
+      ASSERT_TRUE(configuration) << refusal_of(sources);
+      EXPECT_EQ(value_in(row, configuration->settings), *wanted);
+      EXPECT_EQ(configuration->origins[i].kind, kind);
+    }
+  }
+}
+
+TEST(Resolve, FlagsWinOverEnvironmentOverFileOverDefault) {
+  const std::size_t row = *find_option("workers", "park_for_ms");
+  ConfigSources sources;
+  EXPECT_EQ(resolve(sources)->settings.workers.park_for_ms, 20);
+  sources = with_file("[workers]\npark_for_ms = 30\n");
+  EXPECT_EQ(resolve(sources)->settings.workers.park_for_ms, 30);
+  sources.environment.emplace_back("GNOMON_WORKERS_PARK_FOR_MS", "40");
+  EXPECT_EQ(resolve(sources)->settings.workers.park_for_ms, 40);
+  sources.flags.push_back({row, "50"});
+  EXPECT_EQ(resolve(sources)->settings.workers.park_for_ms, 50);
+}
+
+TEST(Resolve, FaultsOfTheFileNameTheirPlace) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"[workers]\ncuont = 2\n", "g.toml:2:1: there is no option 'cuont' in [workers] (did you mean 'count'?)"},
+      {"[server]\nwindow_ms = 2\n",
+       "g.toml:2:1: there is no option 'window_ms' in [server] (it belongs to section [rights])"},
+      {"\n[wrokers]\ncount = 2\n", "g.toml:2:2: there is no section [wrokers] (did you mean 'workers'?)"},
+      {"workers = 2\n", "g.toml:1:1: 'workers' is a section: write [workers] on a line of its own"},
+      {"[workers]\n\n  count = \"2\"\n", "g.toml:3:3: workers.count must be an integer, and is a text"},
+      {"[workers]\ngro = 1\n", "g.toml:2:1: workers.gro must be true or false, and is an integer"},
+      {"[server]\nlisten = \"127.0.0.1:1\"\n",
+       "g.toml:2:1: server.listen must be a list of texts, as in [\"a\", \"b\"], and is a text"},
+      {"[workers]\ncount = 65\n", "g.toml:2:1: workers.count: 65 is out of range (1 to 64)"},
+      {"[rights]\nwindow_ms = 999\n", "g.toml:2:1: rights.window_ms: 999 is out of range (1000 to 600000 ms)"},
+      {"[workers]\npoll = \"spinn\"\n",
+       "g.toml:2:1: workers.poll: 'spinn' is not one of block, spin (did you mean 'spin'?)"},
+      {"[access]\ndeny = [\"10.0.0.1/8\"]\n",
+       "g.toml:2:1: access.deny: '10.0.0.1/8' sets bits below its prefix: write 10.0.0.0/8"},
+      {"[store]\nurl = \"etcd:https://a:1\"\n",
+       "g.toml:2:1: store.url: 'etcd:https://a:1': etcd is not in this version; write sqlite:PATH"},
+      {"[ids]\npinned = [3, 3]\n", "g.toml:2:1: ids.pinned: 3 is listed twice"},
+      {"[server]\ninstance = \"a/b\"\n",
+       "g.toml:2:1: server.instance: 'a/b' is no instance name: 1 to 32 characters of a-z, 0-9, '-' and '_'"},
+      {"[ids]\ncustom = [{ number = 15, name = \"a\", epoch = 2024-01-01, unit = \"1ms\", bits = [41, 10, 12] }]\n",
+       "g.toml:2:1: ids.custom '15:a:2024-01-01:1ms:41/10/12': custom layouts are numbered 16 to 255"},
+      {"[ids]\ncustom = [{ number = 16, nmae = \"a\" }]\n",
+       "g.toml:2:1: ids.custom unknown key 'nmae' (did you mean 'name'?)"},
+  };
+  for (const auto& [text, wanted] : cases)
+    EXPECT_EQ(refusal_of(with_file(text)), wanted) << text;
+}
+
+TEST(Resolve, BrokenTomlAndDuplicatesNameLineAndColumn) {
+  const std::string twice = refusal_of(with_file("[workers]\ncount = 1\ncount = 2\n"));
+  EXPECT_EQ(twice.rfind("g.toml:3:", 0), 0U) << twice;
+  EXPECT_NE(twice.find("count"), std::string::npos) << twice;
+  const std::string broken = refusal_of(with_file("[workers\ncount = 1\n"));
+  EXPECT_EQ(broken.rfind("g.toml:1:", 0), 0U) << broken;
+}
+
+TEST(Resolve, FaultsElsewhereNameTheirVariableOrFlag) {
+  ConfigSources sources;
+  sources.environment = {{"GNOMON_WORKERS_COUNT", "two"}};
+  EXPECT_EQ(refusal_of(sources), "environment GNOMON_WORKERS_COUNT: workers.count: 'two' is no integer");
+  sources.environment = {{"GNOMON_WORKERS_CONT", "2"}};
+  EXPECT_EQ(refusal_of(sources),
+            "environment GNOMON_WORKERS_CONT: there is no such option (did you mean 'GNOMON_WORKERS_COUNT'?)");
+  sources.environment = {{"GNOMON_TEST_FULL", "1"}, {"PATH", "/bin"}, {"GNOMON_CONFIG", "x"}};
+  EXPECT_EQ(refusal_of(sources), "accepted") << "not ours, or not options";
+  sources.environment.clear();
+  sources.flags.push_back({*find_option("workers", "count"), "99999999999999999999"});
+  EXPECT_EQ(refusal_of(sources), "--workers-count: '99999999999999999999' is out of every range");
+}
+
+TEST(Resolve, AllFaultsAreReportedAtOnce) {
+  const std::string all = refusal_of(with_file("[workers]\ncount = 0\nids_per_worker = 9\nbogus = 1\n"));
+  EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 2) << all;
+}
+
+TEST(Resolve, ContradictionsAreRefused) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"[workers]\ncount = 2\ncpus = [1]\n",
+       "g.toml:3:1: workers.cpus lists 1 CPUs for 2 workers; list one per worker, or none"},
+      {"[ids]\npinned = [1, 2]\n",
+       "g.toml:2:1: ids.pinned lists 2 machine ids, but workers.count x workers.ids_per_worker is 1"},
+      {"[ids]\npinned = [1024]\n",
+       "g.toml:2:1: machine id 1024 of ids.pinned is too large: snowflake allows 0 to 1023"},
+      {"[ids]\nlayouts = [\"js53\"]\n[workers]\ncount = 33\n",
+       "g.toml:4:1: 33 machine ids are needed (workers.count x workers.ids_per_worker), and js53 allows 32"},
+      {"[ids]\nlayouts = [\"orders\"]\n",
+       "g.toml:2:1: ids.layouts names 'orders', which is none of snowflake, instagram, js53; define it under "
+       "[[ids.custom]]"},
+      {"[ids]\nlayouts = [\"snowflake\", 1]\n", "g.toml:2:1: ids.layouts names layout snowflake twice"},
+      {"[rights]\nmachine_ids = 2000\n",
+       "g.toml:2:1: rights.machine_ids is 2000, but layout snowflake has room for 1024 machine ids only"},
+      {"[ids]\nlayouts = [\"slow\"]\ncustom = [{ number = 16, name = \"slow\", epoch = 2024-01-01, unit = \"6s\", bits "
+       "= [30, 10, 12] }]\n",
+       "g.toml:2:1: the unit of layout slow must be at most half of rights.window_ms (10000 ms); raise the window"},
+      {"[server]\nlisten = [\"0.0.0.0:1\"]\n",
+       "g.toml:2:1: server.listen has 0.0.0.0:1, which others than this host can reach, and they must authenticate: "
+       "name a "
+       "file of keys with access.keys_file, or say access.auth = \"never\" if any host may ask"},
+      {"[access]\nauth = \"always\"\n",
+       "g.toml:2:1: access.auth is always, but access.keys_file names no keys: nobody could be served"},
+      {"[rights]\nlead_policy = \"rotate\"\n[ids]\npinned = [1]\n",
+       "g.toml:2:1: rights.lead_policy rotate takes fresh machine ids, and ids.pinned allows none; choose one of them"},
+      {"[server]\nlisten = []\n", "g.toml:2:1: server.listen is empty: name at least one address"},
+  };
+  for (const auto& [text, wanted] : cases)
+    EXPECT_EQ(refusal_of(with_file(text)), wanted) << text;
+  EXPECT_EQ(refusal_of(with_file("[server]\nlisten = [\"0.0.0.0:1\"]\n[access]\nauth = \"never\"\n")), "accepted");
+}
+
+TEST(Resolve, CustomLayoutsComeAsTablesAndAreServedByNameOrNumber) {
+  const auto configuration = resolve(with_file(
+      "[ids]\nlayouts = [\"orders\", 17]\n"
+      "[[ids.custom]]\nnumber = 16\nname = \"orders\"\nepoch = 2024-01-01\nunit = \"1ms\"\nbits = [41, 10, 12]\n"
+      "[[ids.custom]]\nnumber = 17\nname = \"items\"\nepoch = \"2020-02-29\"\nunit = \"250us\"\nbits = [40, 8, 10]\n"));
+  ASSERT_TRUE(configuration) << configuration.error().front();
+  const auto served = served_layouts(configuration->settings);
+  ASSERT_TRUE(served) << served.error();
+  ASSERT_EQ(served->size(), 2U);
+  EXPECT_EQ((*served)[0].name(), "orders");
+  EXPECT_EQ((*served)[0].epoch.ns, 1'704'067'200'000'000'000);
+  EXPECT_EQ((*served)[1].number.value, 17);
+  EXPECT_EQ((*served)[1].unit.ns, 250'000);
+}
+
+TEST(Documents, SampleConfigurationIsValidAsItStandsAndUncommented) {
+  const std::string sample = sample_configuration();
+  EXPECT_EQ(refusal_of(with_file(sample)), "accepted");
+  std::string uncommented;  // "# key = value" and "# [[ids.custom]]" lose their mark; prose keeps it
+  std::size_t keys = 0;
+  for (std::size_t begin = 0; begin < sample.size();) {
+    const std::size_t end = sample.find('\n', begin);
+    std::string line = sample.substr(begin, end - begin);
+    begin = end + 1;
+    const bool assignment = line.rfind("# ", 0) == 0 && line.find(" = ") != std::string::npos &&
+                            line.substr(2, line.find(" = ") - 2).find(' ') == std::string::npos;
+    keys += assignment ? 1 : 0;
+    if (assignment || line.rfind("# [[", 0) == 0) line = line.substr(2);
+    uncommented += line + "\n";
+  }
+  EXPECT_EQ(keys, option_table().size() - 1 + 5) << "ids.custom stands as a table of five keys";
+  const auto configuration = resolve(with_file(uncommented));
+  ASSERT_TRUE(configuration) << configuration.error().front();
+  Settings defaults = resolve({})->settings;
+  Settings settings = configuration->settings;
+  for (const OptionRow& row : option_table())
+    if (row.type() != OptionType::kLayoutList) {
+      EXPECT_EQ(value_in(row, settings), value_in(row, defaults)) << row.name();
+    }
+}
+
+TEST(Documents, ReferencePageIsWhatIsCommitted) {
+  const char* root = std::getenv("GNOMON_SOURCE_DIR");
+  ASSERT_NE(root, nullptr) << "run by tests/run_tests.py or meson, which set it";
+  std::ifstream in(std::string(root) + "/docs/options.md");
+  const std::string committed{std::istreambuf_iterator<char>(in), {}};
+  EXPECT_EQ(committed, option_reference()) << "write it anew: gnomond --print-reference > docs/options.md";
+}
+
+TEST(Documents, HelpNamesEveryFlag) {
+  const std::string help = option_help();
+  for (const OptionRow& row : option_table())
+    EXPECT_NE(help.find("  " + row.flag()), std::string::npos) << row.flag();
+}
+
+}  // namespace
+}  // namespace gnomon::cmd
