@@ -101,6 +101,8 @@ class Server {
   void publish_tally();
   [[nodiscard]] bool passes_gate(std::size_t bytes, const Address& source);
   [[nodiscard]] std::size_t drop(page::Counter reason);
+  [[nodiscard]] std::size_t answer_plain(std::byte* bytes, const ReturnPath& path);
+  [[nodiscard]] std::size_t answer_any(std::span<std::byte> datagram, const Address& source, const ReturnPath& path);
   [[nodiscard]] bool tag_holds(wire::MessageRef message) const;
   [[nodiscard]] bool answer_one(wire::MessageRef message, bool auth_required, const ReturnPath& path);
   void answer_ping(wire::MessageRef message) const;

@@ -172,12 +172,15 @@ constexpr Words kPlainNextIdZero{0, 0, ~0ULL, ~0ULL, 0xffff'ffff'0000'0000ULL, 0
 /// The first reason why these 64 bytes are no valid request, or kNone.
 [[nodiscard]] Invalid check_request(const std::byte* bytes);
 
-/// Whether these 64 bytes are a valid request of an operation that this version serves. Nearly all are plain next_id
-/// requests: those are known by one comparison and a handful of constants.
+/// Whether these 64 bytes are a valid next_id request without authentication, as nearly all are: known by one
+/// comparison and a handful of constants.
+[[nodiscard]] inline bool is_plain_next_id(const std::byte* bytes) {
+  return word_of(bytes, 0) == kPlainNextIdHead && set_of(bytes, kPlainNextIdZero) == 0;
+}
+
+/// Whether these 64 bytes are a valid request of an operation that this version serves.
 [[nodiscard]] inline bool is_request(const std::byte* bytes) {
-  if (word_of(bytes, 0) == kPlainNextIdHead && set_of(bytes, kPlainNextIdZero) == 0) [[likely]]
-    return true;
-  return check_request(bytes) == Invalid::kNone;
+  return is_plain_next_id(bytes) || check_request(bytes) == Invalid::kNone;
 }
 
 /// The first reason why these 64 bytes are no valid reply, or kNone. For clients.

@@ -86,6 +86,11 @@ void check_all_flips(const Message& message, const std::vector<Region>& regions)
       bytes[byte] ^= std::byte{static_cast<unsigned char>(1U << bit)};
       ASSERT_EQ(text_of(check_request(bytes.data())), text_of(expected_flip(message, byte, bit, regions)))
           << "byte " << byte << " bit " << bit;
+      const bool valid = check_request(bytes.data()) == Invalid::kNone;
+      ASSERT_EQ(is_request(bytes.data()), valid) << "byte " << byte << " bit " << bit;
+      const Message flipped = load(bytes.data());
+      ASSERT_EQ(is_plain_next_id(bytes.data()), valid && flipped.op == 2 && flipped.flags == 0)
+          << "byte " << byte << " bit " << bit;
     }
 }
 
