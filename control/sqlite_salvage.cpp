@@ -2,6 +2,7 @@
 //
 // Reads what is left of a damaged database. A scan stops at the first page that SQLite can't follow, so it is done from
 // both ends; every row must pass its own checksum, whatever the tree around it looks like.
+#include <algorithm>
 #include <filesystem>
 #include <map>
 
@@ -46,15 +47,17 @@ SqliteStore::Salvage SqliteStore::salvage(const std::string& path) {
     auto row =
         database->prepare(std::string("SELECT key, value, modified, checksum FROM entries ORDER BY key ") + order);
     if (!row) continue;
+    std::uint64_t bad_rows = 0;
     for (auto more = row->step(); more && *more; more = row->step()) {
       Entry entry;
       if (!read_row(*row, entry)) {
-        ++salvaged.bad_rows;
+        ++bad_rows;
         continue;
       }
       Entry& kept = found[entry.key];
       if (kept.key.empty() || kept.modified < entry.modified) kept = std::move(entry);
     }
+    salvaged.bad_rows = std::max(salvaged.bad_rows, bad_rows);
   }
   for (auto& [key, entry] : found) {
     salvaged.at = std::max(salvaged.at, entry.modified);

@@ -146,8 +146,8 @@ tl::expected<SqliteStore::Totals, StateError> SqliteStore::verify(Database& data
     found.digest ^= checksum_of(entry);
   }
   if (found != stated)
-    return damaged(path, "it holds " + std::to_string(found.rows) + " rows where " + std::to_string(stated.rows) +
-                             " others were written");
+    return damaged(path, "it holds " + std::to_string(found.rows) + " rows, but not the " +
+                             std::to_string(stated.rows) + " that were written last");
   return stated;
 }
 

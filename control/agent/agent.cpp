@@ -8,6 +8,8 @@
 #include <cassert>
 #include <cstring>
 
+#include "oracle/canary.hpp"
+
 namespace gnomon::control {
 namespace {
 
@@ -160,6 +162,8 @@ void Agent::commit_failed(const StoreError& error) {
   table_.reset();
   if (error.kind == StoreErrorKind::kUnknown) {
     must_list_ = true;
+    if (canary::planted(canary::Bug::kUnknownExtension) && state_ == AgentState::kHeld)
+      return adopt(attempts_.newest(), highest_);
     note(NoteKind::kOutcomeUnknown, error.text);
   } else if (error.kind == StoreErrorKind::kConflict) {
     must_list_ = true;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "oracle/canary.hpp"
 #include "oracle/mint/names.hpp"
 #include "oracle/time/instant.hpp"
 
@@ -44,11 +45,13 @@ class Handshake {
   }
 
   [[nodiscard]] bool complete() const {
+    if (canary::planted(canary::Bug::kEarlyLastUsed)) return true;
     for (const Pending& pending : pending_)
       if (!pending.done) return false;
     return true;
   }
   [[nodiscard]] bool has_acknowledged(WorkerIndex worker) const {
+    if (canary::planted(canary::Bug::kEarlyLastUsed)) return true;
     for (const Pending& pending : pending_)
       if (pending.worker == worker) return pending.done;
     return true;  // it was never sent anything but empty sets

@@ -36,6 +36,13 @@ class StateTest : public testing::Test {
   void copy(const std::string& from, const std::string& to) {
     std::filesystem::copy_file(from, to, std::filesystem::copy_options::overwrite_existing);
   }
+  // What a hand or a bug could do to the file.
+  void run_sql(const std::string& sql) {
+    auto database = Database::open(paths.database);
+    ASSERT_TRUE(database) << database.error().text;
+    const auto done = database->execute(sql.c_str());
+    ASSERT_TRUE(done) << done.error().text;
+  }
   void expect_refused(StateErrorKind kind, const std::string& word,
                       const std::string& way_out = "gnomon control recover") {
     const auto state = open_state(paths, "test");
@@ -164,6 +171,65 @@ TEST_F(StateTest, MissingDatabase) {
   const RecoveryReport report = expect_recovered();
   EXPECT_FALSE(report.database_was_whole);
   EXPECT_EQ(report.rights, 2U) << "the journal alone knows them";
+}
+
+TEST_F(StateTest, RecoveryGoesOnAboveEveryRevisionThatAnyFileTellsOf) {
+  live(kHolderStart, 30);
+  Revision highest;
+  {
+    auto state = open_state(paths, "test");
+    ASSERT_TRUE(state);
+    highest = state->store->revision();
+  }
+  std::filesystem::remove(paths.database);
+  ASSERT_TRUE(recover(paths, kLimits));
+  auto state = open_state(paths, "test");
+  ASSERT_TRUE(state) << state.error().text;
+  EXPECT_GT(state->store->revision(), highest);
+}
+
+// Rows that pass their own checksums, but are not the ones that were written last.
+TEST_F(StateTest, RowThatVanishedIsMissed) {
+  live(kHolderStart);
+  run_sql("DELETE FROM entries WHERE key = 'right/m/00001/window'");
+  expect_refused(StateErrorKind::kDamaged, "it holds 4 rows, but not the 5 that were written last");
+  expect_recovered();
+}
+
+TEST_F(StateTest, RowThatCameBackIsNoticed) {
+  live(kHolderStart, 1);
+  copy(paths.database, directory.file("older"));
+  {
+    auto state = open_state(paths, "test");
+    ASSERT_TRUE(state);
+    // The same keys again: as many rows as before.
+    const auto before = state->store->list("right/");
+    Transaction rewrite;
+    for (const Entry& entry : before->entries)
+      rewrite.puts.push_back({entry.key, entry.value});
+    ASSERT_TRUE(state->store->commit(rewrite));
+  }
+  run_sql("ATTACH '" + directory.file("older") +
+          "' AS older; REPLACE INTO entries SELECT * FROM older.entries WHERE key = 'right/m/00001/window'");
+  expect_refused(StateErrorKind::kDamaged, "it holds 5 rows, but not the 5 that were written last");
+}
+
+TEST_F(StateTest, AlteredRowIsNamedAndNotSalvaged) {
+  live(kHolderStart);
+  run_sql("UPDATE entries SET value = replace(value, 'ceiling=1', 'ceiling=2') WHERE key = 'right/m/00001/window'");
+  expect_refused(StateErrorKind::kDamaged, "right/m/00001/window fails its checksum");
+  const RecoveryReport report = expect_recovered();
+  EXPECT_EQ(report.rows_lost, 1U);
+  EXPECT_EQ(report.entries_kept, 4U);
+}
+
+TEST_F(StateTest, AlteredCounterIsNoticed) {
+  live(kHolderStart);
+  run_sql("UPDATE totals SET revision = revision + 1");
+  expect_refused(StateErrorKind::kDamaged, "its revision counter is altered");
+  run_sql("DELETE FROM totals");
+  expect_refused(StateErrorKind::kDamaged, "its revision counter is missing");
+  expect_recovered();
 }
 
 TEST_F(StateTest, MissingJournal) {

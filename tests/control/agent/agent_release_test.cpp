@@ -343,6 +343,18 @@ TEST(AgentClone, BothCopiesEndUpApart) {
   EXPECT_NE(copy.published[0].slots[0].machine.value, 0);
 }
 
+// The copy has the same memory, so the same random bits: none of them may go into a commit afterwards.
+TEST(AgentClone, UsesNoRandomBitsFromBeforeTheCloning) {
+  Scenario s({});
+  ASSERT_TRUE(s.run_until_held());
+  s.tick();
+  s.tick_after_answers = false;
+  s.feed(event::CloneDetected{});
+  EXPECT_EQ(s.commits, 1);
+  s.tick();
+  EXPECT_EQ(s.commits, 2);
+}
+
 TEST(AgentClone, WithPinnedIdsItMustStop) {
   Scenario s({.pinned = {{1}}});
   ASSERT_TRUE(s.run_until_held());

@@ -41,6 +41,7 @@ class Scenario {
   bool list_silent = false;
   bool journal_silent = false;
   bool hold_acks = false;
+  bool tick_after_answers = true;                  // as the thread does
   std::set<std::uint32_t> deaf;                    // workers that never acknowledge
   bool eras_begin = true;                          // the clock thread obeys StartNewEra
   std::map<std::uint16_t, time::SmearedUtc> used;  // by machine: how far its worker used it
@@ -84,7 +85,7 @@ class Scenario {
       for (const Effect& effect : agent_.step(next))
         perform(effect, queue);
       // A tick after every answer, as the thread does; it never leads to an endless chain, for it is not an answer.
-      if (!std::holds_alternative<event::Tick>(next)) queue.push_back(tick_event());
+      if (tick_after_answers && !std::holds_alternative<event::Tick>(next)) queue.push_back(tick_event());
     }
   }
   void acknowledge(std::uint32_t worker) { feed(ack_of(worker)); }
