@@ -37,14 +37,16 @@ tl::expected<SharedMapping, SystemError> create_mapping(const std::string& name,
   shm_unlink(path.c_str());
   const UniqueFd fd(shm_open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (!fd.valid()) return tl::make_unexpected(system_error("create shared page /dev/shm" + path));
-  if (ftruncate(fd.get(), static_cast<off_t>(size)) != 0) {
-    const int code = errno;
+  // Not ftruncate: a page without memory behind it would kill the process at the first write.
+  int code = posix_fallocate(fd.get(), 0, static_cast<off_t>(size));
+  if (code == 0 && fchmod(fd.get(), 0644) != 0) code = errno;  // the umask took its share
+  if (code != 0) {
     shm_unlink(path.c_str());
     return tl::make_unexpected(system_error("size shared page /dev/shm" + path, code));
   }
   void* address = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd.get(), 0);
   if (address == MAP_FAILED) {
-    const int code = errno;
+    code = errno;
     shm_unlink(path.c_str());
     return tl::make_unexpected(system_error("map shared page /dev/shm" + path, code));
   }
@@ -58,7 +60,8 @@ tl::expected<SharedMapping, SystemError> open_mapping(const std::string& name, s
   struct stat info{};
   if (fstat(fd.get(), &info) != 0) return tl::make_unexpected(system_error("look at shared page /dev/shm" + path));
   if (info.st_size < static_cast<off_t>(size))
-    return tl::make_unexpected(SystemError{0, "cannot use /dev/shm" + path + ": it is too short for this version"});
+    return tl::make_unexpected(SystemError{
+        0, "cannot use /dev/shm" + path + ": it is too short; is it still being made, or is another version running?"});
   void* address = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
   if (address == MAP_FAILED) return tl::make_unexpected(system_error("map shared page /dev/shm" + path));
   return SharedMapping(address, size, {});

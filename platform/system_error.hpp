@@ -13,7 +13,7 @@ struct SystemError {
   std::string text;  // complete sentence
 };
 
-/// "cannot WHAT: REASON (errno NAME)", plus a remedy for the codes that have a usual one. Reads errno unless given.
+/// "cannot WHAT: REASON", plus a remedy for the codes that have a usual one. Reads errno unless given.
 [[nodiscard]] SystemError system_error(std::string_view what);
 [[nodiscard]] SystemError system_error(std::string_view what, int code);
 
