@@ -16,7 +16,7 @@
 //
 // Fork. A child may go on using the object: at its first call there the client notices, drops what it had and starts
 // again with its own sockets, request ids and thread. Calls that were pending in the parent complete in the parent
-// only.
+// only. A callback that forks has to end its child by itself (exec, _exit): one that returns is ended with _exit(0).
 //
 // Thread rule: every method may be called from any thread, also from callbacks, except that a callback must not make a
 // blocking call (it runs on the thread which would have to answer it; such a call is refused with kBadArgument) and

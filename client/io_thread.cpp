@@ -133,7 +133,6 @@ void IoThread::run() {
     const time::Uptime now = read_uptime();
     take_calls(now);
     step(now);
-    if (!guard_.is_ours()) return;
     sleep();
     receive(read_uptime());
   }
@@ -149,10 +148,10 @@ void IoThread::step(time::Uptime now) {
     send_bursts(now);
     engine_.transmit(now, effects_);
   }
-  deliver();
   Stats stats = engine_.stats();
   stats.send_failures = send_failures_;
-  published_.write(stats);
+  published_.write(stats);  // before the callers go on, so that they find their own calls counted
+  deliver();
 }
 
 void IoThread::take_calls(time::Uptime now) {
@@ -189,7 +188,8 @@ void IoThread::deliver() {
     auto* call = reinterpret_cast<PendingCall*>(outcome.token);
     if (outcome.last) pending_.fetch_sub(1, std::memory_order_relaxed);
     call->take(std::move(outcome));
-    if (!guard_.is_ours()) return;  // the callback forked, and this is the child: nothing here is ours any more
+    // The callback forked and this is the child: it stands in a loop that is the parent's, with nowhere to return to.
+    if (!guard_.is_ours()) _exit(0);
   }
   outcomes_.clear();
 }

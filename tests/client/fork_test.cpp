@@ -14,6 +14,12 @@
 #include "client/id_stream.hpp"
 #include "tests/client/test_server.hpp"
 
+#if defined(__SANITIZE_THREAD__)
+// Its default is to end a child that starts a thread, which is just what is tested here.
+extern "C" const char* __tsan_default_options();
+extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
+#endif
+
 namespace gnomon::client {
 namespace {
 
