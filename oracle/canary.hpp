@@ -18,7 +18,9 @@ enum class Bug : std::uint8_t {
   kUnknownExtension,   // control/agent
   kEarlyLastUsed,      // control/agent
   kReopenedUnit,       // oracle/mint
+  kForgottenUnit,      // oracle/mint
   kWrappedSequence,    // oracle/mint
+  kIgnoredLead,        // oracle/mint
   kUnconfirmedJump,    // oracle/mint
   kOneLayoutReleased,  // oracle/serve
   kIgnoredFloor,       // oracle/lease
@@ -30,11 +32,13 @@ struct BugInfo {
   std::string_view what;
 };
 
-constexpr std::array<BugInfo, 7> kBugs{{
+constexpr std::array<BugInfo, 9> kBugs{{
     {Bug::kUnknownExtension, "unknown-extension", "an extension is used although its outcome is unknown"},
     {Bug::kEarlyLastUsed, "early-last-used", "last-used is read before the workers acknowledged the revocation"},
     {Bug::kReopenedUnit, "reopened-unit", "a generator opens its unit once more when time did not move on"},
+    {Bug::kForgottenUnit, "forgotten-unit", "a new generation of rights forgets the last unit of the old one"},
     {Bug::kWrappedSequence, "wrapped-sequence", "a sequence that did not start at zero runs over its end"},
+    {Bug::kIgnoredLead, "ignored-lead", "a unit is opened however far it lies ahead"},
     {Bug::kUnconfirmedJump, "unconfirmed-jump", "the ordering timeline follows a forward jump at once"},
     {Bug::kOneLayoutReleased, "one-layout-released", "last-used is that of the first layout only"},
     {Bug::kIgnoredFloor, "ignored-floor", "an acquisition starts its window now, whatever the last ceiling was"},

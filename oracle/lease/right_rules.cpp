@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "oracle/canary.hpp"
+
 namespace gnomon::lease {
 namespace {
 
@@ -140,7 +142,7 @@ Transaction acquire(const RightTable& table, const RightPolicy& policy, SmearedU
   for (const mint::MachineId machine : machines) {
     const StoredRight* right = table.find(machine);
     Window window;
-    window.floor = next_floor(right, policy);
+    window.floor = canary::planted(canary::Bug::kIgnoredFloor) ? now : next_floor(right, policy);
     window.ceiling = time::saturating_add(std::max(window.floor, now), policy.window);
     window.nonce = claim.nonce;
     const StoredRight before = right == nullptr ? StoredRight{} : *right;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "oracle/mint/generator.hpp"
 
+#include "oracle/canary.hpp"
+
 namespace gnomon::mint {
 namespace {
 
@@ -29,7 +31,7 @@ void IdGenerator::adopt(const RightSet& rights) {
   }
   if (!same_era)
     min_unit_ = 0;
-  else if (has_unit_)
+  else if (has_unit_ && !canary::planted(canary::Bug::kForgottenUnit))
     min_unit_ = unit_ + 1;
   close();
 
@@ -73,7 +75,9 @@ Take IdGenerator::open(const MintTime& time) {
 
   std::uint64_t unit = 0;
   std::size_t slot = kNoSlot;
-  if (has_unit_ && unit_now <= unit_) {  // the same unit still, or an older time: only the next machine id is left
+  // The same unit still, or an older time: only the next machine id is left.
+  const bool stays = has_unit_ && unit_now <= unit_ && !canary::planted(canary::Bug::kReopenedUnit);
+  if (stays) {
     unit = unit_;
     slot = covering_slot(unit, std::size_t{slot_} + 1);
     if (slot == kNoSlot) return exhausted(time);
@@ -89,7 +93,8 @@ Take IdGenerator::open(const MintTime& time) {
     if (unit > layout_.last_unit()) return refuse(Refusal::kLayoutExhausted);
   }
   const time::Duration ahead = time::saturating_sub(layout_.start_of(unit), time.now);
-  if (ahead > time.lead_left) return refuse(Refusal::kClockBehind, ahead - time.lead_left);
+  if (ahead > time.lead_left && !canary::planted(canary::Bug::kIgnoredLead))
+    return refuse(Refusal::kClockBehind, ahead - time.lead_left);
   enter(unit, slot);
   return {};
 }
@@ -135,7 +140,7 @@ void IdGenerator::enter(std::uint64_t unit, std::size_t slot) {
   unit_start_ = layout_.start_of(unit);
   unit_end_ = layout_.start_of(unit + 1);
   next_ = layout_.pack(unit, rights_.slots[slot].machine, sequence);
-  end_.value = next_.value + (layout_.sequences() - sequence);
+  end_.value = next_.value + (layout_.sequences() - (canary::planted(canary::Bug::kWrappedSequence) ? 0 : sequence));
   used_until_[slot] = unit_end_;
 }
 
