@@ -21,7 +21,7 @@ namespace gnomon::sim {
 struct Environment {
   Environment(const Scenario& s, bool print)
       : scenario(s),
-        random(s.seed ^ 0x5bf03635f0a31e77ULL),
+        random(Random(s.seed ^ 0x5bf03635f0a31e77ULL).fork()),
         trace(print),
         unique(report),
         monotone(report),

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The faults of a world: when they strike, and how they end.
+#include <iterator>
+
+#include "oracle/lease/stored_right.hpp"
 #include "tests/sim/world.hpp"
 
 namespace gnomon::sim {
@@ -46,6 +49,7 @@ void World::strike(Fault fault) {
     case Fault::kDayAhead:
     case Fault::kFreeze:
     case Fault::kDrift: return strike_clock(fault);
+    case Fault::kTakeover: return take_over();
     default: break;
   }
   if (!daemon_) return;  // it is down: the others have nobody to strike
@@ -69,6 +73,29 @@ void World::strike(Fault fault) {
     }
     default: return;
   }
+}
+
+// Somebody else writes to a right: a new grant, and an empty window behind the old one's ceiling.
+void World::take_over() {
+  const control::Listing listing = *env_.store.list(lease::kRightPrefix);
+  const lease::RightTable table = lease::read_rights(listing.entries);
+  if (table.rights.empty()) return;
+  const auto& [machine, right] = *std::next(table.rights.begin(), env_.random.between(0, std::ssize(table.rights) - 1));
+  if (!right.window || right.window->value.state != lease::WindowState::kHeld) return;
+  control::Nonce nonce;
+  for (std::uint8_t& byte : nonce)
+    byte = static_cast<std::uint8_t>(env_.random.next());
+  lease::Window window = right.window->value;
+  window.floor = window.ceiling;
+  window.token = {};
+  window.state = lease::WindowState::kReleased;
+  window.nonce = nonce;
+  control::Transaction transaction;
+  transaction.puts = {{lease::grant_key(machine), lease::encode(lease::Grant{"operator", nonce, nonce, 0})},
+                      {lease::window_key(machine), lease::encode(window)}};
+  const control::Revision revision = *env_.store.commit(transaction);
+  env_.windows.landed(transaction, revision);
+  env_.note(Happening::kTakenOver, revision.value);
 }
 
 void World::strike_clock(Fault fault) {

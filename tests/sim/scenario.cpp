@@ -31,6 +31,7 @@ std::string_view name_of(Fault fault) {
     case Fault::kStoreSlow: return "slow-store";
     case Fault::kStoreBreaks: return "broken-store";
     case Fault::kClone: return "clone";
+    case Fault::kTakeover: return "takeover";
   }
   return "?";
 }
@@ -82,7 +83,7 @@ Scenario make_scenario(std::uint64_t seed) {
   constexpr time::Duration kConfirms[] = {time::seconds(1), time::seconds(3), time::seconds(10)};
   constexpr time::Duration kDelays[] = {time::microseconds(100), time::milliseconds(2), time::milliseconds(20)};
   constexpr time::Duration kGaps[] = {time::milliseconds(200), time::milliseconds(1000), time::milliseconds(4000)};
-  Random random(seed * 0x9e3779b97f4a7c15ULL + 1);
+  Random random = Random(seed).fork();  // neighbouring seeds have nothing in common
   Scenario scenario;
   scenario.seed = seed;
   draw_ids(random, scenario);

@@ -34,8 +34,9 @@ enum class Fault : std::uint8_t {
   kStoreSlow,    // answers take up to twice as long as the agent waits
   kStoreBreaks,  // one fatal answer: the daemon has to exit
   kClone,        // the machine is told that it is a copy
+  kTakeover,     // an operator retires a machine id that is in use
 };
-constexpr std::size_t kFaults = 16;
+constexpr std::size_t kFaults = 17;
 
 struct Scenario {
   std::uint64_t seed = 0;

@@ -19,6 +19,7 @@ std::string_view template_of(Happening what) {
     case Happening::kPaused: return "daemon {}: thread {} pauses for {} ns";
     case Happening::kClockFault: return "clock fault {} (fault {} of the world)";
     case Happening::kStoreFault: return "store fault {}";
+    case Happening::kTakenOver: return "a machine id in use is retired at revision {}";
     case Happening::kAgentNote: return "daemon {}: the agent notes {}";
     case Happening::kPublished: return "worker {} is given generation {} with {} rights";
     case Happening::kNewEra: return "daemon {} asks for a new era";

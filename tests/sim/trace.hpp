@@ -23,6 +23,7 @@ enum class Happening : std::uint8_t {
   kPaused,        // incarnation, thread (~0: all), ns
   kClockFault,    // kind of fault, error of the source now, ns
   kStoreFault,    // kind
+  kTakenOver,     // revision
   kAgentNote,     // incarnation, kind of note
   kPublished,     // worker, generation, rights
   kNewEra,        // incarnation

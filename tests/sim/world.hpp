@@ -57,6 +57,7 @@ class World {
   void strike();
   void strike(Fault fault);
   void strike_clock(Fault fault);
+  void take_over();
   void fault_ends(std::uint64_t which);
   void heal();
 
