@@ -192,7 +192,7 @@ void Server::answer_ping(MessageRef message) const {
     return true;
   }
   if (!lane.parking.empty()) [[unlikely]]  // who came earlier goes first
-    return !park(lane, message, path, lane.not_before - time_.mint.now);
+    return !park(lane, message, path, next_unit_in(lane));
   const mint::Take take = lane.generator.take(time_.mint, wanted);
   if (take.refusal == mint::Refusal::kNone) [[likely]] {
     write_ids(message, lane, take);
@@ -275,6 +275,11 @@ void Server::publish_use(const Lane& lane, std::size_t slot) {
   page_.counters.add(Counter::kUnitsOpened);
 }
 
+// Zero if it has begun, or if new rights made the old limit void.
+time::Duration Server::next_unit_in(const Lane& lane) const {
+  return std::max(time::Duration{0}, time::saturating_sub(lane.not_before, time_.mint.now));
+}
+
 // How long the requests that are parked already will take, beyond the next unit. Each unit is used up before the next
 // one is opened, and nobody gets more than was asked for, so it is the IDs that count, not the requests.
 time::Duration Server::drain_time(const Lane& lane) const {
@@ -284,7 +289,7 @@ time::Duration Server::drain_time(const Lane& lane) const {
 
 // True if the request waits now; false if `message` has become the reply `busy`.
 bool Server::park(Lane& lane, MessageRef message, const ReturnPath& path, time::Duration wait) {
-  const time::Duration whole_wait = std::max(wait, time::Duration{0}) + drain_time(lane);
+  const time::Duration whole_wait = wait + drain_time(lane);
   const bool too_long = whole_wait > options_.park_for;
   if (!too_long && lane.parking.push(message.copy(), path, time_.uptime + options_.park_for)) {
     page_.counters.add(Counter::kParked);
@@ -349,7 +354,7 @@ bool Server::take_for_parked(Lane& lane, MessageRef message, bool due, bool give
     lane.not_before = time_.mint.now + take.retry_after;
     if (!given_up) return false;
   }
-  refuse(message, Status::kBusy, Counter::kBusy, to_retry_us(lane.not_before - time_.mint.now + drain_time(lane)));
+  refuse(message, Status::kBusy, Counter::kBusy, to_retry_us(next_unit_in(lane) + drain_time(lane)));
   return true;
 }
 
@@ -358,7 +363,7 @@ time::Duration Server::parked_wait() const {
   for (const Lane& lane : lanes_) {
     if (lane.parking.empty()) continue;
     if (!clock_serves_) return {};
-    wait = std::min(wait, std::max(time::Duration{0}, time::saturating_sub(lane.not_before, time_.mint.now)));
+    wait = std::min(wait, next_unit_in(lane));
   }
   return wait;
 }

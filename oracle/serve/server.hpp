@@ -119,6 +119,7 @@ class Server {
   void refuse(wire::MessageRef message, wire::Status status, page::Counter counter, std::uint32_t count = 0);
   void finish(wire::MessageRef message, bool authenticated) const;
   void sign(wire::MessageRef message) const;
+  [[nodiscard]] time::Duration next_unit_in(const Lane& lane) const;
   [[nodiscard]] time::Duration drain_time(const Lane& lane) const;
 
   const page::RightsRecord& rights_page_;

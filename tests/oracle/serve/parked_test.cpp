@@ -208,6 +208,20 @@ TEST(Parked, requests_go_on_under_a_new_generation_after_the_old_unit) {
   EXPECT_EQ(fields.time, kStart + time::milliseconds(1)) << "within the lead budget, and larger than all before";
 }
 
+TEST(Parked, who_comes_under_a_new_generation_queues_behind_those_who_wait) {
+  auto rig = granted_rig();
+  use_up_the_unit(*rig);
+  ASSERT_TRUE(rig->send({next_id_request(1)}).empty());
+  rig->grant({5});
+  rig->burst();
+  EXPECT_TRUE(rig->send({next_id_request(2)}).empty()) << "parked, not sent away";
+  const auto replies = rig->collect();
+  ASSERT_EQ(replies.size(), 2U);
+  EXPECT_EQ(status_of(replies[0]), Status::kOk);
+  EXPECT_EQ(status_of(replies[1]), Status::kOk);
+  EXPECT_LT(replies[0].a, replies[1].a);
+}
+
 TEST(Parked, past_the_ceiling_parked_requests_are_not_leased) {
   Rig rig;
   rig.grant({1}, time::milliseconds(1));
