@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <utility>
 
 #include "cmd/options/directories.hpp"
 #include "cmd/text/json.hpp"

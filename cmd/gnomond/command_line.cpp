@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <cstdlib>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 

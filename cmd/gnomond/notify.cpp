@@ -4,6 +4,8 @@
 #include <fmt/core.h>
 #include <time.h>
 
+#include <cstdint>
+
 #include <systemd/sd-daemon.h>
 
 namespace gnomon::cmd {

@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <type_traits>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "cmd/options/checks.hpp"

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reads the command tree out of CLI11.
+#include <algorithm>
+#include <utility>
+
 #include <CLI/CLI.hpp>
 
 #include "cmd/text/completion.hpp"

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/service/status_codec.hpp"
 
+#include <cstdint>
+#include <string>
+
 namespace gnomon::control {
 namespace {
 
