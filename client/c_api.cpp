@@ -20,8 +20,7 @@ using gnomon::client::ErrorKind;
 using gnomon::client::IdRange;
 using gnomon::client::IdStream;
 using gnomon::client::Result;
-namespace id = gnomon::id;
-namespace time_ = gnomon::time;
+namespace layouts = gnomon::id;  // `id` is a parameter of the functions below
 
 struct gnomon_client {
   Client client;
@@ -41,7 +40,7 @@ static_assert(kFirstCode + static_cast<int>(ErrorKind::kSystem) == GNOMON_E_SYST
 
 int code_of(ErrorKind kind) { return kFirstCode + static_cast<int>(kind); }
 
-int report(gnomon_error* out, ErrorKind kind, std::string_view text, time_::Duration retry_after) noexcept {
+int report(gnomon_error* out, ErrorKind kind, std::string_view text, gnomon::time::Duration retry_after) noexcept {
   if (out != nullptr) {
     out->code = code_of(kind);
     out->try_elsewhere = gnomon::client::try_elsewhere(kind) ? 1 : 0;
@@ -185,13 +184,13 @@ int gnomon_stream_next(gnomon_stream* stream, uint64_t* id, gnomon_error* error)
 
 void gnomon_stream_close(gnomon_stream* stream) { delete stream; }
 
-int gnomon_decode(uint16_t layout, uint64_t value, gnomon_fields* fields, gnomon_error* error) {
+int gnomon_decode(uint16_t layout, uint64_t id, gnomon_fields* fields, gnomon_error* error) {
   if (fields == nullptr) return missing(error, "gnomon_decode needs fields");
   return guarded(error, [&] {
-    for (const id::Layout& known : id::builtin_layouts()) {
+    for (const layouts::Layout& known : layouts::builtin_layouts()) {
       if (known.number.value != layout) continue;
-      const auto decoded = id::decode(known, {value});
-      if (!decoded) return report(error, ErrorKind::kBadArgument, id::text_of(decoded.error()), {});
+      const auto decoded = layouts::decode(known, {id});
+      if (!decoded) return report(error, ErrorKind::kBadArgument, layouts::text_of(decoded.error()), {});
       *fields = {decoded->time.ns, decoded->sequence, decoded->machine.value};
       return static_cast<int>(GNOMON_OK);
     }

@@ -114,8 +114,8 @@ Result<IoSettings> settings_of(const Options& options) {
 
 }  // namespace
 
-ClientState::ClientState(const IoSettings& settings, std::vector<std::string> names, std::unique_ptr<IoThread> io)
-    : settings_(settings), names_(std::move(names)), io_(std::move(io)) {}
+ClientState::ClientState(IoSettings settings, std::vector<std::string> names, std::unique_ptr<IoThread> io)
+    : settings_(std::move(settings)), names_(std::move(names)), io_(std::move(io)) {}
 
 Result<std::shared_ptr<ClientState>> ClientState::start(const Options& options) {
   const auto settings = settings_of(options);
@@ -183,7 +183,7 @@ Result<void> Client::next_range_async(id::LayoutNumber layout, std::uint32_t cou
   call->call.layout = layout;
   call->call.count = count;
   if (auto accepted = (*io)->submit(*call); !accepted) return accepted;
-  static_cast<void>(call.release());  // its own from here on
+  [[maybe_unused]] const AsyncCall* on_its_own = call.release();
   return {};
 }
 

@@ -18,7 +18,7 @@ namespace gnomon::client {
 class ClientState {
  public:
   [[nodiscard]] static Result<std::shared_ptr<ClientState>> start(const Options& options);
-  ClientState(const IoSettings& settings, std::vector<std::string> names, std::unique_ptr<IoThread> io);
+  ClientState(IoSettings settings, std::vector<std::string> names, std::unique_ptr<IoThread> io);
 
   /// This process's thread; started anew in a forked child.
   [[nodiscard]] Result<IoThread*> io() {

@@ -2,6 +2,7 @@
 //
 // What comes back: replies matched, checked and turned into IDs or refusals, and the errors that calls end with.
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -167,12 +168,18 @@ std::string Engine::reasons_text(const Slot& slot) const {
     if (!allowed(slot).has(i)) continue;
     if (!text.empty()) text += "; ";
     text += platform::to_string(book_.endpoint(i));
-    switch (slot.reasons[i]) {
+    const Reason reason = slot.reasons[i];
+    if (const auto status = status_of(reason)) {
+      text += " answered ";
+      text += wire::text_of(*status);
+      continue;
+    }
+    switch (reason) {
       case Reason::kNone: text += slot.state == State::kQueued ? " was not reached" : " had not answered yet"; break;
       case Reason::kTimedOut: text += " did not answer"; break;
       case Reason::kRefused: text += " refused the datagram (nothing listens there)"; break;
       case Reason::kUnreachable: text += " can't be reached from here"; break;
-      default: text += " answered "; text += wire::text_of(*status_of(slot.reasons[i]));
+      case Reason::kFirstStatus: break;  // and what follows it: handled above
     }
   }
   return text;

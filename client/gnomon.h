@@ -19,6 +19,7 @@
 extern "C" {
 #endif
 
+/* C has no namespaces and its types are in lower case. NOLINTBEGIN(readability-identifier-naming) */
 typedef enum gnomon_code {
   GNOMON_OK = 0,
   GNOMON_E_TIMEOUT = 1,
@@ -111,6 +112,7 @@ int gnomon_decode(uint16_t layout, uint64_t id, gnomon_fields* fields, gnomon_er
 
 /* "busy" for GNOMON_E_BUSY and so on; never NULL. */
 const char* gnomon_code_text(int code);
+/* NOLINTEND(readability-identifier-naming) */
 
 #ifdef __cplusplus
 }

@@ -101,7 +101,8 @@ class StreamState {
         return shelf->stock.left() > 0 || !shelf->stock.ordered() || shelf->stock.orders() != order_number;
       });
       if (const auto id = shelf->stock.take(read_uptime())) return *id;
-      if (!shelf->stock.ordered() && shelf->stock.error()) return tl::make_unexpected(*shelf->stock.error());
+      const std::optional<Error>& error = shelf->stock.error();
+      if (!shelf->stock.ordered() && error) return tl::make_unexpected(*error);
     }
   }
 
@@ -115,7 +116,7 @@ class StreamState {
     lock.unlock();
     const auto io = client_->io();
     const Result<void> accepted = io ? (*io)->submit(*order) : tl::make_unexpected(io.error());
-    if (accepted) static_cast<void>(order.release());  // its own from here on
+    [[maybe_unused]] const Order* on_its_own = accepted ? order.release() : nullptr;
     lock.lock();
     if (accepted) return;
     shelf->stock.failed(read_uptime(), accepted.error());

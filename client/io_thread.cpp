@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <csignal>
 #include <ctime>
@@ -162,7 +163,7 @@ void IoThread::take_calls(time::Uptime now) {
     in_order = std::exchange(call, std::exchange(call->next_, in_order));
   while (in_order != nullptr) {
     PendingCall* next = in_order->next_;
-    in_order->call.token = reinterpret_cast<std::uintptr_t>(in_order);
+    in_order->call.token = std::bit_cast<std::uint64_t>(in_order);
     in_order->call.deadline = now + settings_.deadline;
     engine_.submit(now, in_order->call, effects_);
     in_order = next;
@@ -185,7 +186,7 @@ void IoThread::deliver() {
   outcomes_.swap(effects_.outcomes);
   for (Outcome& outcome : outcomes_) {
     // The token is the node that take_calls got; the engine hands it back untouched.
-    auto* call = reinterpret_cast<PendingCall*>(outcome.token);
+    auto* call = std::bit_cast<PendingCall*>(outcome.token);
     if (outcome.last) pending_.fetch_sub(1, std::memory_order_relaxed);
     call->take(std::move(outcome));
     // The callback forked and this is the child: it stands in a loop that is the parent's, with nowhere to return to.

@@ -4,6 +4,7 @@
 // without a network.
 #include <netdb.h>
 
+#include <cstring>
 #include <memory>
 #include <string>
 

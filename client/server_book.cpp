@@ -5,14 +5,15 @@
 
 namespace gnomon::client {
 
-ServerBook::ServerBook(std::vector<platform::Endpoint> servers, std::size_t first, time::Duration attempt_timeout)
+ServerBook::ServerBook(const std::vector<platform::Endpoint>& servers, std::size_t first,
+                       time::Duration attempt_timeout)
     : first_(first % servers.size()), attempt_timeout_(attempt_timeout) {
-  for (platform::Endpoint& endpoint : servers)
+  for (const platform::Endpoint& endpoint : servers)
     servers_.push_back({.endpoint = endpoint});
 }
 
 ServerBook::Choice ServerBook::choose(time::Uptime now, ServerSet among) {
-  std::optional<std::size_t> best;
+  std::size_t best = servers_.size();              // nobody yet
   time::Uptime best_answer = time::Uptime::max();  // by when it could answer, as far as one knows
   for (std::size_t i = 0; i < servers_.size(); ++i) {
     const std::size_t index = (first_ + i) % servers_.size();
@@ -24,14 +25,14 @@ ServerBook::Choice ServerBook::choose(time::Uptime now, ServerSet among) {
       const time::Duration left = server.penalised_until - now;
       answer = std::max(answer, now + attempt_timeout_) + time::nanoseconds(left.ns >> 20);
     }
-    if (best && answer >= best_answer) continue;
+    if (best != servers_.size() && answer >= best_answer) continue;
     best = index;
     best_answer = answer;
   }
-  Server& server = servers_[*best];
+  Server& server = servers_[best];
   const bool is_trial = server.outages > 0 && server.penalised_until <= now;
   if (is_trial) server.penalised_until = now + attempt_timeout_;  // this call alone finds out
-  return {static_cast<std::uint8_t>(*best), server.held_until};
+  return {static_cast<std::uint8_t>(best), server.held_until};
 }
 
 void ServerBook::succeeded(std::size_t server, time::Uptime now) {

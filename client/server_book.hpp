@@ -14,7 +14,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "client/options.hpp"
@@ -43,7 +42,7 @@ class ServerBook {
   static constexpr time::Duration kMaxHold = time::milliseconds(100);
 
   /// `first`: where the order begins. `attempt_timeout`: what asking a dead server costs.
-  ServerBook(std::vector<platform::Endpoint> servers, std::size_t first, time::Duration attempt_timeout);
+  ServerBook(const std::vector<platform::Endpoint>& servers, std::size_t first, time::Duration attempt_timeout);
 
   struct Choice {
     std::uint8_t server = 0;

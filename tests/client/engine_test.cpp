@@ -102,6 +102,7 @@ TEST(Engine, DuplicatedAndReorderedRepliesEndEachCallOnce) {
   bench.held = false;
   bench.settle();
   std::vector<wire::Message> replies;
+  replies.reserve(4);
   for (std::uint64_t i = 0; i < 4; ++i)
     replies.push_back(Bench::answer(bench.sent[i], 100 + i, 1));
   bench.deliver(kA, {replies[3], replies[1]});
@@ -239,6 +240,7 @@ TEST(Engine, SocketsTakeTurnsAndAStreamKeepsToItsOwn) {
   for (std::uint64_t token = 0; token < 6; ++token)
     bench.call(token);
   std::vector<int> sockets;
+  sockets.reserve(bench.sent.size());
   for (const SentMessage& sent : bench.sent)
     sockets.push_back(sent.link.socket);
   EXPECT_EQ(sockets, (std::vector<int>{0, 1, 2, 0, 1, 2}));

@@ -106,6 +106,7 @@ TEST(Fork, WhileOtherThreadsOfTheParentHoldEveryLockThereIs) {
   ASSERT_TRUE(stream);
   std::atomic<bool> stop{false};
   std::vector<std::thread> threads;
+  threads.reserve(3);
   for (int i = 0; i < 3; ++i)
     threads.emplace_back([&, i] {
       while (!stop.load())

@@ -69,7 +69,7 @@ TEST(RequestTable, BehavesLikeAMap) {
   for (std::uint32_t step = 0; step < 300'000; ++step) {
     const std::uint64_t id = (random() % 200) * 0x100 + random() % 4;  // many share a home
     if (random() % 2 == 0 && model.size() < kLimit) {
-      const bool fresh = id != 0 && model.count(id) == 0;
+      const bool fresh = id != 0 && !model.contains(id);
       ASSERT_EQ(table.insert(id, step), fresh);
       if (fresh) model[id] = step;
     } else {

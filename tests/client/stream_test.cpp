@@ -50,6 +50,7 @@ TEST(IdStream, ThreadsThatShareAStreamNeverShareAnId) {
   constexpr std::size_t kEach = 10'000;
   std::vector<std::vector<std::uint64_t>> ids(kThreads);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (auto& part : ids)
     threads.emplace_back([&] {
       for (std::size_t i = 0; i < kEach; ++i)

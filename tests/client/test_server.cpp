@@ -35,7 +35,7 @@ platform::UniqueFd bound_socket(std::uint16_t port, platform::Endpoint& bound) {
 
 }  // namespace
 
-TestServer::TestServer(TestServerOptions options)
+TestServer::TestServer(const TestServerOptions& options)
     : fd_(bound_socket(options.port, endpoint_)), machine_(options.machine) {
   policy_.keys = options.keys;
   policy_.auth = policy_.keys.empty() ? serve::AuthRule::kNever : serve::AuthRule::kAlways;
