@@ -16,6 +16,8 @@ using page::Counter;
 using wire::MessageRef;
 using wire::Status;
 
+// Far beyond any wait that is allowed, and far from overflowing with units of ten seconds.
+constexpr std::uint64_t kMaxDrainUnits = 1'000'000;
 constexpr std::uint32_t kMaxRetryUs = std::numeric_limits<std::uint32_t>::max();
 
 // Rounded up: who retries then finds it done.
@@ -283,8 +285,8 @@ time::Duration Server::next_unit_in(const Lane& lane) const {
 // How long the requests that are parked already will take, beyond the next unit. Each unit is used up before the next
 // one is opened, and nobody gets more than was asked for, so it is the IDs that count, not the requests.
 time::Duration Server::drain_time(const Lane& lane) const {
-  const auto units = static_cast<std::int64_t>(lane.parking.wanted() / lane.generator.unit_capacity());
-  return lane.generator.layout().unit * units;
+  const std::uint64_t units = std::min(kMaxDrainUnits, lane.parking.wanted() / lane.generator.unit_capacity());
+  return lane.generator.layout().unit * static_cast<std::int64_t>(units);
 }
 
 // True if the request waits now; false if `message` has become the reply `busy`.
