@@ -114,9 +114,7 @@ TEST(Allocation, NoneForParkedRefusedAndDroppedRequests) {
   Serving serving(options);
   UdpClient client(serving.address());
   const auto round = [&] {
-    std::vector<wire::Message> mixed;
-    for (std::size_t i = 0; i < 22; ++i)
-      mixed.push_back(next_id(i, 128, 3));
+    const std::vector<wire::Message> mixed(22, next_id(1, 128, 3));
     client.send(mixed);              // parked, or busy
     client.send(next_id(1, 0));      // bad_count
     client.send(next_id(1, 1, 99));  // bad_format
@@ -124,9 +122,7 @@ TEST(Allocation, NoneForParkedRefusedAndDroppedRequests) {
     (void)client.receive_messages(24);
   };
   round();
-  std::vector<wire::Message> mixed;
-  for (std::size_t i = 0; i < 22; ++i)
-    mixed.push_back(next_id(i, 128, 3));
+  const std::vector<wire::Message> mixed(22, next_id(1, 128, 3));
   const Bytes parked = to_bytes(mixed);
   const Bytes bad = to_bytes(std::vector{next_id(1, 0), next_id(1, 1, 99)});
   const Bytes invalid(100);

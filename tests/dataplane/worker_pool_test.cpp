@@ -43,17 +43,17 @@ void expect_ids(const std::vector<Message>& replies, std::size_t n) {
 }
 
 std::vector<Message> requests(std::size_t n) {
-  std::vector<Message> all;
+  std::vector<Message> all(n);
   for (std::size_t i = 0; i < n; ++i)
-    all.push_back(next_id(i));
+    all[i] = next_id(i);
   return all;
 }
 
 // Each of these takes all IDs of a unit of js53 (128 in a millisecond), so those behind it have to wait for the next.
 std::vector<Message> js53_units(std::size_t n) {
-  std::vector<Message> all;
+  std::vector<Message> all(n);
   for (std::size_t i = 0; i < n; ++i)
-    all.push_back(next_id(i, 128, 3));
+    all[i] = next_id(i, 128, 3);
   return all;
 }
 
