@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   auto client = gnomon::client::Client::connect({.servers = {argc > 1 ? argv[1] : "127.0.0.1"}});
   if (!client) return std::cerr << client.error().text << '\n', 1;
   std::vector<std::future<gnomon::client::Result<gnomon::client::IdRange>>> pending;
+  pending.reserve(100);
   for (int i = 0; i < 100; ++i)
     pending.push_back(client->next_range_future(gnomon::id::kSnowflake, 1));
   for (auto& one : pending) {
