@@ -28,6 +28,7 @@ constexpr std::string_view kHelpHead =
     "  --check-config        Say what is wrong with the configuration, and end\n"
     "  --print-config        Print a sample configuration with every option, and end\n"
     "  --print-reference     Print the reference of all options (docs/options.md), and end\n"
+    "  --print-counters      Print the reference of all counters (docs/counters.md), and end\n"
     "  --completion SHELL    Print the completion script for bash, zsh or fish, and end\n"
     "\n"
     "Each option below also stands in the file, as KEY under [SECTION], and in the environment, as "
@@ -44,6 +45,7 @@ struct Flags {
   bool check = false;
   bool print_config = false;
   bool print_reference = false;
+  bool print_counters = false;
   std::string completion;
 };
 
@@ -57,6 +59,7 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.add_flag("--check-config", flags.check, "Say what is wrong with the configuration, and end");
   app.add_flag("--print-config", flags.print_config, "Print a sample configuration, and end");
   app.add_flag("--print-reference", flags.print_reference, "Print the reference of all options, and end");
+  app.add_flag("--print-counters", flags.print_counters, "Print the reference of all counters, and end");
   app.add_option("--completion", flags.completion, "Print the completion script of a shell, and end")
       ->type_name("bash|zsh|fish");
   add_option_flags(app);
@@ -68,6 +71,7 @@ std::optional<std::string> printout(const CLI::App& app, const Flags& flags) {
   if (flags.version) return fmt::format("gnomond {}\n", platform::kVersion);
   if (flags.print_config) return sample_configuration();
   if (flags.print_reference) return option_reference();
+  if (flags.print_counters) return counter_reference();
   if (flags.completion.empty()) return std::nullopt;
   return completion_script(command_tree(app), flags.completion).value_or("");
 }

@@ -8,6 +8,7 @@
 
 #include "cmd/options/table.hpp"
 #include "cmd/options/value.hpp"
+#include "oracle/page/counters.hpp"
 
 namespace gnomon::cmd {
 namespace {
@@ -124,6 +125,19 @@ std::string option_reference() {
                          row.default_text.empty() ? "" : fmt::format("`{}`", cell(row.default_text)), cell(row.help));
     });
   }
+  return out;
+}
+
+std::string counter_reference() {
+  std::string out =
+      "# Counters of gnomond\n\n"
+      "Printed by `gnomond --print-counters` from the counter table (oracle/page/counters.hpp); a test compares the "
+      "two.\n\n"
+      "Each worker counts for itself. `gnomon status` shows the sums and the rates; the metrics endpoint has each as\n"
+      "`gnomon_<counter>_total{worker=\"N\"}`.\n\n"
+      "| counter | what it counts |\n|---|---|\n";
+  for (const page::CounterInfo& counter : page::kCounterTable)
+    out += fmt::format("| `{}` | {} |\n", counter.name, counter.help);
   return out;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the table says to people: the help text, the sample configuration and the reference page.
+// What the tables say to people: the help text, the sample configuration and the reference pages.
 #pragma once
 
 #include <string>
@@ -13,5 +13,7 @@ namespace gnomon::cmd {
 [[nodiscard]] std::string sample_configuration();
 /// docs/options.md.
 [[nodiscard]] std::string option_reference();
+/// docs/counters.md.
+[[nodiscard]] std::string counter_reference();
 
 }  // namespace gnomon::cmd

@@ -267,12 +267,18 @@ TEST(Documents, SampleConfigurationIsValidAsItStandsAndUncommented) {
     }
 }
 
-TEST(Documents, ReferencePageIsWhatIsCommitted) {
-  const char* root = std::getenv("GNOMON_SOURCE_DIR");
-  ASSERT_NE(root, nullptr) << "run by tests/run_tests.py or meson, which set it";
-  std::ifstream in(std::string(root) + "/docs/options.md");
-  const std::string committed{std::istreambuf_iterator<char>(in), {}};
-  EXPECT_EQ(committed, option_reference()) << "write it anew: gnomond --print-reference > docs/options.md";
+std::string committed(const std::string& path) {
+  const char* root = std::getenv("GNOMON_SOURCE_DIR");  // set by tests/run_tests.py and meson
+  if (root == nullptr) return "GNOMON_SOURCE_DIR is not set";
+  std::ifstream in(root + ("/" + path));
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST(Documents, ReferencePagesAreWhatIsCommitted) {
+  EXPECT_EQ(committed("docs/options.md"), option_reference())
+      << "write it anew: gnomond --print-reference > docs/options.md";
+  EXPECT_EQ(committed("docs/counters.md"), counter_reference())
+      << "write it anew: gnomond --print-counters > docs/counters.md";
 }
 
 TEST(Documents, HelpNamesEveryFlag) {
