@@ -149,10 +149,10 @@ class AgentThread::Loop {
   void perform(const effect::PublishRights& publish) {
     wiring_.rights.workers[publish.worker.value].rights.write(publish.rights);
   }
-  void perform(const effect::StartNewEra&) {
+  void perform(const effect::StartNewEra&) const {
     if (wiring_.hooks.start_new_era) wiring_.hooks.start_new_era();
   }
-  void perform(const effect::Note& note) {
+  void perform(const effect::Note& note) const {
     if (wiring_.hooks.on_note) wiring_.hooks.on_note(note);
   }
   void perform(const effect::Stopped& stopped) {

@@ -58,8 +58,9 @@ bool CloneGuard::take_events() {
 }
 
 std::string read_boot_id() {
-  const auto content = platform::read_file("/proc/sys/kernel/random/boot_id", 4096);
-  return content && *content ? **content : std::string();
+  return platform::read_file("/proc/sys/kernel/random/boot_id", 4096)
+      .value_or(std::optional<std::string>{})
+      .value_or("");
 }
 
 }  // namespace gnomon::control

@@ -106,10 +106,11 @@ tl::expected<JournalContent, ValueFault> parse_journal(std::string_view text) {
 }
 
 tl::expected<std::optional<Journal>, StateError> Journal::load(const std::string& path) {
-  const auto text = platform::read_file(path, kMaxJournal);
-  if (!text) return tl::make_unexpected(StateError{StateErrorKind::kSystem, text.error().text});
-  if (!*text) return std::optional<Journal>{};
-  auto content = parse_journal(**text);
+  const auto read = platform::read_file(path, kMaxJournal);
+  if (!read) return tl::make_unexpected(StateError{StateErrorKind::kSystem, read.error().text});
+  const std::optional<std::string>& text = *read;
+  if (!text) return std::optional<Journal>{};
+  auto content = parse_journal(*text);
   if (!content)
     return tl::make_unexpected(
         StateError{StateErrorKind::kDamaged, "the journal " + path +

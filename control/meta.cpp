@@ -143,10 +143,8 @@ tl::expected<StoreMeta, StateError> read_meta(Store& store) {
 
 Nonce this_machine() {
   constexpr std::string_view kKey = "gnomon: the machine that a store is bound to";
-  const auto content = platform::read_file("/etc/machine-id", 4096);
+  std::string id = platform::read_file("/etc/machine-id", 4096).value_or(std::optional<std::string>{}).value_or("");
   Nonce hash{};
-  if (!content || !*content) return hash;
-  std::string id = **content;
   while (!id.empty() && (id.back() == '\n' || id.back() == ' '))
     id.pop_back();
   if (id.empty()) return hash;

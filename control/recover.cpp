@@ -60,11 +60,13 @@ Known read_what_is_left(const StatePaths& paths, const SqliteStore::Salvage& sal
       if (const auto floor = parse_floor(entry.value)) known.floor = *floor;
   }
   known.rights = lease::read_rights(rights);
-  if (const auto journal = Journal::load(paths.journal); journal && *journal) {
-    known.journal = (*journal)->content();
-    known.at = std::max(known.at, known.journal->highest);
-    for (const auto& [machine, noted] : known.journal->rights)
+  // A damaged journal is as good as none.
+  if (const auto journal = Journal::load(paths.journal).value_or(std::optional<Journal>{})) {
+    const JournalContent& content = journal->content();
+    known.at = std::max(known.at, content.highest);
+    for (const auto& [machine, noted] : content.rights)
       known.at = std::max(known.at, noted.modified);
+    known.journal = content;
   }
   known.epoch = highest_epoch(known);
   return known;
@@ -165,6 +167,7 @@ tl::expected<RecoveryReport, StateError> recover(const StatePaths& paths, const 
   report.rights = journal.rights.size();
 
   std::vector<Entry> entries;
+  entries.reserve(known.entries.size());
   for (auto& [key, entry] : known.entries)
     entries.push_back(std::move(entry));
   const std::string beside = paths.database + ".recovered";

@@ -242,11 +242,11 @@ tl::expected<Listing, StoreError> SqliteStore::list(std::string_view prefix) {
 tl::expected<Revision, StoreError> SqliteStore::commit(const Transaction& transaction) {
   if (latched_) return tl::make_unexpected(*latched_);
   if (auto begun = database_.execute("BEGIN IMMEDIATE"); !begun) return tl::make_unexpected(latch(begun.error()));
-  const auto conflict = first_conflict(transaction);
-  if (!conflict) return tl::make_unexpected(latch(conflict.error()));
-  if (*conflict) {
+  const auto changed = first_changed(transaction);
+  if (!changed) return tl::make_unexpected(latch(changed.error()));
+  if (!changed->empty()) {
     if (auto undone = database_.execute("ROLLBACK"); !undone) return tl::make_unexpected(latch(undone.error()));
-    return tl::make_unexpected(StoreError{StoreErrorKind::kConflict, **conflict + " was changed meanwhile"});
+    return tl::make_unexpected(StoreError{StoreErrorKind::kConflict, *changed + " was changed meanwhile"});
   }
   const auto totals = write(transaction);
   if (!totals) return tl::make_unexpected(latch(totals.error()));
@@ -255,14 +255,15 @@ tl::expected<Revision, StoreError> SqliteStore::commit(const Transaction& transa
   return revision();
 }
 
-// The first key whose revision is not the compared one.
-tl::expected<std::optional<std::string>, SqlError> SqliteStore::first_conflict(const Transaction& transaction) {
+// The first key whose revision is not the compared one; empty if all are.
+tl::expected<std::string, SqlError> SqliteStore::first_changed(const Transaction& transaction) {
   for (const Compare& compare : transaction.compares) {
     const auto found = find(compare.key);
     if (!found) return tl::make_unexpected(found.error());
-    if ((*found ? (*found)->modified : Revision{}) != compare.modified) return compare.key;
+    const std::optional<Entry>& entry = *found;
+    if ((entry ? entry->modified : Revision{}) != compare.modified) return compare.key;
   }
-  return std::optional<std::string>{};
+  return std::string();
 }
 
 tl::expected<SqliteStore::Totals, SqlError> SqliteStore::write(const Transaction& transaction) {
@@ -293,9 +294,10 @@ tl::expected<void, SqlError> SqliteStore::put(const Entry& entry, Totals& totals
 tl::expected<void, SqlError> SqliteStore::erase(std::string_view key, Totals& totals) {
   const auto found = find(key);
   if (!found) return tl::make_unexpected(found.error());
-  if (!*found) return {};
+  const std::optional<Entry>& entry = *found;
+  if (!entry) return {};
   --totals.rows;
-  totals.digest ^= checksum_of(**found);
+  totals.digest ^= checksum_of(*entry);
   return statements_.erase.start().bind(key).run();
 }
 

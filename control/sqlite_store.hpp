@@ -74,7 +74,7 @@ class SqliteStore final : public Store {
   [[nodiscard]] static bool read_row(Statement& row, Entry& entry);
 
   [[nodiscard]] tl::expected<std::optional<Entry>, SqlError> find(std::string_view key);
-  [[nodiscard]] tl::expected<std::optional<std::string>, SqlError> first_conflict(const Transaction& transaction);
+  [[nodiscard]] tl::expected<std::string, SqlError> first_changed(const Transaction& transaction);
   [[nodiscard]] tl::expected<Totals, SqlError> write(const Transaction& transaction);
   [[nodiscard]] tl::expected<void, SqlError> put(const Entry& entry, Totals& totals);
   [[nodiscard]] tl::expected<void, SqlError> erase(std::string_view key, Totals& totals);

@@ -34,9 +34,8 @@ std::string holder_text(const std::string& who) {
 }
 
 std::string read_holder(const std::string& path) {
-  const auto content = platform::read_file(path, kMaxLockFile);
-  if (!content || !*content || (*content)->empty()) return "a process that has not written its name";
-  std::string text = **content;
+  std::string text = platform::read_file(path, kMaxLockFile).value_or(std::optional<std::string>{}).value_or("");
+  if (text.empty()) return "a process that has not written its name";
   while (!text.empty() && text.back() == '\n')
     text.pop_back();
   return text;

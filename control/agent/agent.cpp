@@ -183,9 +183,9 @@ void Agent::on(const event::JournalSynced& synced) {
     state_ = AgentState::kHeld;
     publish_holdings(true);
     avoided_.clear();
-    std::vector<mint::MachineId> machines;
-    for (const Holding& holding : holdings_)
-      machines.push_back(holding.right.machine);
+    std::vector<mint::MachineId> machines(holdings_.size());
+    std::transform(holdings_.begin(), holdings_.end(), machines.begin(),
+                   [](const Holding& holding) { return holding.right.machine; });
     note(NoteKind::kAcquired, ids_text(machines), holdings_.front().right.ceiling);
   } else if (state_ == AgentState::kHeld) {
     publish_holdings(false);
@@ -203,7 +203,7 @@ void Agent::on(const event::CloneDetected&) {
   attempts_.clear();
   journal_.clear();
   conflicted_.clear();
-  handshake_.reset();
+  handshake_ = {};
   operation_.reset();
   must_list_ = false;
   nonce_used_ = true;  // the copy has this tick's nonce, too
@@ -290,11 +290,13 @@ void Agent::advance_acquiring() {
   if (!holdings_.empty()) return sync_journal();  // committed; the journal failed and is tried again
   if (tick_.ordering == mint::OrderingState::kNoTime) return;
   if (must_list_ || !table_) return list_rights();
-  if (!nonce_used_) choose_and_acquire();
+  if (nonce_used_) return;
+  const lease::RightTable table = std::move(*table_);
+  table_.reset();
+  choose_and_acquire(table);
 }
 
-void Agent::choose_and_acquire() {
-  const lease::RightTable table = *std::exchange(table_, std::nullopt);
+void Agent::choose_and_acquire(const lease::RightTable& table) {
   std::vector<mint::MachineId> machines = options_.pinned;
   if (machines.empty()) {
     std::vector<mint::MachineId> excluded = avoided_;
@@ -416,7 +418,7 @@ void Agent::publish_empty_sets() {
     mint::RightSet& set = published_[worker];
     if (set.count == 0) continue;
     set = mint::RightSet{.generation = {set.generation.value + 1}, .era = tick_.era, .count = 0, .slots = {}};
-    if (handshake_) handshake_->expect({worker}, set.generation);
+    handshake_.expect({worker}, set.generation);
     emit(effect::PublishRights{{worker}, set});
   }
 }
@@ -431,7 +433,6 @@ void Agent::note(NoteKind kind, std::string text, time::SmearedUtc until) {
 }
 
 void Agent::fail(const std::string& text) {
-  handshake_.reset();
   publish_empty_sets();
   state_ = AgentState::kStopped;
   emit(effect::Stopped{true, text});

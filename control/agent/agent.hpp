@@ -229,7 +229,7 @@ class Agent {
   void retry_later();
 
   // Taking and keeping (agent.cpp).
-  void choose_and_acquire();
+  void choose_and_acquire(const lease::RightTable& table);
   void wait_for_ids(const lease::NotYet& not_yet);
   void adopt(const Attempt& attempt, Revision revision);
   void adopt_acquired(const Attempt& attempt, Revision revision);
@@ -280,9 +280,9 @@ class Agent {
   Attempts attempts_;                       // commits sent on the present base, not known to have failed
   std::vector<Compare> conflicted_;         // what the last commit compared, if it met a conflict
   std::vector<JournalRight> journal_;       // not synced yet
-  std::optional<Handshake> handshake_;
-  std::vector<mint::MachineId> avoided_;  // ids of the era that a rotation leaves
-  std::vector<mint::MachineId> cloned_;   // ids that a copy of this process may be using
+  Handshake handshake_;                     // of the last revocation
+  std::vector<mint::MachineId> avoided_;    // ids of the era that a rotation leaves
+  std::vector<mint::MachineId> cloned_;     // ids that a copy of this process may be using
   std::optional<Operation> operation_;
   std::uint64_t last_operation_ = 0;
   Revision highest_;

@@ -43,13 +43,13 @@ void Agent::advance_stop_while_acquiring() {
 }
 
 void Agent::on(const event::Acknowledged& acknowledged) {
-  if (handshake_) handshake_->acknowledged(acknowledged.worker, acknowledged.generation, acknowledged.used);
+  handshake_.acknowledged(acknowledged.worker, acknowledged.generation, acknowledged.used);
 }
 
 void Agent::revoke(Goal goal) {
   goal_ = goal;
   state_ = AgentState::kRevoking;
-  handshake_.emplace(attended_);
+  handshake_ = Handshake(attended_);
   publish_empty_sets();
   journal_.clear();
   failures_ = 0;
@@ -59,7 +59,7 @@ void Agent::revoke(Goal goal) {
 }
 
 void Agent::advance_revoking() {
-  if (!handshake_->complete() && attended_ - handshake_->begun() < kAckPatience) return;
+  if (!handshake_.complete() && attended_ - handshake_.begun() < kAckPatience) return;
   collect_used();
   state_ = AgentState::kReleasing;
   failures_ = 0;
@@ -71,13 +71,13 @@ void Agent::collect_used() {
   std::vector<Holding> told;
   for (Holding& holding : holdings_) {
     const lease::HeldRight& right = holding.right;
-    if (!handshake_->has_acknowledged(holding.worker)) {
+    if (!handshake_.has_acknowledged(holding.worker)) {
       unreleased_ += "; worker " + std::to_string(holding.worker.value) +
                      " never acknowledged the revocation of machine id " + std::to_string(right.machine.value);
       deaf_worker_ = true;
       continue;
     }
-    holding.used_until = handshake_->used_until(right.machine, right.token, right.floor);
+    holding.used_until = handshake_.used_until(right.machine, right.token, right.floor);
     if (lease::plausible({right, holding.used_until}))
       told.push_back(holding);
     else
@@ -117,7 +117,7 @@ void Agent::released() {
   const bool deaf = deaf_worker_;
   unreleased_.clear();
   deaf_worker_ = false;
-  handshake_.reset();
+  handshake_ = {};
   attempts_.clear();
   must_list_ = false;
   backoff_.reset();

@@ -36,7 +36,6 @@ void Agent::settle_acquisition(const Listing& listing) {
 }
 
 void Agent::settle_holdings(const Listing& listing) {
-  bool extended = false;
   std::vector<Holding> kept;
   std::string lost;
   journal_.clear();
@@ -50,12 +49,10 @@ void Agent::settle_holdings(const Listing& listing) {
       lost += (lost.empty() ? "machine id " : ", ") + std::to_string(holding.right.machine.value);
       continue;
     }
-    if (finding == Finding::kExtended) extended = true;
     if (finding != Finding::kUnchanged) to_journal(holding.right);
     if (finding != Finding::kReleased) kept.push_back(holding);
   }
   holdings_ = std::move(kept);
-  if (extended) attempts_.clear();  // whatever compared the older window can no longer land
   if (!lost.empty()) {
     note(NoteKind::kLost, lost + " was taken over by another holder; never used again here");
     if (state_ == AgentState::kHeld) return revoke(Goal::kReacquire);

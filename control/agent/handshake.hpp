@@ -30,6 +30,7 @@ struct UsedRight {
 
 class Handshake {
  public:
+  Handshake() = default;  // of nobody: complete
   explicit Handshake(time::Duration attended_now) : begun_(attended_now) {}
 
   /// This worker was sent an empty set of that generation.

@@ -191,6 +191,22 @@ TEST(AgentFaults, StoreThatWentBackIsNotBelieved) {
   EXPECT_NE(s.stopped->text.find("gnomon control recover"), std::string::npos);
 }
 
+TEST(AgentFaults, SameRevisionWithAnotherContentIsAnotherHistory) {
+  Scenario s({});
+  ASSERT_TRUE(s.run_until_held());
+  s.fates = {Fate::kLostBefore};
+  s.list_silent = true;
+  ASSERT_TRUE(s.run_until([&] { return !s.late.empty(); }));
+  auto listed = std::get<event::Listed>(s.late.back());
+  lease::Window window = s.window(0);
+  window.nonce.fill(0x55);
+  listed.rights.entries.back().value = lease::encode(window);
+  s.feed(listed);
+  ASSERT_TRUE(s.stopped.has_value());
+  EXPECT_TRUE(s.stopped->failed);
+  EXPECT_EQ(s.published[0].count, 0U);
+}
+
 TEST(AgentFaults, SilentStoreIsGivenUpAndItsLateAnswerIgnored) {
   Scenario s({});
   ASSERT_TRUE(s.run_until_held());

@@ -48,6 +48,17 @@ TEST(AgentLife, TakesExtendsAndGivesBack) {
   EXPECT_EQ(s.take_transcript(), "") << "stopped is stopped";
 }
 
+TEST(AgentLife, EachCommitHasRandomBitsOfItsOwn) {
+  Scenario s({});
+  s.tick_after_answers = false;
+  s.tick();
+  ASSERT_EQ(s.view().state, AgentState::kHeld);
+  s.feed(event::StopRequested{});
+  EXPECT_EQ(s.commits, 1) << "this tick's nonce is used up";
+  s.tick();
+  EXPECT_EQ(s.commits, 2);
+}
+
 TEST(AgentLife, SeveralIdsPerWorkerStandSorted) {
   Scenario s({.workers = 2, .ids_per_worker = 3, .machine_ids = 8, .pinned = {{5}, {1}, {3}, {0}, {7}, {2}}});
   ASSERT_TRUE(s.run_until_held());

@@ -301,10 +301,19 @@ TEST(AgentClone, DropsWithoutReleasingAndTakesOthers) {
   EXPECT_EQ(s.published[0].slots[0].machine.value, 2);
   EXPECT_EQ(s.published[1].slots[0].machine.value, 3);
   EXPECT_EQ(state_of(s, 0), lease::WindowState::kHeld);
-  s.run_for(seconds(100));
+}
+
+TEST(AgentClone, NeverGoesBackToAnIdThatItWasClonedAwayFrom) {
+  Scenario s({.machine_ids = 2});
+  ASSERT_TRUE(s.run_until_held());
   s.feed(event::CloneDetected{});
-  s.tick();
-  EXPECT_EQ(s.published[0].slots[0].machine.value, 4) << "never back to an id that it was cloned away from";
+  ASSERT_TRUE(s.run_until_held());
+  EXPECT_EQ(s.published[0].slots[0].machine.value, 1);
+  s.run_for(seconds(100));  // the first window has long run out
+  s.feed(event::CloneDetected{});
+  s.run_for(seconds(100));
+  EXPECT_EQ(s.published[0].count, 0U);
+  EXPECT_EQ(s.notes(Kind::kIdsExhausted), 1);
 }
 
 TEST(AgentClone, InTheMiddleOfAnythingEndsWithFreshIds) {
