@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <tuple>
 
 #include "oracle/canary.hpp"
 
@@ -105,8 +106,9 @@ tl::expected<std::vector<mint::MachineId>, NotYet> choose_free(const RightTable&
   assert(policy.machine_ids <= std::uint32_t{UINT16_MAX} + 1);
   std::vector<Candidate> found = candidates(table, policy, excluded, incarnation);
   // Ascending ceilings: the past ones come first, and among those ahead the one that costs the least lead.
-  std::stable_sort(found.begin(), found.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.ceiling < b.ceiling; });
+  std::sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {
+    return std::tie(a.ceiling, a.machine) < std::tie(b.ceiling, b.machine);
+  });
   std::vector<mint::MachineId> chosen;
   std::vector<SmearedUtc> instants;
   for (const Candidate& candidate : found) {

@@ -65,8 +65,8 @@ Image make_image() {
 }
 
 const Image& the_image() {
-  static const Image image = make_image();
-  return image;
+  static const Image kImage = make_image();
+  return kImage;
 }
 
 enum class Outcome { kOpened, kRefused };

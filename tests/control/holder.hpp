@@ -72,6 +72,7 @@ class Holder {
  private:
   bool remember(Revision revision) {
     std::vector<JournalRight> rights;
+    rights.reserve(held_.size());
     for (const lease::HeldRight& right : held_)
       rights.push_back({right.machine, right.window, right.window_nonce, right.ceiling});
     if (!state_.journal.merge(revision, rights)) return false;

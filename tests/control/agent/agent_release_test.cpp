@@ -231,8 +231,27 @@ TEST(AgentRotate, WaitsForTheEraToBegin) {
   s.run_for(seconds(5));
   EXPECT_EQ(s.view().state, AgentState::kAwaitingEra);
   ++s.era.value;
+  s.ordering = mint::OrderingState::kUnconfirmed;
   s.run_for(seconds(1));
   EXPECT_EQ(s.view().state, AgentState::kAwaitingEra) << "begun, but not following yet";
+  s.ordering = mint::OrderingState::kFollowing;
+  s.tick();
+  EXPECT_EQ(s.view().state, AgentState::kHeld);
+}
+
+// Found by gnomon-sim: the era began while the clock was a day ahead, and then waited for that day.
+TEST(AgentRotate, AsksForAnotherEraIfTheClockFallsBackOnceMore) {
+  Scenario s(rotating());
+  ASSERT_TRUE(s.run_until_held());
+  s.eras_begin = false;
+  s.ordering = mint::OrderingState::kBehind;
+  s.run_for(seconds(5));
+  ASSERT_EQ(s.view().state, AgentState::kAwaitingEra);
+  s.take_transcript();
+  ++s.era.value;  // begun, and behind already
+  s.run_for(seconds(1));
+  EXPECT_EQ(s.take_transcript(), "start a new era\n") << "once for each era";
+  ++s.era.value;
   s.ordering = mint::OrderingState::kFollowing;
   s.tick();
   EXPECT_EQ(s.view().state, AgentState::kHeld);

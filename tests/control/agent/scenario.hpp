@@ -85,7 +85,7 @@ class Scenario {
       for (const Effect& effect : agent_.step(next))
         perform(effect, queue);
       // A tick after every answer, as the thread does; it never leads to an endless chain, for it is not an answer.
-      if (tick_after_answers && !std::holds_alternative<event::Tick>(next)) queue.push_back(tick_event());
+      if (tick_after_answers && !std::holds_alternative<event::Tick>(next)) queue.emplace_back(tick_event());
     }
   }
   void acknowledge(std::uint32_t worker) { feed(ack_of(worker)); }
@@ -139,11 +139,11 @@ class Scenario {
   void perform(const effect::ListRights& list, std::deque<Event>& queue) {
     say("list");
     if (list_unavailable)
-      queue.push_back(event::StoreFailed{list.operation, {StoreErrorKind::kUnavailable, "store away"}});
+      queue.emplace_back(event::StoreFailed{list.operation, {StoreErrorKind::kUnavailable, "store away"}});
     else if (list_silent)
-      late.push_back(event::Listed{list.operation, *store_.list(lease::kRightPrefix)});
+      late.emplace_back(event::Listed{list.operation, *store_.list(lease::kRightPrefix)});
     else
-      queue.push_back(event::Listed{list.operation, *store_.list(lease::kRightPrefix)});
+      queue.emplace_back(event::Listed{list.operation, *store_.list(lease::kRightPrefix)});
   }
   void perform(const effect::Commit& commit, std::deque<Event>& queue) {
     ++commits;
@@ -152,7 +152,7 @@ class Scenario {
     say("commit " + describe(commit.transaction));
     check_nonces(commit.transaction);
     const auto failed = [&](StoreErrorKind kind, const char* text) {
-      queue.push_back(event::StoreFailed{commit.operation, {kind, text}});
+      queue.emplace_back(event::StoreFailed{commit.operation, {kind, text}});
     };
     if (fate == Fate::kUnavailable) return failed(StoreErrorKind::kUnavailable, "store away");
     if (fate == Fate::kFatal) return failed(StoreErrorKind::kFatal, "disk full");
@@ -170,18 +170,18 @@ class Scenario {
     if (fate == Fate::kLostAfter) return failed(StoreErrorKind::kUnknown, "answer lost");
     const Event answer = event::Committed{commit.operation, *revision};
     if (fate == Fate::kSilentAfter)
-      late.push_back(answer);
+      late.emplace_back(answer);
     else
-      queue.push_back(answer);
+      queue.emplace_back(answer);
   }
   void perform(const effect::SyncJournal& sync, std::deque<Event>& queue) {
     say("journal at " + std::to_string(sync.highest.value));
     for (const JournalRight& right : sync.rights)
       journaled_[right.machine.value].insert(right.ceiling.ns);
     if (journal_silent)
-      late.push_back(event::JournalSynced{sync.operation});
+      late.emplace_back(event::JournalSynced{sync.operation});
     else
-      queue.push_back(event::JournalSynced{sync.operation});
+      queue.emplace_back(event::JournalSynced{sync.operation});
   }
   void perform(const effect::PublishRights& publish, std::deque<Event>& queue) {
     const std::uint32_t worker = publish.worker.value;
@@ -194,7 +194,7 @@ class Scenario {
     if (set.count > 0) last_rights_[worker].assign(set.rights().begin(), set.rights().end());
     const bool fresh = set.generation > published[worker].generation;
     published[worker] = set;
-    if (fresh && !hold_acks && !deaf.contains(worker)) queue.push_back(ack_of(worker));
+    if (fresh && !hold_acks && !deaf.contains(worker)) queue.emplace_back(ack_of(worker));
   }
   void perform(const effect::StartNewEra&, std::deque<Event>&) {
     say("start a new era");
