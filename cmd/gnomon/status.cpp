@@ -26,7 +26,7 @@ tl::expected<std::string, std::string> socket_of(const StatusOptions& options) {
   for (const char* name : {"GNOMON_SERVER_INSTANCE", "GNOMON_CONTROL_SOCKET"})
     if (const char* value = std::getenv(name); value != nullptr)  // NOLINT(concurrency-mt-unsafe): one thread
       sources.environment.emplace_back(name, value);
-  if (options.instance) sources.flags.push_back({*find_option("server", "instance"), *options.instance});
+  if (options.instance) sources.flags.push_back({find_option("server", "instance").value_or(0), *options.instance});
   const auto configuration = resolve(sources);
   if (!configuration) return tl::make_unexpected(configuration.error().front());
   return find_socket(configuration->settings);

@@ -94,10 +94,8 @@ Parsed parse_daemon_command_line(int argc, const char* const* argv, std::ostream
     err << "gnomond: there is no completion for '" << flags.completion << "': write bash, zsh or fish\n";
     return ExitCode::kUsage;
   }
-  if (!flags.config)
-    if (const char* file = std::getenv("GNOMON_CONFIG");
-        file != nullptr && *file != '\0')  // NOLINT(concurrency-mt-unsafe)
-      flags.config = file;
+  const char* file = std::getenv("GNOMON_CONFIG");  // NOLINT(concurrency-mt-unsafe): one thread
+  if (!flags.config && file != nullptr && *file != '\0') flags.config = file;
 
   DaemonArguments arguments{
       .configuration = {}, .config_file = flags.config, .flags = given_flags(app), .ready_file = flags.ready_file};

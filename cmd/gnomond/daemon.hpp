@@ -8,7 +8,7 @@
 // The members below stand in that order, so that the language itself tears them down in reverse.
 #pragma once
 
-#include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -68,6 +68,7 @@ class Daemon {
   std::vector<id::Layout> layouts_;
   std::uint64_t policy_version_ = 1;
   std::uint64_t readings_seen_ = 0;
+  std::optional<std::chrono::microseconds> watchdog_interval_;
   time::Uptime watchdog_fed_;
   bool announced_ = false;
 
@@ -75,8 +76,8 @@ class Daemon {
   std::string agent_failure_;  // guarded by failure_mutex_
 
   std::vector<InstanceLock> locks_;
-  std::optional<control::State> state_;
-  std::optional<Pages> pages_;
+  std::unique_ptr<control::State> state_;
+  std::unique_ptr<Pages> pages_;
   std::unique_ptr<ptp::ClockThread> clock_;
   std::unique_ptr<dataplane::WorkerPool> workers_;
   std::unique_ptr<Reporter> reporter_;

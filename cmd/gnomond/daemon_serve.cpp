@@ -94,10 +94,9 @@ std::string Daemon::summary() const {
 
 /// The watchdog is fed only while the clock thread turns and the agent answers.
 void Daemon::feed_watchdog() {
-  static const auto interval = watchdog_interval();
-  if (!interval) return;
+  if (!watchdog_interval_) return;
   const time::Uptime now = uptime_now();
-  if (now - watchdog_fed_ < time::microseconds(interval->count() / 2)) return;
+  if (now - watchdog_fed_ < time::microseconds(watchdog_interval_->count() / 2)) return;
   page::ClockRecord record;
   std::uint64_t version = 0;
   if (!pages_->clock().record.try_read(record, version)) return;

@@ -34,7 +34,10 @@ Or<void> lock_memory() {
 }  // namespace
 
 Daemon::Daemon(DaemonArguments arguments)
-    : arguments_(std::move(arguments)), incarnation_(platform::random_u64()), started_(uptime_now()) {}
+    : arguments_(std::move(arguments)),
+      incarnation_(platform::random_u64()),
+      started_(uptime_now()),
+      watchdog_interval_(watchdog_interval()) {}
 
 Or<void> Daemon::start() {
   log_info("gnomond {} starts as instance {}", platform::kVersion, settings().server.instance);
@@ -72,7 +75,7 @@ Or<void> Daemon::open_state() {
   const auto paths = control::StatePaths::of(database_path(settings(), state_dir_));
   auto state = control::open_state(paths, "gnomond instance " + settings().server.instance);
   if (!state) return refused(state.error().text);
-  state_.emplace(std::move(*state));
+  state_ = std::make_unique<control::State>(std::move(*state));
   log_info("{} store {}, epoch {}, revision {}", state_->created ? "made a new" : "opened the", paths.database,
            state_->meta.identity.epoch, state_->store->revision().value);
 
@@ -90,7 +93,7 @@ Or<void> Daemon::open_pages_and_clock() {
   auto pages =
       Pages::create(settings().server.instance, static_cast<std::uint32_t>(settings().workers.count), incarnation_);
   if (!pages) return tl::make_unexpected(pages.error());
-  pages_.emplace(std::move(*pages));
+  pages_ = std::make_unique<Pages>(std::move(*pages));
   clock_ = std::make_unique<ptp::ClockThread>(clock_options(settings()), time_source(settings()), pages_->clock());
   if (const auto running = clock_->start(); !running) return refused(running.error().text);
   log_info("the clock is the {}", clock_->describe_source());
@@ -130,6 +133,7 @@ Or<void> Daemon::start_agent() {
   if (const std::string fault = control::fault_of(options); !fault.empty())
     return tl::make_unexpected(Failure{ExitCode::kUsage, fault});
   std::vector<const page::WorkerPage*> workers;
+  workers.reserve(pages_->workers());
   for (std::size_t i = 0; i < pages_->workers(); ++i)
     workers.push_back(&pages_->worker(i));
   reporter_ = std::make_unique<Reporter>(

@@ -22,13 +22,13 @@ enum class Form : std::uint8_t { kText, kJournal, kJson };
 std::atomic<Form> form{Form::kText};
 
 spdlog::logger& logger() {
-  static const std::shared_ptr<spdlog::logger> instance = [] {
+  static const std::shared_ptr<spdlog::logger> kLogger = [] {
     auto made = std::make_shared<spdlog::logger>("gnomond", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_pattern("%v");
     made->flush_on(spdlog::level::trace);
     return made;
   }();
-  return *instance;
+  return *kLogger;
 }
 
 spdlog::level::level_enum level_of(LogLevel level) {

@@ -89,7 +89,7 @@ std::string socket_path(const Settings& settings) {
 }
 
 std::string find_socket(const Settings& settings) {
-  const std::string first = socket_path(settings);
+  std::string first = socket_path(settings);
   if (!settings.control.socket.empty() || ::access(first.c_str(), F_OK) == 0) return first;
   for (const std::string& directory : {std::string(kSystemRuntime), private_runtime()}) {
     const std::string path = fmt::format("{}/{}.sock", directory, settings.server.instance);

@@ -9,7 +9,7 @@
 
 #include "cmd/options/resolve.hpp"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): not ours
 class App;
 }
 

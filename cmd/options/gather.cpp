@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <iterator>
+#include <system_error>
 
 #include "cmd/options/resolve.hpp"
 
@@ -35,8 +35,8 @@ tl::expected<ConfigSources, Problems> gather(const std::optional<std::string>& f
   std::ifstream in(name, std::ios::binary);
   if (!in) {
     if (!file_name && errno == ENOENT) return sources;
-    return tl::make_unexpected(
-        Problems{fmt::format("{}: the configuration can't be read: {}", name, std::strerror(errno))});
+    const std::string reason = std::generic_category().message(errno);
+    return tl::make_unexpected(Problems{fmt::format("{}: the configuration can't be read: {}", name, reason)});
   }
   sources.file = ConfigSources::File{name, std::string(std::istreambuf_iterator<char>(in), {})};
   if (in.bad()) return tl::make_unexpected(Problems{fmt::format("{}: the configuration can't be read", name)});

@@ -42,7 +42,7 @@ Read wrong_type(std::string_view wanted, const toml::node& node) {
 
 /// A text, or an integer as its digits: a layout may be named either way.
 std::optional<std::string> text_or_number(const toml::node& node) {
-  if (const auto text = node.value_exact<std::string>()) return *text;
+  if (auto text = node.value_exact<std::string>()) return text;
   if (const auto number = node.value_exact<std::int64_t>()) return fmt::format("{}", *number);
   return std::nullopt;
 }
@@ -62,7 +62,7 @@ Read read_integers(const toml::node& node) {
 }
 
 Read read_texts(const toml::node& node) {
-  if (!node.is_array()) return wrong_type("a list of texts, as in [\"a\", \"b\"]", node);
+  if (!node.is_array()) return wrong_type(R"(a list of texts, as in ["a", "b"])", node);
   std::vector<std::string> out;
   for (const toml::node& entry : *node.as_array()) {
     auto text = text_or_number(entry);

@@ -20,6 +20,7 @@ Reading read_environment(const std::vector<std::pair<std::string, std::string>>&
   std::vector<std::string_view> names;
   for (std::size_t i = 0; i < option_table().size(); ++i)
     rows.emplace(option_table()[i].environment(), i);
+  names.reserve(rows.size());
   for (const auto& [name, row] : rows)
     names.push_back(name);
 

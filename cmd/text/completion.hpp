@@ -12,7 +12,7 @@
 
 #include <tl/expected.hpp>
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): not ours
 class App;
 }
 
