@@ -132,7 +132,12 @@ void Agent::released() {
 }
 
 void Agent::advance_awaiting_era() {
-  if (tick_.era == era_left_ || tick_.ordering != mint::OrderingState::kFollowing) return;
+  if (tick_.era == era_left_) return;
+  if (tick_.ordering == mint::OrderingState::kBehind) {  // the clock fell back once more before anything was taken
+    era_left_ = tick_.era;
+    return emit(effect::StartNewEra{});
+  }
+  if (tick_.ordering != mint::OrderingState::kFollowing) return;
   acquire_again();
   advance_acquiring();
 }
