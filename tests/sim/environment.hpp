@@ -3,6 +3,8 @@
 // What the parts of one world share. A world is single-threaded, and so is all of this.
 #pragma once
 
+#include <cstdint>
+
 #include "tests/sim/check/lead.hpp"
 #include "tests/sim/check/liveness.hpp"
 #include "tests/sim/check/monotone.hpp"
@@ -48,7 +50,8 @@ struct Environment {
   EventQueue queue;
   SourceClock source;
   bool source_readable = true;
-  bool faulty = false;  // between the calm and the recovery
+  std::uint32_t false_futures = 0;  // times that somebody had reason to believe in the day ahead
+  bool faulty = false;              // between the calm and the recovery
   SimulatedStore store;
   Trace trace;
 

@@ -117,8 +117,6 @@ void World::strike_clock(Fault fault) {
     case Fault::kDayAhead: {
       const bool insists = random.below(4) == 0;
       env_.source.step(now, kDay);
-      day_ahead_ = true;
-      if (insists) ++false_futures_;
       return excursion(insists ? confirm * 3 / 2 : random.between(time::milliseconds(50), confirm * 7 / 10));
     }
     case Fault::kFreeze:
@@ -135,7 +133,6 @@ void World::fault_ends(std::uint64_t which) {
     case Ending::kSource: env_.source_readable = true; return;
     case Ending::kClock:
       clock_excursion_ = false;
-      day_ahead_ = false;
       env_.note(Happening::kClockFault, ~std::uint64_t{0}, faults_);
       return env_.source.heal(env_.now());
   }
@@ -144,7 +141,6 @@ void World::fault_ends(std::uint64_t which) {
 void World::heal() {
   env_.source.heal(env_.now());
   env_.source_readable = true;
-  day_ahead_ = false;
   link_.set_mode(StoreLink::Mode::kGood);
 }
 

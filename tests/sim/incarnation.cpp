@@ -122,13 +122,33 @@ void Incarnation::sample_clock() {
 }
 
 void Incarnation::publish_clock() {
-  if (era_wanted_) estimator_.start_new_era();
+  if (era_wanted_) {
+    estimator_.start_new_era();
+    fresh_timeline_ = true;
+  }
   era_wanted_ = false;
   const time::Uptime uptime{3'600'000'000'000 + sampled_at_.ns};
   clock_page_->record.write(estimator_.step(sample_, {cores_[kClockThread].at(sampled_at_), uptime}));
-  if (sample_) seen_ = {sampled_at_, sample_->reading};
+  if (sample_) {
+    seen_ = {sampled_at_, sample_->reading};
+    judge_belief();
+  }
   env_.queue.after(with_preemption(env_.random.between(kSampleInterval, kSampleInterval * 6 / 5)),
                    EventKind::kClockSample, number_);
+}
+
+// Whether all that this process could know speaks for the day ahead: then it may believe in it, and its ids are gone.
+void Incarnation::judge_belief() {
+  const bool ahead = seen_.reading - SourceClock::honest(sampled_at_) > time::seconds(43'200);
+  const bool fresh = std::exchange(fresh_timeline_, false);
+  if (!ahead) {
+    day_ahead_since_.reset();
+    believes_ = false;
+    return;
+  }
+  if (!day_ahead_since_) day_ahead_since_ = sampled_at_;
+  const bool insisted = sampled_at_ - *day_ahead_since_ >= env_.scenario.confirm * 9 / 10;
+  if ((fresh || insisted) && !std::exchange(believes_, true)) ++env_.false_futures;
 }
 
 // ---- the agent's thread
@@ -213,7 +233,6 @@ void Incarnation::carry_out(const control::Effect& effect) {
   } else if (std::holds_alternative<effects::StartNewEra>(effect)) {
     env_.note(Happening::kNewEra, number_);
     era_wanted_ = true;
-    ++eras_;
   } else if (const auto* note = std::get_if<effects::Note>(&effect)) {
     env_.note(Happening::kAgentNote, number_, static_cast<std::uint64_t>(note->kind));
   } else if (const auto* stopped = std::get_if<effects::Stopped>(&effect)) {

@@ -47,8 +47,6 @@ class Incarnation {
   /// The agent came to its end and everything it asked for was done: the process exits.
   [[nodiscard]] bool exited() const { return exit_.has_value(); }
   [[nodiscard]] const control::effect::Stopped& exit() const { return *exit_; }
-  /// Eras asked for so far.
-  [[nodiscard]] std::uint32_t eras() const { return eras_; }
 
  private:
   /// Acknowledged; its slots are still to be read.
@@ -60,6 +58,7 @@ class Incarnation {
 
   void sample_clock();
   void publish_clock();
+  void judge_belief();
   void wake_agent();
   void schedule_agent(time::Duration delay);
   void tick();
@@ -84,7 +83,9 @@ class Incarnation {
   time::Uptime sampled_at_;
   SourceSeen seen_;
   bool era_wanted_ = false;
-  std::uint32_t eras_ = 0;
+  bool fresh_timeline_ = true;                   // the next good sample sets it, whatever it says
+  std::optional<time::Uptime> day_ahead_since_;  // all good samples since then said so
+  bool believes_ = false;
 
   // agent's thread
   control::Agent agent_;

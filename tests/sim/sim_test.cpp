@@ -43,6 +43,17 @@ TEST(Simulation, keeps_its_promises_on_fresh_seeds) {
   std::printf("%s\n", text_of(summary).c_str());
 }
 
+// Seeds that once found a bug in what ships.
+TEST(Simulation, keeps_its_promises_on_seeds_that_once_found_a_bug) {
+  constexpr std::uint64_t kSeeds[] = {
+      104393,  // an era that began in a false future was waited out for a day (control/agent)
+  };
+  for (const std::uint64_t seed : kSeeds) {
+    const Outcome outcome = run_seed(seed);
+    EXPECT_FALSE(outcome.violation) << text_of(outcome);
+  }
+}
+
 TEST(Simulation, replays_a_seed_exactly) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     const Outcome once = run_seed(seed);

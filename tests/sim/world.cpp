@@ -55,8 +55,6 @@ void World::handle(const Event& event) {
 
 void World::start_daemon() {
   if (daemon_) return;
-  if (day_ahead_) ++false_futures_;
-  eras_seen_ = 0;
   env_.note(Happening::kStarted, ++incarnations_);
   daemon_ = std::make_unique<Incarnation>(env_, link_, incarnations_);
 }
@@ -68,10 +66,6 @@ void World::daemon_gone(time::Duration pause_before_next) {
 }
 
 void World::check_exit() {
-  if (daemon_->eras() != eras_seen_) {
-    eras_seen_ = daemon_->eras();
-    if (day_ahead_) ++false_futures_;
-  }
   if (!daemon_->exited()) return;
   const control::effect::Stopped exit = daemon_->exit();
   env_.note(Happening::kExited, daemon_->number(), exit.failed ? 1 : 0);
@@ -117,9 +111,9 @@ void World::phase_ends(Phase phase) {
 }
 
 bool World::recovery_is_due() const {
-  if (false_futures_ == 0) return true;
+  if (env_.false_futures == 0) return true;
   const bool rotates = env_.scenario.policy == mint::LeadPolicy::kRotate;
-  return rotates && env_.scenario.machine_ids >= env_.scenario.ids_needed() * (false_futures_ + 3);
+  return rotates && env_.scenario.machine_ids >= env_.scenario.ids_needed() * (env_.false_futures + 3);
 }
 
 }  // namespace gnomon::sim

@@ -69,11 +69,8 @@ class World {
   Phase phase_ = Phase::kCalm;
   bool over_ = false;
   time::Uptime healed_at_;
-  std::uint32_t eras_seen_ = 0;
 
   bool clock_excursion_ = false;  // an hour back, a day ahead, or frozen: until fault_ends
-  bool day_ahead_ = false;
-  std::uint32_t false_futures_ = 0;  // times that somebody had reason to believe in the day ahead
   bool cloned_ = false;
 };
 
