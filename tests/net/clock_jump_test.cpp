@@ -55,7 +55,7 @@ class ClockJump : public testing::TestWithParam<const char*> {
     Fleet fleet(daemon_.port(), {{.layout = 1, .messages_per_datagram = 22}, {.layout = 2, .count = 7}}, how_long);
     const Tally tally = fleet.join(ledger);
     check_lead(ledger);
-    all_.absorb(std::move(ledger));
+    all_.follow_with(std::move(ledger));
     return tally;
   }
 
@@ -100,6 +100,11 @@ TEST_P(ClockJump, BackAndAhead) {
   const Tally within = serve(milliseconds(300));
   EXPECT_GT(within.ids, 0U) << "0.9 s back is within the budget: it just goes on";
   EXPECT_EQ(count(within, wire::Status::kClockBehind), 0U);
+
+  set_offset(-kSecond);  // the budget itself: whichever side of it noise falls on, nothing worse than a typed refusal
+  const Tally at_limit = serve(milliseconds(300));
+  EXPECT_GT(at_limit.ids + count(at_limit, wire::Status::kClockBehind) + count(at_limit, wire::Status::kNotLeased), 0U);
+  EXPECT_EQ(at_limit.silent, 0U);
 
   const std::size_t rights_before = all_.machines().size();
   set_offset(-kHour);

@@ -30,7 +30,9 @@ TEST(Pause, LongerThanTheWindow) {
   for (int round = 0; round < rounds; ++round) {
     Fleet before(daemon.port(), {{.layout = 1, .messages_per_datagram = 22}, {.layout = 2, .count = 20}},
                  milliseconds(150));
-    EXPECT_GT(before.join(ledger).ids, 0U) << "round " << round << ": not served before the pause";
+    Ledger received;
+    EXPECT_GT(before.join(received).ids, 0U) << "round " << round << ": not served before the pause";
+    ledger.follow_with(std::move(received));
 
     daemon.send_signal(SIGSTOP);
     std::this_thread::sleep_for(milliseconds(1600));
@@ -39,7 +41,8 @@ TEST(Pause, LongerThanTheWindow) {
                 seconds(1));
     std::this_thread::sleep_for(milliseconds(60));
     daemon.send_signal(SIGCONT);
-    const Tally through = woken.join(ledger);
+    const Tally through = woken.join(received);
+    ledger.follow_with(std::move(received));
     not_leased += through.by_status[static_cast<int>(wire::Status::kNotLeased)];
     EXPECT_GT(through.ids, 0U) << "round " << round << ": no recovery\n" << daemon.log();
   }

@@ -58,10 +58,12 @@ TEST(Uniqueness, TwoWorkersTwoLayoutsThreeRestarts) {
     Fleet one_by_one(daemon.port(), {singles(kSnowflake), singles(kInstagram)}, seconds(120), single / kPhases / 2);
     const Tally by_one = one_by_one.join(served);
     Fleet wholesale(daemon.port(), loads, seconds(240), (total - single) / kPhases / loads.size());
-    const Tally by_range = wholesale.join(served);
+    Ledger served_wholesale;
+    const Tally by_range = wholesale.join(served_wholesale);
+    served.follow_with(std::move(served_wholesale));
     EXPECT_GE(by_one.ids, single / kPhases) << "phase " << phase << " was not served in full, one by one";
     EXPECT_GE(by_one.ids + by_range.ids, total / kPhases) << "phase " << phase << " was not served in full";
-    ledger.absorb(std::move(served));
+    ledger.follow_with(std::move(served));
     EXPECT_GT(ledger.rights(), rights_before) << "a restart takes fresh machine ids";
     rights_before = ledger.rights();
     if (phase % 2 == 0) {
@@ -95,8 +97,10 @@ TEST(Uniqueness, KilledAtRandomInstants) {
       std::this_thread::sleep_for(milliseconds(1));
     std::this_thread::sleep_for(milliseconds(random() % 400));
     daemon.kill_hard();
-    const Tally tally = fleet.finish(ledger);
+    Ledger served;
+    const Tally tally = fleet.finish(served);
     EXPECT_GT(tally.ids, 0U) << "round " << round;
+    ledger.follow_with(std::move(served));
   }
   expect_promises_held(ledger);
   std::printf("%d rounds, %lu IDs, %zu machine ids\n", rounds, static_cast<unsigned long>(ledger.ids()),
@@ -123,7 +127,7 @@ TEST(Uniqueness, PinnedIdsAscendAcrossKills) {
     ASSERT_EQ(ledger.machines(), std::vector<std::uint16_t>{7});
     EXPECT_GT(ledger.lowest(), last_of_previous) << "round " << round;
     last_of_previous = ledger.highest();
-    all.absorb(std::move(ledger));
+    all.follow_with(std::move(ledger));
     if (round % 3 == 2) {
       EXPECT_EQ(daemon.stop().code, 0) << daemon.log();
     } else {

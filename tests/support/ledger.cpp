@@ -25,18 +25,22 @@ void Ledger::add(const IssuedRange& range) {
   ids_ += range.count;
   singles_ += range.count == 1 ? 1U : 0U;
   const std::uint64_t last_id = range.first + range.count - 1;
-  const auto [entry, is_new] = last_.try_emplace({range.layout, range.machine, range.token_low}, last_id);
-  if (!is_new && range.first <= entry->second && order_violations_++ == 0)
-    first_order_violation_ = describe(range) + fmt::format(" came after {}", entry->second);
-  entry->second = std::max(entry->second, last_id);
+  const auto [entry, is_new] =
+      reach_.try_emplace({range.layout, range.machine, range.token_low}, Reach{range.first, last_id});
+  Reach& reach = entry->second;
+  if (!is_new && range.first <= reach.highest && order_violations_++ == 0)
+    first_order_violation_ = describe(range) + fmt::format(" came after {}", reach.highest);
+  reach.lowest = std::min(reach.lowest, range.first);
+  reach.highest = std::max(reach.highest, last_id);
   ranges_.push_back(range);
 }
 
 void Ledger::absorb(Ledger&& other) {
   ranges_.insert(ranges_.end(), other.ranges_.begin(), other.ranges_.end());
-  for (const auto& [right, last] : other.last_) {
-    std::uint64_t& mine = last_[right];
-    mine = std::max(mine, last);
+  for (const auto& [right, theirs] : other.reach_) {
+    Reach& ours = reach_.try_emplace(right, theirs).first->second;
+    ours.lowest = std::min(ours.lowest, theirs.lowest);
+    ours.highest = std::max(ours.highest, theirs.highest);
   }
   ids_ += other.ids_;
   singles_ += other.singles_;
@@ -45,9 +49,21 @@ void Ledger::absorb(Ledger&& other) {
   other = Ledger();
 }
 
+void Ledger::follow_with(Ledger&& later) {
+  for (const auto& [right, theirs] : later.reach_) {
+    const auto ours = reach_.find(right);
+    if (ours == reach_.end() || theirs.lowest > ours->second.highest) continue;
+    if (order_violations_++ == 0)
+      first_order_violation_ =
+          fmt::format("{} of layout {} by machine {} under token ..{:08x} came in a later phase than {}", theirs.lowest,
+                      std::get<0>(right), std::get<1>(right), std::get<2>(right), ours->second.highest);
+  }
+  absorb(std::move(later));
+}
+
 std::vector<std::uint16_t> Ledger::machines() const {
   std::set<std::uint16_t> machines;
-  for (const auto& [right, last] : last_)
+  for (const auto& [right, reach] : reach_)
     machines.insert(std::get<1>(right));
   return {machines.begin(), machines.end()};
 }

@@ -27,13 +27,16 @@ class Ledger {
  public:
   /// In order of receipt. A range of the same right that does not lie above the previous one is noted as a violation.
   void add(const IssuedRange& range);
-  /// Takes over everything another ledger holds; order is judged inside each ledger only.
+  /// Takes over what was received at the same time as this: order is judged inside each of the two only.
   void absorb(Ledger&& other);
+  /// Takes over what was asked for after all of this had been received: every right must have gone on above its last
+  /// ID.
+  void follow_with(Ledger&& later);
 
   [[nodiscard]] std::uint64_t ids() const { return ids_; }
   [[nodiscard]] std::uint64_t single_ids() const { return singles_; }
   /// (layout, machine, token) triples seen.
-  [[nodiscard]] std::size_t rights() const { return last_.size(); }
+  [[nodiscard]] std::size_t rights() const { return reach_.size(); }
   [[nodiscard]] std::vector<std::uint16_t> machines() const;
   /// Lowest and highest ID of all layouts together. Not when empty.
   [[nodiscard]] std::uint64_t lowest() const;
@@ -53,7 +56,12 @@ class Ledger {
   using RightKey = std::tuple<std::uint16_t, std::uint16_t, std::uint32_t>;
 
   std::vector<IssuedRange> ranges_;
-  std::map<RightKey, std::uint64_t> last_;  // highest ID so far
+  struct Reach {
+    std::uint64_t lowest = 0;
+    std::uint64_t highest = 0;
+  };
+
+  std::map<RightKey, Reach> reach_;
   std::uint64_t ids_ = 0;
   std::uint64_t singles_ = 0;
   std::uint64_t order_violations_ = 0;

@@ -59,5 +59,24 @@ TEST(Ledger, NotesARightThatDoesNotAscend) {
   EXPECT_FALSE(ledger.first_order_violation().empty());
 }
 
+TEST(Ledger, JudgesPhasesThatFollowOneAnother) {
+  Ledger before;
+  Ledger at_once;
+  Ledger after;
+  before.add(range(10, 5));
+  at_once.add(range(2, 5));
+  before.absorb(std::move(at_once));  // another socket, at the same time: fine
+  EXPECT_EQ(before.order_violations(), 0U);
+  after.add(range(20, 5));
+  before.follow_with(std::move(after));
+  EXPECT_EQ(before.order_violations(), 0U);
+  Ledger back;
+  back.add(range(15, 5));  // new IDs, but below what that right had issued
+  before.follow_with(std::move(back));
+  EXPECT_EQ(before.duplicates().count, 0U);
+  EXPECT_EQ(before.order_violations(), 1U);
+  EXPECT_FALSE(before.first_order_violation().empty());
+}
+
 }  // namespace
 }  // namespace gnomon::support
