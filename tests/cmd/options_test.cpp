@@ -144,7 +144,7 @@ TEST(Resolve, FaultsOfTheFileNameTheirPlace) {
       {"[workers]\n\n  count = \"2\"\n", "g.toml:3:3: workers.count must be an integer, and is a text"},
       {"[workers]\ngro = 1\n", "g.toml:2:1: workers.gro must be true or false, and is an integer"},
       {"[server]\nlisten = \"127.0.0.1:1\"\n",
-       "g.toml:2:1: server.listen must be a list of texts, as in [\"a\", \"b\"], and is a text"},
+       R"(g.toml:2:1: server.listen must be a list of texts, as in ["a", "b"], and is a text)"},
       {"[workers]\ncount = 65\n", "g.toml:2:1: workers.count: 65 is out of range (1 to 64)"},
       {"[rights]\nwindow_ms = 999\n", "g.toml:2:1: rights.window_ms: 999 is out of range (1000 to 600000 ms)"},
       {"[workers]\npoll = \"spinn\"\n",
@@ -250,10 +250,10 @@ TEST(Documents, SampleConfigurationIsValidAsItStandsAndUncommented) {
     const std::size_t end = sample.find('\n', begin);
     std::string line = sample.substr(begin, end - begin);
     begin = end + 1;
-    const bool assignment = line.rfind("# ", 0) == 0 && line.find(" = ") != std::string::npos &&
+    const bool assignment = line.starts_with("# ") && line.find(" = ") != std::string::npos &&
                             line.substr(2, line.find(" = ") - 2).find(' ') == std::string::npos;
     keys += assignment ? 1 : 0;
-    if (assignment || line.rfind("# [[", 0) == 0) line = line.substr(2);
+    if (assignment || line.starts_with("# [[")) line = line.substr(2);
     uncommented += line + "\n";
   }
   EXPECT_EQ(keys, option_table().size() - 1 + 5) << "ids.custom stands as a table of five keys";

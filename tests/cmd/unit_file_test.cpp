@@ -30,7 +30,7 @@ TEST(Unit, HasItsPrivilegesTakenAway) {
 }
 
 TEST(Unit, PassesSystemdsOwnCheck) {
-  const char* kTool = "/usr/bin/systemd-analyze";
+  constexpr const char* kTool = "/usr/bin/systemd-analyze";
   if (!std::filesystem::exists(kTool)) GTEST_SKIP() << "systemd-analyze is not installed here";
   // It insists that the program exists, and this build is not installed.
   std::string unit = unit_text();
