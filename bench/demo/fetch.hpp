@@ -15,14 +15,14 @@
 
 namespace gnomon::demo {
 
-/// Called about ten times a second with the IDs received so far in this load.
-using Progress = std::function<void(std::uint64_t)>;
+/// Called about ten times a second with the IDs received so far in this load. False ends it ("interrupted").
+using Progress = std::function<bool(std::uint64_t)>;
 
 struct Fetched {
   std::uint64_t ids = 0;
   std::uint64_t requests = 0;
   std::uint64_t failed = 0;
-  std::string first_failure;
+  std::string first_failure{};  // empty: all went well
   std::chrono::duration<double> took{0};
 };
 

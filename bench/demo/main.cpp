@@ -38,6 +38,11 @@ constexpr std::string_view kUsage =
     "Starts that daemon on 127.0.0.1, fetches N IDs (10000000), that many of them one by one (500000), and judges "
     "them.\n";
 
+// Set by a signal; the loads look at it, so that the daemon and the folder go as on any other way out.
+volatile std::sig_atomic_t interrupted = 0;
+
+void note_interrupt(int /*signal*/) { interrupted = 1; }
+
 class ProgressBar {
  public:
   explicit ProgressBar(std::uint64_t total) : total_(total), live_(isatty(STDERR_FILENO) != 0) {}
@@ -113,6 +118,8 @@ void suggest(const Plan& plan) {
 }
 
 int run(const Plan& plan) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    std::signal(signal, note_interrupt);
   const support::ScratchFolder folder;
   support::Daemon daemon(folder.path(), {{"workers.ids_per_worker", "2"}}, plan.gnomond);
   daemon.start();
@@ -125,17 +132,21 @@ int run(const Plan& plan) {
   support::Ledger ledger;
   ProgressBar bar(plan.ids);
   std::uint64_t before = 0;
-  const Progress progress = [&](std::uint64_t ids) { bar.show(before + ids); };
+  const Progress progress = [&](std::uint64_t ids) {
+    bar.show(before + ids);
+    return interrupted == 0;
+  };
   const Fetched singles = fetch_pipelined(*client, plan.one_by_one, 1, kSinglesInFlight, ledger, progress);
-  before = singles.ids;
+  if (!singles.first_failure.empty()) return complain(singles.first_failure, &daemon);
+  before += singles.ids;
   Latencies latencies;
   const Fetched paced = fetch_on_schedule(*client, plan.per_second, plan.seconds, ledger, latencies, progress);
+  if (!paced.first_failure.empty()) return complain(paced.first_failure, &daemon);
   before += paced.ids;
   const std::uint64_t rest = plan.ids > before ? plan.ids - before : 1;
   const Fetched ranges = fetch_pipelined(*client, rest, kRange, kRangesInFlight, ledger, progress);
+  if (!ranges.first_failure.empty()) return complain(ranges.first_failure, &daemon);
   bar.end();
-  for (const Fetched* fetched : {&singles, &paced, &ranges})
-    if (!fetched->first_failure.empty()) return complain(fetched->first_failure, &daemon);
 
   fmt::print("{} IDs came over UDP, {} of them one by one.\n", ledger.ids(), ledger.single_ids());
   if (!judge(ledger)) return 1;

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/daemon.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,8 +10,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -29,64 +23,6 @@ std::string variable_of(const std::string& option) {
   std::replace(name.begin(), name.end(), '.', '_');
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(toupper(c)); });
   return name;
-}
-
-void nap() {
-  pollfd none{-1, 0, 0};
-  poll(&none, 1, 2);
-}
-
-std::string slurp(const std::filesystem::path& path) {
-  const std::ifstream in(path);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-// fork and exec, not posix_spawn: the child has to ask for its own death when the test dies.
-pid_t spawn(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
-            const std::filesystem::path& log) {
-  std::vector<std::string> variables;
-  for (char** e = environ; *e != nullptr; ++e)
-    if (std::string_view(*e).substr(0, 7) != "GNOMON_") variables.emplace_back(*e);
-  for (const auto& [name, value] : environment)
-    variables.push_back(name + "=" + value);
-  std::vector<char*> argv;
-  std::vector<char*> envp;
-  for (const std::string& a : arguments)
-    argv.push_back(const_cast<char*>(a.c_str()));
-  for (const std::string& v : variables)
-    envp.push_back(const_cast<char*>(v.c_str()));
-  argv.push_back(nullptr);
-  envp.push_back(nullptr);
-
-  const pid_t parent = getpid();
-  const pid_t pid = fork();
-  if (pid < 0) throw std::system_error(errno, std::generic_category(), "fork");
-  if (pid > 0) return pid;
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(126);
-  const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  dup2(null, 0);
-  dup2(out, 1);
-  dup2(out, 2);
-  execve(argv[0], argv.data(), envp.data());
-  _exit(127);
-}
-
-Exit reap(pid_t pid, Clock::time_point until) {
-  int status = 0;
-  while (waitpid(pid, &status, WNOHANG) == 0) {
-    if (Clock::now() > until) {
-      kill(pid, SIGKILL);
-      waitpid(pid, &status, 0);
-      break;
-    }
-    nap();
-  }
-  if (WIFEXITED(status)) return {true, WEXITSTATUS(status), 0};
-  return {true, -1, WTERMSIG(status)};
 }
 
 }  // namespace
@@ -112,7 +48,7 @@ Daemon::Daemon(const std::filesystem::path& folder, std::map<std::string, std::s
 }
 
 Daemon::~Daemon() {
-  if (pid_ > 0) kill_hard();
+  kill_hard();
   // A daemon that was killed leaves its pages; these are this test's alone.
   std::error_code ignored;
   for (const auto& file : std::filesystem::directory_iterator("/dev/shm", ignored))
@@ -131,10 +67,11 @@ std::map<std::string, std::string> Daemon::environment() const {
   return variables;
 }
 
-void Daemon::start() {
+void Daemon::start(const ChildLimits& limits) {
   std::filesystem::remove(ready_path());
   port_ = 0;
-  pid_ = spawn({program_, "--ready-file", ready_path().string()}, environment(), log_path());
+  process_ = std::make_unique<ChildProcess>(std::vector<std::string>{program_, "--ready-file", ready_path().string()},
+                                            environment(), log_path(), limits);
 }
 
 bool Daemon::wait_ready(std::chrono::milliseconds limit) {
@@ -146,20 +83,20 @@ bool Daemon::wait_ready(std::chrono::milliseconds limit) {
       port_ = static_cast<std::uint16_t>(std::stoi(ready.substr(at + 10)));
       return true;
     }
-    siginfo_t info{};
-    if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid_)
-      return false;  // it ended instead
+    if (!process_->running()) return false;  // it ended instead
     nap();
   }
   return false;
 }
 
 void Daemon::send_signal(int signal) const {
-  if (pid_ > 0) kill(pid_, signal);
+  if (process_) process_->send_signal(signal);
 }
 
 Exit Daemon::wait_exit(std::chrono::milliseconds limit) {
-  const Exit exit = reap(std::exchange(pid_, -1), Clock::now() + limit);
+  if (!process_) return {};
+  const Exit exit = process_->wait_exit(limit);
+  process_.reset();
   return exit;
 }
 
@@ -178,10 +115,9 @@ std::string Daemon::log() const { return slurp(log_path()); }
 Output run_program(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
                    std::chrono::milliseconds limit) {
   const ScratchFolder scratch;
-  const auto log = scratch.path() / "output";
-  const pid_t pid = spawn(arguments, environment, log);
-  const Exit exit = reap(pid, Clock::now() + limit);
-  return {exit, slurp(log)};
+  ChildProcess process(arguments, environment, scratch.path() / "output");
+  const Exit exit = process.wait_exit(limit);
+  return {exit, process.log()};
 }
 
 std::string built(const std::string& name) {

@@ -2,18 +2,18 @@
 //
 // A real gnomond, started by a test on 127.0.0.1 and a port of the kernel's choice, with a state folder of its own.
 //
-// It dies with the test (PR_SET_PDEATHSIG), is addressed by pid only, and its folder, pages and socket carry a name
-// that no other run uses, so two test runs on one machine don't meet.
+// Its folder, pages and socket carry a name that no other run uses, so two test runs on one machine don't meet.
 #pragma once
-
-#include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "tests/support/child_process.hpp"
 
 namespace gnomon::support {
 
@@ -30,13 +30,6 @@ class ScratchFolder {
   std::filesystem::path path_;
 };
 
-/// How a process ended, or that it still runs.
-struct Exit {
-  bool exited = false;
-  int code = -1;   // of exit()
-  int signal = 0;  // that ended it
-};
-
 class Daemon {
  public:
   /// `options`: "section.key" -> value, given to the daemon as environment variables.
@@ -47,10 +40,10 @@ class Daemon {
   Daemon& operator=(const Daemon&) = delete;
 
   /// Starts the process; `wait_ready` says whether it came up: listening, and serving unless it can't be granted ids.
-  void start();
+  void start(const ChildLimits& limits = {});
   [[nodiscard]] bool wait_ready(std::chrono::milliseconds limit = std::chrono::seconds(30));
   [[nodiscard]] std::uint16_t port() const { return port_; }
-  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] pid_t pid() const { return process_ ? process_->pid() : -1; }
 
   void send_signal(int signal) const;
   /// Waits for the end of the process; kills it after `limit`.
@@ -74,7 +67,7 @@ class Daemon {
   std::string program_;
   std::map<std::string, std::string> options_;
   std::string instance_;
-  pid_t pid_ = -1;
+  std::unique_ptr<ChildProcess> process_;  // while it runs
   std::uint16_t port_ = 0;
 };
 
