@@ -11,6 +11,7 @@
 #include <cassert>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <mutex>
 #include <thread>
@@ -67,6 +68,7 @@ class AgentThread::Loop {
     stopped_changed_.wait_for(lock, std::chrono::nanoseconds(timeout.ns), [this] { return stopped_.has_value(); });
     return stopped_;
   }
+  std::uint64_t turns() const { return turns_.load(std::memory_order_relaxed); }
   AgentView view() const {
     const std::lock_guard lock(mutex_);
     return view_;
@@ -78,6 +80,7 @@ class AgentThread::Loop {
     boot_id_ = read_boot_id();
     bool stop_told = false;
     while (!abandon_.load(std::memory_order_relaxed) && !ended_) {
+      turns_.fetch_add(1, std::memory_order_relaxed);
       feed(tick());
       report_acknowledgements();
       if (cloned_.exchange(false, std::memory_order_relaxed) || boot_id_changed()) feed(event::CloneDetected{});
@@ -217,6 +220,7 @@ class AgentThread::Loop {
   std::atomic<bool> stop_{false};
   std::atomic<bool> cloned_{false};
   std::atomic<bool> abandon_{false};
+  std::atomic<std::uint64_t> turns_{0};  // says that the loop moves, and nothing else
 
   mutable std::mutex mutex_;  // guards the two below
   std::condition_variable stopped_changed_;
@@ -235,5 +239,6 @@ std::optional<effect::Stopped> AgentThread::wait_stopped(time::Duration timeout)
   return loop_->wait_stopped(timeout);
 }
 AgentView AgentThread::view() const { return loop_->view(); }
+std::uint64_t AgentThread::turns() const { return loop_->turns(); }
 
 }  // namespace gnomon::control

@@ -8,6 +8,7 @@
 // an eventfd: no clock that anybody can step is involved.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -63,6 +64,8 @@ class AgentThread {
   /// The agent's end, if it comes within `timeout`.
   [[nodiscard]] std::optional<effect::Stopped> wait_stopped(time::Duration timeout);
   [[nodiscard]] AgentView view() const;
+  /// How often the loop came round. Stands still while the thread is stuck, in the store for instance.
+  [[nodiscard]] std::uint64_t turns() const;
 
  private:
   class Loop;

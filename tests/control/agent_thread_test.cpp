@@ -152,6 +152,8 @@ TEST_F(AgentThreadTest, PublishesExtendsAndReleases) {
   ASSERT_TRUE(eventually([&] { return published(0).slots[0].ceiling > first; })) << "extended";
   EXPECT_EQ(agent.view().state, AgentState::kHeld);
   EXPECT_EQ(agent.view().published.size(), 2U);
+  const std::uint64_t turns = agent.turns();
+  EXPECT_TRUE(eventually([&] { return agent.turns() > turns; })) << "the loop is seen to move";
   EXPECT_FALSE(agent.wait_stopped(milliseconds(1)).has_value());
 
   agent.request_stop();
