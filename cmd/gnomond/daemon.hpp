@@ -58,6 +58,7 @@ class Daemon {
   [[nodiscard]] std::string failed_agent() const;
   void feed_watchdog();
   [[nodiscard]] Or<void> end(const Signals& signals, const std::string& why);
+  [[noreturn]] void end_without_agent(const std::string& why);
   [[nodiscard]] std::string summary() const;
 
   DaemonArguments arguments_;
@@ -68,6 +69,7 @@ class Daemon {
   std::vector<id::Layout> layouts_;
   std::uint64_t policy_version_ = 1;
   std::uint64_t readings_seen_ = 0;
+  std::uint64_t turns_seen_ = 0;
   std::optional<std::chrono::microseconds> watchdog_interval_;
   time::Uptime watchdog_fed_;
   bool announced_ = false;

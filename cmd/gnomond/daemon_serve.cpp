@@ -2,7 +2,9 @@
 //
 // From ready to the end: the main loop, reloading, and giving the rights back.
 #include <fmt/core.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <utility>
 
 #include "cmd/gnomond/access.hpp"
@@ -92,7 +94,7 @@ std::string Daemon::summary() const {
   }());
 }
 
-/// The watchdog is fed only while the clock thread turns and the agent answers.
+/// The watchdog is fed only while both the clock thread and the agent's loop move.
 void Daemon::feed_watchdog() {
   if (!watchdog_interval_) return;
   const time::Uptime now = uptime_now();
@@ -101,7 +103,10 @@ void Daemon::feed_watchdog() {
   std::uint64_t version = 0;
   if (!pages_->clock().record.try_read(record, version)) return;
   const std::uint64_t readings = record.readings + record.failed_readings;
-  if (std::exchange(readings_seen_, readings) == readings) return;
+  const std::uint64_t turns = agent_->turns();
+  if (readings == readings_seen_ || turns == turns_seen_) return;  // either stands still: asked again next turn
+  readings_seen_ = readings;
+  turns_seen_ = turns;
   watchdog_fed_ = now;
   notify_watchdog();
   notify_status(summary());
@@ -163,6 +168,17 @@ void Daemon::take_over(const Settings& effective, serve::AccessPolicy policy) {
            effective.access.deny.size());
 }
 
+/// Ends the process though the agent did not stop: joining its thread could take for ever (it may hang in the store).
+/// Nothing is lost by that. What the store acknowledged is synced; rights that stay held run out with their windows, no
+/// worker issues past them, and the next start takes fresh machine ids or waits for the floors. Locks, sockets and
+/// mappings go with the process, and the pages left in /dev/shm are replaced by the next start.
+void Daemon::end_without_agent(const std::string& why) {
+  log_error("{}", why);  // written and flushed when this returns
+  workers_->drain_and_stop(time::milliseconds(0));
+  std::fflush(nullptr);
+  ::_exit(status_of(ExitCode::kRefused));
+}
+
 Or<void> Daemon::end(const Signals& signals, const std::string& why) {
   log_info("{}: giving the rights back; a second signal ends without that", why);
   notify_stopping();
@@ -173,9 +189,9 @@ Or<void> Daemon::end(const Signals& signals, const std::string& why) {
   while (!stopped && uptime_now() < until) {
     stopped = agent_->wait_stopped(time::milliseconds(5));
     if (signals.wait(milliseconds(0)) == Signal::kStop && uptime_now() - asked > kSameRequest)
-      return refused("ended by a second signal; rights that were not given back run out by themselves");
+      end_without_agent("ended by a second signal; rights that were not given back run out by themselves");
   }
-  if (!stopped) return refused("the rights could not be given back in time; they run out by themselves");
+  if (!stopped) end_without_agent("the rights could not be given back in time; they run out by themselves");
   workers_->drain_and_stop(kDrainLimit);
   if (stopped->failed) return refused(stopped->text);
   log_info("{}", stopped->text);

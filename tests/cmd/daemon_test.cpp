@@ -4,20 +4,26 @@
 #include "tests/support/daemon.hpp"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "oracle/page/counters.hpp"
+#include "platform/unique_fd.hpp"
 #include "tests/cmd/http_get.hpp"
 #include "tests/cmd/json_check.hpp"
 
@@ -282,6 +288,61 @@ TEST_F(DaemonTest, PinnedIdWaitsAndSaysUntilWhen) {
   EXPECT_EQ(field(status.text, "waiting_until").size() > 20, true) << status.text;
   EXPECT_NE(gnomon(daemon, {"status"}).text.find("no rights: requests are answered not_leased"), std::string::npos);
   EXPECT_EQ(daemon.stop().code, 0) << daemon.log();
+}
+
+/// From now on the daemon's agent hangs, as on a disk that does not answer: the journal's next copy is written to a
+/// pipe that nobody reads, and opening that blocks.
+void hang_the_agent(const std::filesystem::path& state_dir) {
+  ASSERT_EQ(::mkfifo((state_dir / "gnomon.db.acknowledged.new").c_str(), 0600), 0);
+}
+
+TEST_F(DaemonTest, SecondSignalEndsADaemonWhoseAgentHangs) {
+  support::Daemon daemon(folder_.path(), {{"rights.window_ms", "1000"}});
+  daemon.start();
+  ASSERT_TRUE(daemon.wait_ready()) << daemon.log();
+  hang_the_agent(daemon.state_dir());
+  daemon.send_signal(SIGTERM);
+  ASSERT_TRUE(log_has(daemon, "a second signal ends without that")) << daemon.log();
+  std::this_thread::sleep_for(std::chrono::milliseconds(700));  // sooner it would be taken for the same request
+  daemon.send_signal(SIGTERM);
+  EXPECT_EQ(daemon.wait_exit(std::chrono::seconds(8)).code, 1) << daemon.log();
+  EXPECT_TRUE(log_has(daemon, "ended by a second signal")) << daemon.log();
+}
+
+TEST_F(DaemonTest, WatchdogIsNotFedWhileTheAgentHangs) {
+  const std::string notify = path("notify");
+  const platform::UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  ASSERT_LT(notify.size(), sizeof address.sun_path);
+  notify.copy(&address.sun_path[0], notify.size());
+  const auto* name = reinterpret_cast<const sockaddr*>(&address);  // NOLINT(*-reinterpret-cast): how bind takes it
+  ASSERT_EQ(::bind(socket.get(), name, sizeof address), 0);
+  const auto fed_within = [&](int limit_ms) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(limit_ms);
+    while (std::chrono::steady_clock::now() < until) {
+      pollfd ready{socket.get(), POLLIN, 0};
+      std::array<char, 4096> text{};
+      if (::poll(&ready, 1, 20) <= 0) continue;
+      const ssize_t size = ::recv(socket.get(), text.data(), text.size(), 0);
+      if (size > 0 && std::string_view(text.data(), static_cast<std::size_t>(size)) == "WATCHDOG=1") return true;
+    }
+    return false;
+  };
+
+  const support::Daemon described(folder_.path(), {{"rights.window_ms", "1000"}});
+  auto environment = described.environment();
+  environment["NOTIFY_SOCKET"] = notify;
+  environment["WATCHDOG_USEC"] = "400000";
+  support::ChildProcess daemon({built("cmd/gnomond")}, environment, folder_.path() / "watched-log");
+  for (int i = 0; i < 3; ++i)
+    ASSERT_TRUE(fed_within(20'000)) << "fed again and again while all is well: " << daemon.log();
+  hang_the_agent(described.state_dir());
+  bool silent = false;
+  for (int i = 0; i < 40 && !silent; ++i)
+    silent = !fed_within(1'500);
+  EXPECT_TRUE(silent) << "an agent that hangs must get the daemon restarted";
+  EXPECT_TRUE(daemon.running()) << daemon.log();
 }
 
 }  // namespace
