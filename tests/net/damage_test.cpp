@@ -26,8 +26,8 @@ class Damage : public testing::Test {
       : daemon_(folder_.path(),
                 {{"rights.window_ms", "1000"}, {"rights.max_lead_ms", "500"}, {"workers.ids_per_worker", "2"}}) {}
 
-  void serve(const char* phase) {
-    daemon_.start();
+  void serve(const char* phase, const ChildLimits& limits = {}) {
+    daemon_.start(limits);
     ASSERT_TRUE(daemon_.wait_ready()) << phase << "\n" << daemon_.log();
     const auto until = std::chrono::steady_clock::now() + seconds(30);
     Tally total;
@@ -67,6 +67,15 @@ class Damage : public testing::Test {
       std::filesystem::copy_file(entry.path(), daemon_.state_dir() / entry.path().filename());
   }
 
+  // Flips a bit a few bytes behind the last place where `text` stands: in the newest copy of some value.
+  static void flip_after(const std::filesystem::path& path, const std::string& text) {
+    std::string bytes = slurp(path);
+    const std::size_t at = bytes.rfind(text);
+    ASSERT_NE(at, std::string::npos) << path << " holds no value";
+    bytes[at + text.size() + 3] = static_cast<char>(bytes[at + text.size() + 3] ^ 1);
+    std::ofstream(path, std::ios::binary) << bytes;
+  }
+
   void expect_refused(const char* what) {
     const std::string before = daemon_.log();
     daemon_.start();
@@ -90,9 +99,14 @@ class Damage : public testing::Test {
   }
 
   // Damage between a served phase and a refused start; then the documented way out, and service again.
-  void check(const char* what, const std::function<void()>& damage) {
+  enum HowToStop { kKill, kStopCleanly };
+  void check(const char* what, const std::function<void()>& damage, HowToStop how = kKill) {
     serve("before the damage");
-    daemon_.kill_hard();
+    if (how == kStopCleanly) {
+      EXPECT_EQ(daemon_.stop().code, 0) << daemon_.log();
+    } else {
+      daemon_.kill_hard();
+    }
     ASSERT_FALSE(database().empty());
     damage();
     expect_refused(what);
@@ -142,6 +156,36 @@ TEST_F(Damage, JournalGarbled) {
     for (const auto& entry : std::filesystem::directory_iterator(daemon_.state_dir()))
       if (entry.path().extension() == ".acknowledged") std::ofstream(entry.path()) << "not a journal\n";
   });
+}
+
+TEST_F(Damage, BitFlippedInARow) {
+  // After a clean end everything stands in the database itself.
+  check("a flipped bit in a row", [&] { flip_after(database(), "ceiling"); }, kStopCleanly);
+}
+
+TEST_F(Damage, BitFlippedInTheLog) {
+  check("a flipped bit in the write-ahead log", [&] {
+    for (const auto& file : database_files())
+      if (file.string().ends_with("-wal")) flip_after(file, "ceiling");
+  });
+}
+
+// The file system takes nothing more while the daemon serves: it serves on within its window, then stops with the
+// reason; with room again it serves again.
+TEST_F(Damage, DiskFullWhileServing) {
+  serve("with room", {.file_bytes = 176 * 1024});
+  Tally last_words;
+  const auto until = std::chrono::steady_clock::now() + seconds(60);
+  while (daemon_.alive() && std::chrono::steady_clock::now() < until) {
+    Fleet fleet(daemon_.port(), {{.layout = 1, .messages_per_datagram = 22}}, milliseconds(100));
+    last_words += fleet.join(ledger_);
+  }
+  EXPECT_GT(last_words.ids, 0U) << "it served until its disk failed";
+  EXPECT_EQ(daemon_.wait_exit(milliseconds(1000)).code, 1) << daemon_.log();
+  EXPECT_NE(daemon_.log().find("space"), std::string::npos) << "it says what to do:\n" << daemon_.log();
+  serve("with room again");
+  EXPECT_EQ(daemon_.stop().code, 0) << daemon_.log();
+  expect_promises_held();
 }
 
 TEST_F(Damage, SecondDaemonOnTheSameData) {

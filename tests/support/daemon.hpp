@@ -45,6 +45,7 @@ class Daemon {
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] pid_t pid() const { return process_ ? process_->pid() : -1; }
 
+  [[nodiscard]] bool alive() const { return process_ && process_->running(); }
   void send_signal(int signal) const;
   /// Waits for the end of the process; kills it after `limit`.
   Exit wait_exit(std::chrono::milliseconds limit = std::chrono::seconds(30));
