@@ -7,6 +7,7 @@ import re
 EXAMPLES = "client/examples/"
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 NAMED_FILE = re.compile(r"`((?:oracle|platform|proto|ptp|control|dataplane|client|cmd|bench|tests|docs)/[\w./-]+\.\w+)`")
+UNFINISHED = re.compile(r"\bto be (?:measured|written|done)\b|^[A-Z]{3,}_[A-Z_]+$", re.M)
 CODE_BLOCK = re.compile(r"^```(?:cpp|c)\n(.*?)^```", re.M | re.S)
 
 
@@ -23,6 +24,8 @@ def check(tree):
         for match in NAMED_FILE.finditer(text):
             if match[1] not in files:
                 problems.append(f"{path}:{line(text, match)}: names {match[1]}, which does not exist")
+        for match in UNFINISHED.finditer(text):
+            problems.append(f"{path}:{line(text, match)}: '{match[0]}' stands where something is missing")
         for match in CODE_BLOCK.finditer(text):
             if match[1] not in examples:
                 problems.append(f"{path}:{line(text, match)}: shows code that is none of {EXAMPLES}*: "

@@ -184,8 +184,8 @@ class Documents(TreeTest):
         self.write("client/examples/one.cpp", LICENCE + "// One ID.\nint main() {}\n")
         self.write("docs/here.md", "[there](../README.md) [gone](gone.md) [out](https://example.org/x.md)\n")
         self.write("README.md", "`client/examples/one.cpp` and `client/gone.hpp`\n```cpp\nint main() {}\n```\n"
-                                "```cpp\nint other() {}\n```\n[docs](docs/)\n")
-        self.expect(documents.check, "README.md:1: names client/gone.hpp", "README.md:5: shows code",
+                                "```cpp\nint other() {}\n```\n[docs](docs/)\nDEMO_OUTPUT\n")
+        self.expect(documents.check, "README.md:1: names client/gone.hpp", "README.md:9: 'DEMO_OUTPUT'", "README.md:5: shows code",
                     "docs/here.md:1: links to gone.md")
 
 
