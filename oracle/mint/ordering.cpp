@@ -13,7 +13,12 @@ const OrderingSnapshot& OrderingTimeline::step(const SourceReading& reading) {
     set_to(reading);
     return snapshot_;
   }
-  if (reading.at < snapshot_.line.anchor) return snapshot_;
+  if (reading.at < snapshot_.line.anchor) {
+    if (options_.nominal.span(snapshot_.line.anchor.count - reading.at.count) <= kCoresDiffer) return snapshot_;
+    // How long ago the last reading was is not known any more. Where the line stood then is the least that can be said;
+    // workers have read on since, and their generators tolerate the older time until the source has pulled it up.
+    re_anchor(reading.at, snapshot_.line.at_anchor);
+  }
 
   const time::SmearedUtc predicted = snapshot_.line.at(reading.at);
   const time::Duration error = time::saturating_sub(reading.reading, predicted);  // > 0: the source is ahead
@@ -36,6 +41,12 @@ const OrderingSnapshot& OrderingTimeline::step(const SourceReading& reading) {
   else
     follow(reading, predicted, error);
   return snapshot_;
+}
+
+void OrderingTimeline::re_anchor(time::Cycles at, time::SmearedUtc value) {
+  if (snapshot_.state == OrderingState::kNoTime) return;
+  snapshot_.line = {at, std::max(value, snapshot_.line.at_anchor), options_.nominal};
+  jump_.reset();  // first seen at a count that means nothing any more
 }
 
 void OrderingTimeline::start_new_era() {

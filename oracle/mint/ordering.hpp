@@ -5,13 +5,21 @@
 // A system clock is stepped, slewed by thousands of ppm and set a day ahead by mistake, and a generator that follows
 // it stalls, errs or hands out a false future. This timeline follows the source as well as it can under three rules:
 //
-//   1. it never steps back: every new line starts where the previous one is at that moment;
+//   1. it is not set back: every new line starts where the previous one is at its reading (but see below);
 //   2. it slews by at most `max_slew_ppb` against the cycle counter;
 //   3. a forward jump which the cycle counter denies is not followed until the source has insisted for `confirm`.
 //
 // lead = timeline - source. Up to `max_lead` the timeline just goes on (slewing down). Beyond it the state is `behind`:
 // nobody is served, the timeline stands still, and so the lead shrinks by a second per second until it is within the
 // budget again. By policy `rotate` the agent instead takes fresh machine ids and starts a new era at the right time.
+//
+// What rule 1 means to a worker: a line is published a moment after its reading, and until then the worker reads the
+// old one. If publication is late by d, the new line may read back by up to the change of slew times d, or by d if it
+// stands still. No ID goes back: a generator stays at its last unit while the time is older.
+//
+// The counter itself may jump: back (suspend, restore or migration of a machine), or far ahead (migration). The line
+// then goes on from where it was, at the new count; a worker may have read further by up to one sampling period, or by
+// the whole jump ahead if it read the old line across it. Generators tolerate that older time, too.
 //
 // Pure: step(reading) -> snapshot; the cycle counter and the source are fields of the reading. One thread.
 #pragma once
@@ -66,8 +74,13 @@ class OrderingTimeline {
  public:
   explicit OrderingTimeline(const OrderingOptions& options) : options_(options) {}
 
-  /// Takes in one reading. Readings come in ascending order of `at`; an older one is ignored.
+  /// Takes in one reading. Readings come in ascending order of `at`. One that is a little older than the last, as a
+  /// lagging core would make it, is ignored; if it is older by far, the counter has jumped back.
   const OrderingSnapshot& step(const SourceReading& reading);
+
+  /// The counter has jumped to `at`: the timeline goes on from there, at `value` or where it stood at the last reading,
+  /// whichever is later. Nothing if there is no time yet.
+  void re_anchor(time::Cycles at, time::SmearedUtc value);
 
   /// Starts a new era: the next reading sets the timeline, also into the past. Only after every right of the present
   /// era was revoked and acknowledged.
@@ -76,6 +89,7 @@ class OrderingTimeline {
   [[nodiscard]] const OrderingSnapshot& snapshot() const { return snapshot_; }
 
  private:
+  static constexpr time::Duration kCoresDiffer = time::milliseconds(1);  // at most; by more, the counter jumped back
   static constexpr int kMinConfirmations = 5;
   static constexpr std::int64_t kServoHorizonNs = 1'000'000'000;  // an error is slewed away within about a second
 

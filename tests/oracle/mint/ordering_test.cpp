@@ -178,6 +178,36 @@ TEST(Ordering, ignores_a_reading_that_is_older_than_its_anchor) {
   EXPECT_EQ(timeline.now(), before);
 }
 
+TEST(Ordering, goes_on_when_the_counter_jumps_back) {
+  Timeline timeline;
+  timeline.run(seconds(1));
+  const time::SmearedUtc before = timeline.now();
+  timeline.cycles = {7'000'000};  // restored on another machine
+  timeline.tick();
+  EXPECT_GE(timeline.now(), before) << "it starts where it stood at the last reading";
+  EXPECT_LE(timeline.now(), timeline.true_time);
+  for (time::SmearedUtc last = timeline.now(); timeline.cycles.count < 20'000'000'000; last = timeline.now()) {
+    timeline.tick();
+    ASSERT_GT(timeline.now(), last);
+    ASSERT_NE(timeline.snapshot().state, OrderingState::kBehind) << "IDs are served all the time";
+  }
+  EXPECT_EQ(timeline.snapshot().state, OrderingState::kFollowing);
+  EXPECT_LT(std::abs((timeline.now() - timeline.true_time).ns), 1'000'000);
+}
+
+TEST(Ordering, a_counter_that_jumps_back_confirms_no_forward_jump) {
+  Timeline timeline;
+  timeline.run(seconds(1));
+  timeline.offset = seconds(86'400);
+  timeline.tick();
+  timeline.cycles = {7'000'000};
+  timeline.run(seconds(9));
+  EXPECT_EQ(timeline.snapshot().state, OrderingState::kUnconfirmed);
+  EXPECT_LE(timeline.now(), timeline.true_time);
+  timeline.run(seconds(2));
+  EXPECT_EQ(timeline.now(), timeline.true_time + timeline.offset);
+}
+
 TEST(Ordering, a_new_era_may_begin_in_the_past) {
   Timeline timeline;
   timeline.tick();
