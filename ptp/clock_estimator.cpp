@@ -9,7 +9,12 @@ namespace gnomon::ptp {
 
 const time::CycleLine<time::Uptime>& UptimeTimeline::step(const UptimeReading& reading) {
   if (!line_) return line_.emplace(reading.at, reading.uptime, nominal_);
-  if (reading.at < line_->anchor) return *line_;
+  if (reading.at < line_->anchor) {
+    if (nominal_.span(line_->anchor.count - reading.at.count) <= kCoresDiffer) return *line_;
+    // How long ago the last reading was, the counter can't say. Its value is the least that uptime is now, and what it
+    // lacks is made up for at once below.
+    re_anchor(reading.at, line_->at_anchor);
+  }
 
   const time::Uptime predicted = line_->at(reading.at);
   const time::Duration error = time::saturating_sub(reading.uptime, predicted);
@@ -23,13 +28,21 @@ const time::CycleLine<time::Uptime>& UptimeTimeline::step(const UptimeReading& r
   return *line_;
 }
 
+void UptimeTimeline::re_anchor(time::Cycles at, time::Uptime value) {
+  if (line_) *line_ = {at, std::max(value, line_->at_anchor), nominal_};
+}
+
 ClockEstimator::ClockEstimator(const mint::OrderingOptions& options)
     : nominal_(options.nominal), ordering_(options), uptime_(options.nominal) {}
 
 const page::ClockRecord& ClockEstimator::step(const tl::expected<SourceSample, SourceError>& sample,
                                               const UptimeReading& uptime) {
+  const bool ran_ahead = counter_ran_ahead(uptime);
+  if (ran_ahead) re_anchor(uptime);
+  last_ = uptime;
   record_.uptime = uptime_.step(uptime);
-  if (!sample) {
+  record_.ordering = ordering_.snapshot();
+  if (!sample || ran_ahead) {
     ++record_.failed_readings;
     return record_;
   }
@@ -40,6 +53,19 @@ const page::ClockRecord& ClockEstimator::step(const tl::expected<SourceSample, S
   // The reading was made anywhere between its two brackets.
   record_.source_bound = sample->bound + nominal_.span(sample->width_cycles() / 2 + 1);
   return record_;
+}
+
+bool ClockEstimator::counter_ran_ahead(const UptimeReading& uptime) const {
+  if (!last_ || uptime.at <= last_->at) return false;
+  const time::Duration passed = uptime.uptime - last_->uptime;
+  const time::Duration too_much = nominal_.span(uptime.at.count - last_->at.count) - passed;
+  return too_much > kGrossly && too_much > passed / 10;
+}
+
+void ClockEstimator::re_anchor(const UptimeReading& uptime) {
+  const time::Duration passed = uptime.uptime - last_->uptime;
+  ordering_.re_anchor(uptime.at, record_.ordering.line.at(last_->at) + passed);
+  uptime_.re_anchor(uptime.at, record_.uptime.at(last_->at) + passed);
 }
 
 }  // namespace gnomon::ptp

@@ -7,9 +7,16 @@
 // Invariants:
 //   - a failed sample changes nothing but a counter: the lines run on by the cycle counter;
 //   - the ordering timeline obeys mint::OrderingTimeline's rules, whatever the source says;
-//   - the uptime line never steps back; it is slewed towards CLOCK_BOOTTIME and steps only ahead
-//   (after a suspend, in
-//     which the counter stood still).
+//   - the uptime line is not set back; it is slewed towards CLOCK_BOOTTIME and steps only ahead (after a suspend, in
+//     which the counter stood still);
+//   - a jump of the counter moves neither line: see below.
+//
+// A machine that is restored or migrated may find its counter anywhere. If it went back, the lines go on from where
+// they stood at the last reading. If it ran ahead of CLOCK_BOOTTIME by more than a second and a tenth, it says nothing
+// about that turn: both lines go on by the span of CLOCK_BOOTTIME, and the sample, which may stem from either side of
+// the jump, counts as failed. A worker may have read the old line across the jump, for up to one sampling period, and
+// sees an older time after; generators tolerate that. A counter that lags CLOCK_BOOTTIME needs no such care: uptime
+// steps ahead, and the ordering timeline wants the source to insist, for a wrong hardware clock may be behind it.
 #pragma once
 
 #include <optional>
@@ -28,17 +35,22 @@ struct UptimeReading {
   time::Uptime uptime;
 };
 
-/// Uptime as a line that never steps back. One thread.
+/// Uptime as a line that is not set back. One thread.
 class UptimeTimeline {
  public:
   explicit UptimeTimeline(time::CycleRate nominal) : nominal_(nominal) {}
 
   const time::CycleLine<time::Uptime>& step(const UptimeReading& reading);
 
+  /// The counter has jumped to `at`, where the line goes on at `value` or where it stood at the last reading, whichever
+  /// is later. Nothing before the first reading.
+  void re_anchor(time::Cycles at, time::Uptime value);
+
  private:
   static constexpr std::int64_t kHorizonNs = 1'000'000'000;  // an error is slewed away within about a second
   static constexpr std::int64_t kMaxSlewPpb = 500'000;
   static constexpr time::Duration kStepBeyond = time::milliseconds(10);
+  static constexpr time::Duration kCoresDiffer = time::milliseconds(1);  // at most; by more, the counter jumped back
 
   time::CycleRate nominal_;
   std::optional<time::CycleLine<time::Uptime>> line_;
@@ -49,7 +61,7 @@ class ClockEstimator {
   /// options.nominal is the calibrated rate of the counter.
   explicit ClockEstimator(const mint::OrderingOptions& options);
 
-  /// One turn: what the source said (or that it failed), and the uptime.
+  /// One turn: what the source said (or that it failed), and the uptime, read after it.
   const page::ClockRecord& step(const tl::expected<SourceSample, SourceError>& sample, const UptimeReading& uptime);
 
   /// The next good sample starts a new era of the ordering timeline. Only after every right of the
@@ -59,9 +71,15 @@ class ClockEstimator {
   [[nodiscard]] const page::ClockRecord& record() const { return record_; }
 
  private:
+  static constexpr time::Duration kGrossly = time::seconds(1);
+
+  [[nodiscard]] bool counter_ran_ahead(const UptimeReading& uptime) const;
+  void re_anchor(const UptimeReading& uptime);
+
   time::CycleRate nominal_;
   mint::OrderingTimeline ordering_;
   UptimeTimeline uptime_;
+  std::optional<UptimeReading> last_;
   page::ClockRecord record_{};
   bool new_era_ = false;
 };

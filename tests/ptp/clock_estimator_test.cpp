@@ -42,11 +42,12 @@ class Bench {
     return {cycles(), {now_ns + now_ns / 1'000'000 * uptime_ppm + uptime_step_ns}};
   }
   [[nodiscard]] time::Cycles cycles(std::int64_t later_ns = 0) const {
-    return {kFirstCycle + static_cast<std::uint64_t>(now_ns + later_ns)};
+    return {first_cycle + static_cast<std::uint64_t>(now_ns + later_ns)};
   }
 
   ClockEstimator estimator;
   std::int64_t now_ns = 0;
+  std::uint64_t first_cycle = kFirstCycle;
   std::int64_t offset_ns = 0;
   std::int64_t uptime_ppm = 0;
   std::int64_t uptime_step_ns = 0;
@@ -164,6 +165,67 @@ TEST(UptimeTimeline, IgnoresAReadingFromBeforeItsAnchor) {
   UptimeTimeline line(options().nominal);
   line.step({{1000}, {500}});
   EXPECT_EQ(line.step({{900}, {9'000'000'000}}).at({1000}).ns, 500);
+}
+
+TEST(UptimeTimeline, GoesOnWhenTheCounterJumpsBack) {
+  UptimeTimeline line(options().nominal);
+  line.step({{5'000'000'000}, {700'000'000}});
+  EXPECT_EQ(line.step({{1000}, {705'000'000}}).at({1000}).ns, 700'000'000) << "slewed";
+  EXPECT_GT(line.step({{10'001'000}, {715'000'000}}).at({10'001'000}).ns, 709'000'000) << "and moves on";
+  EXPECT_EQ(line.step({{500}, {9'000'000'000}}).at({500}).ns, 9'000'000'000) << "slept for longer: it steps ahead";
+}
+
+TEST(ClockEstimator, FollowsTheSourceAcrossAnyJumpOfTheCounter) {
+  constexpr std::uint64_t kTenDays = 864'000'000'000'000;
+  for (const std::uint64_t first_cycle : {kFirstCycle, kFirstCycle + 2 * kTenDays, kFirstCycle + 3 * kTenDays}) {
+    Bench bench;
+    bench.first_cycle = kFirstCycle + kTenDays;
+    bench.tick(100);
+    bench.first_cycle = first_cycle;
+    for (int i = 0; i < 2000; ++i) {
+      const page::ClockRecord before = bench.estimator.record();
+      const page::ClockRecord& after = bench.tick();
+      const time::Cycles now = bench.cycles();
+      ASSERT_NE(after.ordering.state, OrderingState::kBehind) << "IDs are served all the time; turn " << i;
+      ASSERT_GE(after.ordering.line.at(now), before.ordering.line.at_anchor);
+      ASSERT_GE(after.uptime.at(now), before.uptime.at_anchor);
+      ASSERT_NEAR(static_cast<double>(after.ordering.line.at(now).ns - kEpochNs - bench.now_ns), 0.0, 2.0 * kTickNs);
+      ASSERT_NEAR(static_cast<double>(after.uptime.at(now).ns - bench.now_ns), 0.0, 2.0 * kTickNs);
+    }
+    EXPECT_EQ(bench.estimator.record().ordering.state, OrderingState::kFollowing);
+  }
+}
+
+TEST(ClockEstimator, GoesOnByUptimeIfTheCounterRunsAheadWhileTheSourceFails) {
+  Bench bench;
+  bench.tick(100);
+  bench.first_cycle += 864'000'000'000'000;
+  bench.fail = true;
+  const page::ClockRecord& record = bench.tick(3);
+  EXPECT_EQ(record.ordering.line.at(bench.cycles()).ns, kEpochNs + bench.now_ns);
+  EXPECT_EQ(record.uptime.at(bench.cycles()).ns, bench.now_ns);
+  EXPECT_EQ(record.failed_readings, 3U);
+}
+
+TEST(ClockEstimator, DropsTheSampleOfTheTurnInWhichTheCounterRanAhead) {
+  Bench bench;
+  bench.tick(100);
+  bench.now_ns += kTickNs;
+  const auto sample = bench.next_sample();  // before the jump
+  bench.first_cycle += 864'000'000'000'000;
+  const page::ClockRecord& record = bench.estimator.step(sample, bench.uptime());
+  EXPECT_EQ(record.failed_readings, 1U);
+  EXPECT_EQ(record.ordering.line.at(bench.cycles()).ns, kEpochNs + bench.now_ns);
+  EXPECT_EQ(bench.tick(5).ordering.state, OrderingState::kFollowing);
+}
+
+TEST(ClockEstimator, IsNotAlarmedByAnHourInWhichItDidNotRun) {
+  Bench bench;
+  bench.tick(100);
+  bench.now_ns += 3'600'000'000'000;
+  const page::ClockRecord& record = bench.tick();
+  EXPECT_EQ(record.failed_readings, 0U);
+  EXPECT_EQ(record.ordering.line.at(bench.cycles()).ns, kEpochNs + bench.now_ns);
 }
 
 }  // namespace
