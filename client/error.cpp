@@ -80,7 +80,7 @@ std::string_view remedy(ErrorKind kind) {
     case ErrorKind::kBusy: return "; ask again after the retry time, or spread the load over more servers or workers";
     case ErrorKind::kTooFar: return "; the value lies too far ahead of the server's time: check this host's clock";
     case ErrorKind::kBadFormat:
-      return "; it does not serve this layout, or the layout is exhausted: see `gnomon layouts`";
+      return "; it does not serve this layout, or the layout is exhausted: see `gnomon status` there";
     case ErrorKind::kBadCount: return "; ask for fewer, or gather several ranges with next_ids";
     case ErrorKind::kUnauthorised: return "; check the key's number and bytes on both sides";
     case ErrorKind::kBadArgument:
