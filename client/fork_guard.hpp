@@ -68,21 +68,33 @@ class ForkSafe {
   [[nodiscard]] T* peek() const { return guard_.is_ours() ? value_.load(std::memory_order_acquire) : nullptr; }
 
  private:
+  /// Ends a renewal on every way out, also if `make` throws: else all later calls would wait for its end.
+  class Renewal {
+   public:
+    explicit Renewal(ForkGuard& guard) : guard_(guard) {}
+    Renewal(const Renewal&) = delete;
+    Renewal& operator=(const Renewal&) = delete;
+    ~Renewal() { guard_.end_renewal(renewed); }
+
+    bool renewed = false;
+
+   private:
+    ForkGuard& guard_;
+  };
+
   template <typename Make>
   Result<T*> renew(const Make& make) {
     if (!guard_.begin_renewal()) return value_.load(std::memory_order_acquire);
+    Renewal renewal(guard_);
     if (T* inherited = value_.load(std::memory_order_acquire); inherited != abandoned_) {
       inherited->abandon();
       abandoned_ = inherited;  // stays reachable: it is lost on purpose, not leaked by mistake
     }
     Result<std::unique_ptr<T>> fresh = make();
-    if (!fresh) {
-      guard_.end_renewal(false);
-      return tl::make_unexpected(std::move(fresh.error()));
-    }
+    if (!fresh) return tl::make_unexpected(std::move(fresh.error()));
     T* value = fresh->release();
     value_.store(value, std::memory_order_release);
-    guard_.end_renewal(true);
+    renewal.renewed = true;
     return value;
   }
 
