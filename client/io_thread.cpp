@@ -92,7 +92,6 @@ IoThread::~IoThread() {
 void IoThread::abandon() {
   for (UdpLink& link : links_)
     link.close_inherited();
-  wake_.reset();
 }
 
 Result<void> IoThread::submit(PendingCall& call) {

@@ -63,7 +63,9 @@ class IoThread {
   [[nodiscard]] Stats stats() const;
   [[nodiscard]] bool is_this_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
 
-  /// In a forked child, instead of the destructor: closes the inherited descriptors, touches nothing else.
+  /// In a forked child, instead of the destructor: closes the inherited sockets where they are still there, touches
+  /// nothing else. The eventfd stays open: nothing tells it from another one that the child has opened under its
+  /// number.
   void abandon();
 
  private:

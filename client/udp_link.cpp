@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -88,6 +89,22 @@ Result<UdpLink> UdpLink::open(LinkId id, const platform::Endpoint& server) {
   if (::connect(fd.get(), address.get(), address.size) != 0 && !fault_of(errno))
     return fail("connect a UDP socket to ");
   return UdpLink(id, std::move(fd));
+}
+
+UdpLink::UdpLink(LinkId id, platform::UniqueFd fd) : id_(id), fd_(std::move(fd)), identity_(identity_of(fd_.get())) {}
+
+std::optional<UdpLink::Identity> UdpLink::identity_of(int fd) {
+  struct stat status{};
+  if (::fstat(fd, &status) != 0) return std::nullopt;
+  return Identity{status.st_dev, status.st_ino};
+}
+
+void UdpLink::close_inherited() {
+  const bool still_ours = identity_ && identity_of(fd_.get()) == identity_;
+  if (still_ours)
+    fd_.reset();
+  else
+    static_cast<void>(fd_.release());
 }
 
 UdpLink::Sent UdpLink::send(std::span<const std::byte> burst) {

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 
 #include <array>
@@ -68,16 +69,27 @@ class UdpLink {
 
   [[nodiscard]] LinkId id() const { return id_; }
   [[nodiscard]] int fd() const { return fd_.get(); }
-  void close_inherited() { fd_.reset(); }
+  /// Lets go of the socket. Closes the descriptor only if it is still this socket: a child that closed what it
+  /// inherited (closefrom) may have opened something else under the number since.
+  void close_inherited();
 
  private:
-  UdpLink(LinkId id, platform::UniqueFd fd) : id_(id), fd_(std::move(fd)) {}
+  /// What the kernel calls the socket; no two that are open have the same.
+  struct Identity {
+    dev_t device = 0;
+    ino_t inode = 0;
+    friend bool operator==(const Identity&, const Identity&) = default;
+  };
+
+  UdpLink(LinkId id, platform::UniqueFd fd);
+  [[nodiscard]] static std::optional<Identity> identity_of(int fd);
 
   [[nodiscard]] int send_segmented(std::span<const std::byte> train) const;
   [[nodiscard]] Sent send_singly(std::span<const std::byte> burst) const;
 
   LinkId id_;
   platform::UniqueFd fd_;
+  std::optional<Identity> identity_;  // of fd_ when it was opened
   bool segments_ = true;
 };
 

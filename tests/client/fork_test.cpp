@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Real forks under load: the child goes on with sockets, request ids and IDs of its own, and hangs on no lock.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
+#include <new>
 #include <thread>
 #include <vector>
 
+#include "client/fork_guard.hpp"
 #include "client/id_stream.hpp"
 #include "tests/client/test_server.hpp"
 
@@ -124,6 +129,65 @@ TEST(Fork, WhileOtherThreadsOfTheParentHoldEveryLockThereIs) {
   for (std::thread& thread : threads)
     thread.join();
   expect_distinct(all, static_cast<std::size_t>(kChildIds) * 20);
+}
+
+// As daemons do: close all that was inherited, then open files of one's own, under the same numbers.
+TEST(Fork, WhatTheChildOpenedUnderTheSameNumbersStaysOpen) {
+  constexpr int kNumbers = 64;
+  const TestServer server;
+  auto client = Client::connect(options_for(server));
+  ASSERT_TRUE(client);
+  ASSERT_TRUE(client->next_id(id::kSnowflake));
+  int report[2];
+  ASSERT_EQ(pipe(report), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(kChildSeconds);
+    const int out = dup2(report[1], 3 + kNumbers);
+    for (int fd = 3; fd < 3 + kNumbers; ++fd)
+      close(fd);
+    std::vector<int> own;
+    for (int i = 0; i < kNumbers; ++i)
+      own.push_back(i % 2 == 0 ? eventfd(0, EFD_CLOEXEC) : open("/dev/null", O_WRONLY | O_CLOEXEC));
+    const bool served = client->next_id(id::kSnowflake).has_value();
+    int writable = 0;
+    const std::uint64_t one = 1;
+    for (const int fd : own)
+      writable += write(fd, &one, sizeof one) == sizeof one ? 1 : 0;
+    const int seen[2] = {served ? 1 : 0, writable};
+    _exit(write(out, seen, sizeof seen) == sizeof seen ? 0 : 1);
+  }
+  close(report[1]);
+  int seen[2] = {0, 0};
+  EXPECT_EQ(read(report[0], seen, sizeof seen), static_cast<ssize_t>(sizeof seen));
+  close(report[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "the child ended with " << status;
+  EXPECT_EQ(seen[0], 1) << "the child's client did not serve";
+  EXPECT_EQ(seen[1], kNumbers) << "files of the child were closed under its hands";
+  EXPECT_TRUE(client->next_id(id::kSnowflake)) << "and the parent's sockets are its own";
+}
+
+struct Value {
+  void abandon() const {}
+};
+
+TEST(Fork, ARenewalThatThrowsCanBeTriedAgain) {
+  ForkSafe<Value> value(std::make_unique<Value>());
+  const auto seen = in_child([&] {
+    std::uint64_t thrown = 0;
+    for (int i = 0; i < 2; ++i) {
+      try {
+        static_cast<void>(value.get([]() -> Result<std::unique_ptr<Value>> { throw std::bad_alloc(); }));
+      } catch (const std::bad_alloc&) {
+        ++thrown;
+      }
+    }
+    const auto renewed = value.get([]() -> Result<std::unique_ptr<Value>> { return std::make_unique<Value>(); });
+    return std::vector<std::uint64_t>{thrown, renewed && *renewed == value.peek() ? 1U : 0U};
+  });
+  EXPECT_EQ(seen, (std::vector<std::uint64_t>{2, 1})) << "times thrown, renewed in the end";
 }
 
 TEST(Fork, PendingCallsOfTheParentEndInTheParentOnly) {
