@@ -20,7 +20,7 @@
 #include "cmd/options/flags.hpp"
 #include "cmd/text/completion.hpp"
 #include "cmd/text/suggest.hpp"
-#include "platform/version.hpp"
+#include "cmd/text/version_text.hpp"
 
 namespace gnomon::cmd {
 namespace {
@@ -208,11 +208,16 @@ std::string unknown_command(const CLI::App& app, int argc, const char* const* ar
   return fmt::format("there is no command '{}'{}", argv[1], did_you_mean(argv[1], names));
 }
 
+/// --version ends the parsing where it stands, so the flag --json need not have been stored yet.
+bool asks_for_json(int argc, const char* const* argv) {
+  return std::any_of(argv, argv + argc, [](std::string_view word) { return word == "--json"; });
+}
+
 }  // namespace
 
 ExitCode run_command_line(int argc, const char* const* argv, std::istream& in, std::ostream& out, std::ostream& err) {
   Invocation run{.in = in, .output = {out, err}, .action = {}};
-  run.app.set_version_flag("--version", fmt::format("gnomon {}", platform::kVersion), "Print the version");
+  run.app.set_version_flag("--version", "gnomon", "Print the version");
   run.app.add_flag("--json", run.output.json, "Print JSON instead of text");
   run.app.require_subcommand(1);
   run.app.fallthrough();
@@ -228,7 +233,11 @@ ExitCode run_command_line(int argc, const char* const* argv, std::istream& in, s
   try {
     run.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) {  // --help, --version
+    if (dynamic_cast<const CLI::CallForVersion*>(&error) != nullptr) {
+      out << version_text("gnomon", asks_for_json(argc, argv));
+      return ExitCode::kOk;
+    }
+    if (error.get_exit_code() == 0) {  // --help
       (void)run.app.exit(error, out, err);
       return ExitCode::kOk;
     }

@@ -11,7 +11,8 @@
 #include "cmd/options/documents.hpp"
 #include "cmd/options/flags.hpp"
 #include "cmd/text/completion.hpp"
-#include "platform/version.hpp"
+#include "cmd/text/json.hpp"
+#include "cmd/text/version_text.hpp"
 
 namespace gnomon::cmd {
 namespace {
@@ -22,6 +23,7 @@ constexpr std::string_view kHelpHead =
     "\n"
     "  -h, --help            Print this\n"
     "  --version             Print the version\n"
+    "  --json                With --version or --check-config: print JSON\n"
     "  --config FILE         Configuration file (environment GNOMON_CONFIG); default /etc/gnomon/gnomond.toml, if it "
     "exists\n"
     "  --ready-file FILE     Write the bound addresses there once requests are answered, one per line\n"
@@ -42,6 +44,7 @@ struct Flags {
   std::string ready_file;
   bool help = false;
   bool version = false;
+  bool json = false;
   bool check = false;
   bool print_config = false;
   bool print_reference = false;
@@ -53,6 +56,7 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.set_help_flag();  // ours prints the option table
   app.add_flag("-h,--help", flags.help, "Print the options");
   app.add_flag("--version", flags.version, "Print the version");
+  app.add_flag("--json", flags.json, "With --version or --check-config: print JSON");
   app.add_option("--config", flags.config, "Configuration file")->type_name("FILE");
   app.add_option("--ready-file", flags.ready_file, "Write the bound addresses there once requests are answered")
       ->type_name("FILE");
@@ -68,12 +72,28 @@ void add_flags(CLI::App& app, Flags& flags) {
 /// What is printed and nothing else, if one of those flags is there.
 std::optional<std::string> printout(const CLI::App& app, const Flags& flags) {
   if (flags.help) return std::string(kHelpHead) + option_help();
-  if (flags.version) return fmt::format("gnomond {}\n", platform::kVersion);
+  if (flags.version) return version_text("gnomond", flags.json);
   if (flags.print_config) return sample_configuration();
   if (flags.print_reference) return option_reference();
   if (flags.print_counters) return counter_reference();
   if (flags.completion.empty()) return std::nullopt;
   return completion_script(command_tree(app), flags.completion).value_or("");
+}
+
+/// The answer to --check-config: the problems go where errors go, or into the JSON.
+ExitCode checked(const Problems& problems, bool json, std::ostream& out, std::ostream& err) {
+  if (json) {
+    JsonWriter writer;
+    writer.begin_object().key("in_order").boolean(problems.empty()).key("problems").begin_array();
+    for (const std::string& problem : problems)
+      writer.text(problem);
+    out << writer.end_array().end_object().str() << '\n';
+  } else if (problems.empty()) {
+    out << "gnomond: the configuration is in order\n";
+  }
+  for (const std::string& problem : problems)
+    err << "gnomond: " << problem << '\n';
+  return problems.empty() ? ExitCode::kOk : ExitCode::kUsage;
 }
 
 }  // namespace
@@ -86,6 +106,10 @@ Parsed parse_daemon_command_line(int argc, const char* const* argv, std::ostream
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     err << "gnomond: " << error.what() << "\ngnomond: see gnomond --help\n";
+    return ExitCode::kUsage;
+  }
+  if (flags.json && !flags.version && !flags.check) {
+    err << "gnomond: --json goes with --version or --check-config; the log's form is --log-format\n";
     return ExitCode::kUsage;
   }
   if (const auto text = printout(app, flags)) {
@@ -101,15 +125,8 @@ Parsed parse_daemon_command_line(int argc, const char* const* argv, std::ostream
       .configuration = {}, .config_file = flags.config, .flags = given_flags(app), .ready_file = flags.ready_file};
   const auto sources = gather(arguments.config_file, arguments.flags);
   auto configuration = sources ? resolve(*sources) : tl::make_unexpected(sources.error());
-  if (!configuration) {
-    for (const std::string& problem : configuration.error())
-      err << "gnomond: " << problem << '\n';
-    return ExitCode::kUsage;
-  }
-  if (flags.check) {
-    out << "gnomond: the configuration is in order\n";
-    return ExitCode::kOk;
-  }
+  if (!configuration) return checked(configuration.error(), flags.check && flags.json, out, err);
+  if (flags.check) return checked({}, flags.json, out, err);
   arguments.configuration = std::move(*configuration);
   return arguments;
 }

@@ -233,6 +233,20 @@ TEST_F(DaemonTest, WrongConfigurationIsRefusedBeforeAnythingIsOpened) {
   EXPECT_EQ(keys.text.find(kKey), std::string::npos) << "a secret in the log";
 }
 
+TEST_F(DaemonTest, VersionAndCheckConfigSpeakJson) {
+  const Output version = gnomond({}, {"--version", "--json"});
+  EXPECT_EQ(version.exit.code, 0) << version.text;
+  EXPECT_TRUE(JsonCheck::valid(version.text)) << version.text;
+  EXPECT_EQ(field(version.text, "program"), "gnomond");
+  const Output checked = gnomond({}, {"--check-config", "--json"});
+  EXPECT_EQ(checked.exit.code, 0);
+  EXPECT_EQ(checked.text, "{\"in_order\":true,\"problems\":[]}\n");
+  const Output wrong = gnomond({}, {"--workers-count", "0", "--check-config", "--json"});
+  EXPECT_EQ(wrong.exit.code, 2);
+  EXPECT_EQ(wrong.text.rfind("{\"in_order\":false,\"problems\":[\"--workers-count: ", 0), 0U) << wrong.text;
+  EXPECT_EQ(gnomond({}, {"--json"}).exit.code, 2) << "the log has a form of its own";
+}
+
 TEST_F(DaemonTest, WrongPlacesAreRefusedWithTheirName) {
   std::filesystem::create_directories(path("open"));
   ASSERT_EQ(::chmod(path("open").c_str(), 0777), 0);
