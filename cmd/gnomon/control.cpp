@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "cmd/options/directories.hpp"
@@ -37,6 +38,15 @@ tl::expected<Place, std::string> place_of(const ControlOptions& options) {
   if (!directory) return tl::make_unexpected(directory.error());
   auto paths = control::StatePaths::of(database_path(configuration->settings, *directory));
   return Place{std::move(*configuration), std::move(paths)};
+}
+
+/// A program that reads JSON can't be asked, and must not be left waiting: it has to agree beforehand.
+std::optional<ExitCode> cannot_ask(const ControlOptions& options, const Output& output) {
+  if (!output.json || options.yes) return std::nullopt;
+  constexpr std::string_view kText = "nothing was changed: with --json nothing is asked; add --yes to agree";
+  JsonWriter json;
+  output.out << json.begin_object().key("error").text(kText).end_object().str() << '\n';
+  return output.fail(ExitCode::kRefused, kText);
 }
 
 /// True if the operator agrees. Without --yes the answer is read, and only the word itself counts.
@@ -113,6 +123,7 @@ ExitCode refusal(const Output& output, const control::StateError& error) {
 }  // namespace
 
 ExitCode run_recover(const ControlOptions& options, std::istream& in, const Output& output) {
+  if (const auto refused = cannot_ask(options, output)) return *refused;
   const auto place = place_of(options);
   if (!place) return output.fail(ExitCode::kUsage, place.error());
   const control::RecoveryLimits limits = limits_of(place->configuration);
@@ -134,6 +145,7 @@ ExitCode run_recover(const ControlOptions& options, std::istream& in, const Outp
 }
 
 ExitCode run_adopt(const ControlOptions& options, std::istream& in, const Output& output) {
+  if (const auto refused = cannot_ask(options, output)) return *refused;
   const auto place = place_of(options);
   if (!place) return output.fail(ExitCode::kUsage, place.error());
   output.err << fmt::format(
