@@ -18,6 +18,7 @@ namespace gnomon::cmd {
 namespace {
 
 constexpr std::int64_t kNsPerMs = 1'000'000;
+constexpr std::int64_t kLeastLeadToRotateMs = 100;  // well above the noise of readings
 
 class Judge {
  public:
@@ -70,6 +71,22 @@ void judge_unit(Judge& judge, const id::Layout& layout) {
                  "workers.park_for_ms must not be longer than rights.window_ms");
 }
 
+/// A rotation takes fresh ids while the old ones rest, and has to have a real cause.
+void judge_rotation(Judge& judge, std::int64_t wanted, std::string_view narrowest, std::int64_t fit) {
+  const auto& rights = judge.settings().rights;
+  if (rights.lead_policy != "rotate") return;
+  if (rights.max_lead_ms < kLeastLeadToRotateMs)
+    judge.refuse({{"rights", "max_lead_ms"}, {"rights", "lead_policy"}},
+                 fmt::format("rights.lead_policy rotate needs a rights.max_lead_ms of {} or more, and it is {}: the "
+                             "noise of the clock's readings alone would use up machine ids",
+                             kLeastLeadToRotateMs, rights.max_lead_ms));
+  if (wanted <= fit && 2 * wanted > fit)
+    judge.refuse({{"rights", "lead_policy"}, {"workers", "count"}, {"rights", "machine_ids"}},
+                 fmt::format("rights.lead_policy rotate needs twice the machine ids in use ({} x 2), because the old "
+                             "ones rest, and {} allows {}; use fewer workers or ids_per_worker, or lead_policy refuse",
+                             wanted, narrowest, fit));
+}
+
 void judge_machine_ids(Judge& judge, const std::vector<id::Layout>& layouts) {
   const Settings& settings = judge.settings();
   std::int64_t fit = settings.rights.machine_ids == 0 ? 65'536 : settings.rights.machine_ids;
@@ -89,6 +106,7 @@ void judge_machine_ids(Judge& judge, const std::vector<id::Layout>& layouts) {
     judge.refuse({{"workers", "count"}, {"workers", "ids_per_worker"}, {"rights", "machine_ids"}},
                  fmt::format("{} machine ids are needed (workers.count x workers.ids_per_worker), and {} allows {}",
                              wanted, narrowest, fit));
+  judge_rotation(judge, wanted, narrowest, fit);
   for (const std::int64_t pinned : settings.ids.pinned)
     if (pinned >= fit)
       judge.refuse({{"ids", "pinned"}}, fmt::format("machine id {} of ids.pinned is too large: {} allows 0 to {}",

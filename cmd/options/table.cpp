@@ -159,7 +159,9 @@ constexpr std::array kTable{
               .choices = "refuse|rotate",
               .help =
                   "Beyond max_lead_ms: refuse answers clock_behind until the clock has caught up; rotate takes fresh "
-                  "machine ids at the right time (unique, but not ordered with the IDs of the false future)."},
+                  "machine ids at the right time (unique, but not ordered with the IDs of the false future); it needs "
+                  "a max_lead_ms of 100 or more and twice "
+                  "the machine ids in use."},
     OptionRow{.section = "rights",
               .key = "machine_ids",
               .field = GNOMON_FIELD(rights.machine_ids),

@@ -219,10 +219,21 @@ TEST(Resolve, ContradictionsAreRefused) {
        "g.toml:2:1: access.auth is always, but access.keys_file names no keys: nobody could be served"},
       {"[rights]\nlead_policy = \"rotate\"\n[ids]\npinned = [1]\n",
        "g.toml:2:1: rights.lead_policy rotate takes fresh machine ids, and ids.pinned allows none; choose one of them"},
+      {"[rights]\nlead_policy = \"rotate\"\nmax_lead_ms = 99\n",
+       "g.toml:3:1: rights.lead_policy rotate needs a rights.max_lead_ms of 100 or more, and it is 99: the noise of "
+       "the "
+       "clock's readings alone would use up machine ids"},
+      {"[rights]\nlead_policy = \"rotate\"\nmachine_ids = 7\n[workers]\ncount = 4\n",
+       "g.toml:2:1: rights.lead_policy rotate needs twice the machine ids in use (4 x 2), because the old ones rest, "
+       "and "
+       "rights.machine_ids allows 7; use fewer workers or ids_per_worker, or lead_policy refuse"},
       {"[server]\nlisten = []\n", "g.toml:2:1: server.listen is empty: name at least one address"},
   };
   for (const auto& [text, wanted] : cases)
     EXPECT_EQ(refusal_of(with_file(text)), wanted) << text;
+  EXPECT_EQ(refusal_of(with_file("[rights]\nlead_policy = \"rotate\"\nmax_lead_ms = 100\nmachine_ids = 8\n"
+                                 "[workers]\ncount = 4\n")),
+            "accepted");
   EXPECT_EQ(refusal_of(with_file("[server]\nlisten = [\"0.0.0.0:1\"]\n[access]\nauth = \"never\"\n")), "accepted");
 }
 
