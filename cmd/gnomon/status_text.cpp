@@ -78,9 +78,9 @@ std::string rights(const StatusReport& report) {
       any = true;
       // Milliseconds are enough here; the JSON has the nanoseconds.
       const auto in_ms = [](time::SmearedUtc t) { return rfc3339({t.ns / 1'000'000 * 1'000'000}); };
+      const std::string floor = entry.right.floor.ns == 0 ? "-" : in_ms(entry.right.floor);  // a first right has none
       out += fmt::format("{:>6}  {:>7}  {:>20}  {:<24}  {:<24}  {:>9}\n", worker.index, entry.right.machine.value,
-                         entry.right.token.value, in_ms(entry.right.floor), in_ms(entry.right.ceiling),
-                         human_duration(entry.remaining));
+                         entry.right.token.value, floor, in_ms(entry.right.ceiling), human_duration(entry.remaining));
     }
   return any ? out : "\nno rights: requests are answered not_leased\n";
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cmd/gnomon/command_line.hpp"
+#include "cmd/gnomon/status.hpp"
 #include "tests/cmd/json_check.hpp"
 #include "tests/support/daemon.hpp"
 
@@ -185,6 +186,53 @@ TEST(CommandLine, HelpAndVersionEverywhere) {
     EXPECT_NE(help.out.find("--help"), std::string::npos) << command;
     EXPECT_EQ(gnomon({command, "--version"}).out.rfind("gnomon 0.", 0), 0U) << command;
     EXPECT_NE(gnomon({"--help"}).out.find(command), std::string::npos) << command;
+  }
+}
+
+TEST(Status, WithoutADaemonSaysWhatToLookAt) {
+  const support::ScratchFolder folder;
+  const std::string socket = (folder.path() / "none.sock").string();
+  const Ran run = gnomon({"status", "--socket", socket});
+  EXPECT_EQ(run.code, ExitCode::kUnreachable);
+  EXPECT_EQ(run.err, "gnomon: there is no status socket " + socket +
+                         ": is gnomond running on this host, under that instance name? --instance says which daemon, "
+                         "--socket where\n");
+}
+
+TEST(Status, AFirstRightHasNoFloor) {
+  control::StatusReport report;
+  control::WorkerReport worker;
+  control::RightReport right;
+  right.right.ceiling = {1'704'067'200'000'000'000};
+  worker.rights = {right};
+  report.workers = {worker};
+  const std::string text = status_text(report, {});
+  EXPECT_NE(text.find("2024-01-01T00:00:00Z"), std::string::npos) << text;
+  EXPECT_EQ(text.find("1970-01-01T00:00:00Z      2024"), std::string::npos) << text;
+  EXPECT_NE(text.find("  -                         2024-01-01"), std::string::npos) << text;
+}
+
+TEST(Json, VersionInAnyOrder) {
+  const std::string plain = gnomon({"--version"}).out;
+  const std::string version = plain.substr(7, plain.size() - 8);
+  const std::string wanted = R"({"program":"gnomon","version":")" + version + "\"}\n";
+  const std::vector<std::vector<std::string>> orders{
+      {"--version", "--json"}, {"--json", "--version"}, {"id", "--version", "--json"}, {"id", "--json", "--version"}};
+  for (const auto& order : orders) {
+    const Ran run = gnomon(order);
+    EXPECT_EQ(run.code, ExitCode::kOk) << run.err;
+    EXPECT_EQ(run.out, wanted) << order.front();
+  }
+}
+
+TEST(Json, ControlDoesNotAskButRefuses) {
+  const support::ScratchFolder folder;
+  for (const char* action : {"recover", "adopt"}) {
+    const Ran run = gnomon({"control", action, "--json", "--state-dir", folder.path().string()}, action);
+    EXPECT_EQ(run.code, ExitCode::kRefused);
+    EXPECT_EQ(run.out, "{\"error\":\"nothing was changed: with --json nothing is asked; add --yes to agree\"}\n");
+    EXPECT_EQ(run.err.find("Type "), std::string::npos) << run.err;
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   }
 }
 
