@@ -24,8 +24,9 @@ TEST(Unit, HasItsPrivilegesTakenAway) {
   ASSERT_FALSE(unit.empty());
   for (const char* line :
        {"Type=notify", "Restart=on-failure", "RestartPreventExitStatus=2", "WatchdogSec=", "StateDirectory=gnomon",
-        "RuntimeDirectory=gnomon", "ProtectSystem=strict", "NoNewPrivileges=yes", "CapabilityBoundingSet=\n",
-        "MemoryDenyWriteExecute=yes", "RestrictAddressFamilies=", "SystemCallFilter=@system-service"})
+        "RuntimeDirectory=gnomon", "RuntimeDirectoryMode=0755", "ProtectSystem=strict", "NoNewPrivileges=yes",
+        "CapabilityBoundingSet=\n", "MemoryDenyWriteExecute=yes",
+        "RestrictAddressFamilies=", "SystemCallFilter=@system-service"})
     EXPECT_NE(unit.find(std::string("\n") + line), std::string::npos) << line;
 }
 
