@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Real forks under load: the child goes on with sockets, request ids and IDs of its own, and hangs on no lock.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -146,15 +146,20 @@ TEST(Fork, WhatTheChildOpenedUnderTheSameNumbersStaysOpen) {
     const int out = dup2(report[1], 3 + kNumbers);
     for (int fd = 3; fd < 3 + kNumbers; ++fd)
       close(fd);
+    // Each holds a number of its own, so that a socket which the client opens in place of one it closed is found out.
     std::vector<int> own;
-    for (int i = 0; i < kNumbers; ++i)
-      own.push_back(i % 2 == 0 ? eventfd(0, EFD_CLOEXEC) : open("/dev/null", O_WRONLY | O_CLOEXEC));
+    for (std::uint64_t i = 1; i <= kNumbers; ++i) {
+      own.push_back(i % 2 == 0 ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : memfd_create("own", MFD_CLOEXEC));
+      if (write(own.back(), &i, sizeof i) != sizeof i) _exit(2);
+      if (i % 2 != 0) lseek(own.back(), 0, SEEK_SET);
+    }
     const bool served = client->next_id(id::kSnowflake).has_value();
-    int writable = 0;
-    const std::uint64_t one = 1;
-    for (const int fd : own)
-      writable += write(fd, &one, sizeof one) == sizeof one ? 1 : 0;
-    const int seen[2] = {served ? 1 : 0, writable};
+    int intact = 0;
+    for (std::uint64_t i = 1; i <= kNumbers; ++i) {
+      std::uint64_t held = 0;
+      if (read(own[i - 1], &held, sizeof held) == sizeof held && held == i) ++intact;
+    }
+    const int seen[2] = {served ? 1 : 0, intact};
     _exit(write(out, seen, sizeof seen) == sizeof seen ? 0 : 1);
   }
   close(report[1]);
