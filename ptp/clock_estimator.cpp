@@ -37,8 +37,9 @@ ClockEstimator::ClockEstimator(const mint::OrderingOptions& options)
 
 const page::ClockRecord& ClockEstimator::step(const tl::expected<SourceSample, SourceError>& sample,
                                               const UptimeReading& uptime) {
-  const bool ran_ahead = counter_ran_ahead(uptime);
-  if (ran_ahead) re_anchor(uptime);
+  const UptimeReading last = last_.value_or(uptime);
+  const bool ran_ahead = counter_ran_ahead(last, uptime);
+  if (ran_ahead) re_anchor(last, uptime);
   last_ = uptime;
   record_.uptime = uptime_.step(uptime);
   record_.ordering = ordering_.snapshot();
@@ -55,17 +56,17 @@ const page::ClockRecord& ClockEstimator::step(const tl::expected<SourceSample, S
   return record_;
 }
 
-bool ClockEstimator::counter_ran_ahead(const UptimeReading& uptime) const {
-  if (!last_ || uptime.at <= last_->at) return false;
-  const time::Duration passed = uptime.uptime - last_->uptime;
-  const time::Duration too_much = nominal_.span(uptime.at.count - last_->at.count) - passed;
+bool ClockEstimator::counter_ran_ahead(const UptimeReading& from, const UptimeReading& to) const {
+  if (to.at <= from.at) return false;
+  const time::Duration passed = to.uptime - from.uptime;
+  const time::Duration too_much = nominal_.span(to.at.count - from.at.count) - passed;
   return too_much > kGrossly && too_much > passed / 10;
 }
 
-void ClockEstimator::re_anchor(const UptimeReading& uptime) {
-  const time::Duration passed = uptime.uptime - last_->uptime;
-  ordering_.re_anchor(uptime.at, record_.ordering.line.at(last_->at) + passed);
-  uptime_.re_anchor(uptime.at, record_.uptime.at(last_->at) + passed);
+void ClockEstimator::re_anchor(const UptimeReading& from, const UptimeReading& to) {
+  const time::Duration passed = to.uptime - from.uptime;
+  ordering_.re_anchor(to.at, record_.ordering.line.at(from.at) + passed);
+  uptime_.re_anchor(to.at, record_.uptime.at(from.at) + passed);
 }
 
 }  // namespace gnomon::ptp

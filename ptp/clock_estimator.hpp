@@ -73,8 +73,8 @@ class ClockEstimator {
  private:
   static constexpr time::Duration kGrossly = time::seconds(1);
 
-  [[nodiscard]] bool counter_ran_ahead(const UptimeReading& uptime) const;
-  void re_anchor(const UptimeReading& uptime);
+  [[nodiscard]] bool counter_ran_ahead(const UptimeReading& from, const UptimeReading& to) const;
+  void re_anchor(const UptimeReading& from, const UptimeReading& to);
 
   time::CycleRate nominal_;
   mint::OrderingTimeline ordering_;
