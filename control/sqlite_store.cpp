@@ -154,16 +154,18 @@ tl::expected<SqliteStore::Totals, StateError> SqliteStore::verify(Database& data
 tl::expected<std::unique_ptr<SqliteStore>, StateError> SqliteStore::open(const std::string& path) {
   auto database = Database::open(path);
   if (!database) return unusable(database.error());
-  if (auto kind = check_kind(*database, path); !kind) return tl::make_unexpected(kind.error());
-  // Exclusive before the first read in WAL mode: then no other program gets in, and there is no -shm file to trust.
+  // Exclusive before the first read: in WAL mode there is no -shm file to trust only if it comes first.
   if (auto set = database->execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL;"); !set)
     return unusable(set.error());
+  if (auto kind = check_kind(*database, path); !kind) return tl::make_unexpected(kind.error());
   const auto mode = database->ask("PRAGMA journal_mode=WAL");
   if (!mode) return unusable(mode.error());
   if (*mode != "wal")
     return tl::make_unexpected(StateError{
         StateErrorKind::kSystem,
         "the database " + path + " can't use a write-ahead log here (" + *mode + "); put it on a local file system"});
+  // The lock is kept once it was taken: whoever has the file open is found here, not by the first commit.
+  if (auto locked = database->execute("BEGIN IMMEDIATE; COMMIT;"); !locked) return unusable(locked.error());
   const auto totals = verify(*database, path);
   if (!totals) return tl::make_unexpected(totals.error());
   auto statements = prepare(*database);
