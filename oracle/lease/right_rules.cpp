@@ -41,7 +41,8 @@ bool is_held_by(const StoredRight* right, const Nonce& incarnation) {
 }
 
 std::vector<Candidate> candidates(const RightTable& table, const RightPolicy& policy,
-                                  std::span<const mint::MachineId> excluded, const Nonce& incarnation) {
+                                  std::span<const mint::MachineId> excluded, const Nonce& incarnation,
+                                  std::span<const mint::MachineId> rested) {
   std::vector<bool> out(policy.machine_ids, false);
   const auto leave_out = [&](mint::MachineId machine) {
     if (machine.value < out.size()) out[machine.value] = true;
@@ -61,7 +62,9 @@ std::vector<Candidate> candidates(const RightTable& table, const RightPolicy& po
     // What this incarnation holds itself (a release that it could not bring home) runs out first, all of it. Leaving it
     // out for good would cost the pool an id for each such release, for as long as the process lives.
     const SmearedUtc free = free_at(table, policy, machine);
-    found.push_back({machine, ceiling, is_held_by(right, incarnation) ? std::max(free, ceiling) : free});
+    const bool whole_window =
+        is_held_by(right, incarnation) || std::find(rested.begin(), rested.end(), machine) != rested.end();
+    found.push_back({machine, ceiling, whole_window ? std::max(free, ceiling) : free});
   }
   return found;
 }
@@ -102,9 +105,10 @@ SmearedUtc free_at(const RightTable& table, const RightPolicy& policy, mint::Mac
 tl::expected<std::vector<mint::MachineId>, NotYet> choose_free(const RightTable& table, const RightPolicy& policy,
                                                                SmearedUtc now, std::uint32_t wanted,
                                                                std::span<const mint::MachineId> excluded,
-                                                               const Nonce& incarnation) {
+                                                               const Nonce& incarnation,
+                                                               std::span<const mint::MachineId> rested) {
   assert(policy.machine_ids <= std::uint32_t{UINT16_MAX} + 1);
-  std::vector<Candidate> found = candidates(table, policy, excluded, incarnation);
+  std::vector<Candidate> found = candidates(table, policy, excluded, incarnation, rested);
   // Ascending ceilings: the past ones come first, and among those ahead the one that costs the least lead.
   std::sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {
     return std::tie(a.ceiling, a.machine) < std::tie(b.ceiling, b.machine);

@@ -79,12 +79,11 @@ struct NotYet {
 [[nodiscard]] time::SmearedUtc free_at(const RightTable& table, const RightPolicy& policy, mint::MachineId machine);
 
 /// `wanted` ids whose ceilings are longest past (never used: longest of all; ties: the lowest id), leaving out
-/// `excluded` (sorted or not). What `incarnation` itself holds is free only once its whole window has run out.
-[[nodiscard]] tl::expected<std::vector<mint::MachineId>, NotYet> choose_free(const RightTable& table,
-                                                                             const RightPolicy& policy,
-                                                                             time::SmearedUtc now, std::uint32_t wanted,
-                                                                             std::span<const mint::MachineId> excluded,
-                                                                             const Nonce& incarnation);
+/// `excluded` (sorted or not). What `incarnation` itself holds, and what is `rested`, is free only once its whole
+/// window has run out.
+[[nodiscard]] tl::expected<std::vector<mint::MachineId>, NotYet> choose_free(
+    const RightTable& table, const RightPolicy& policy, time::SmearedUtc now, std::uint32_t wanted,
+    std::span<const mint::MachineId> excluded, const Nonce& incarnation, std::span<const mint::MachineId> rested = {});
 
 /// Whether all of these ids may be taken.
 [[nodiscard]] tl::expected<void, NotYet> check_pinned(const RightTable& table, const RightPolicy& policy,
