@@ -6,9 +6,12 @@
 // at the highest ceiling that any file tells of, and no window of any id starts below now + window + max_lead (a daemon
 // that ran until this very moment can't have been granted more). The epoch rises, so old tokens stay smaller than new.
 //
-// A crash at any point leaves something that open_state refuses and a second recovery takes: the new database is made
-// beside the old one, the old log is moved away before the old database (a log without its database is refused, and a
-// database without its log is older than the journal), and the journal is written last.
+// A crash at any point leaves the state as it was, or something that open_state refuses and a second recovery takes:
+// the new database is made beside the old one, the old log is moved away before the old database (a log without its
+// database is refused, and a database without its log is older than the journal), and the journal is written before any
+// of them is moved: from then on the old database is older than its journal, and no database at all is one that is
+// missing. A second recovery finds in the new journal every ceiling that the first one knew, and the rest in the
+// database that was made beside.
 #include <unistd.h>
 
 #include <algorithm>
@@ -134,14 +137,21 @@ void lift(Known& known, const StoreIdentity& identity, time::SmearedUtc floor, R
 }  // namespace
 
 tl::expected<RecoveryReport, StateError> recover(const StatePaths& paths, const RecoveryLimits& limits,
-                                                 const Nonce& machine) {
+                                                 const Nonce& machine,
+                                                 const std::function<void(std::string_view)>& after_step) {
+  const auto done = [&](std::string_view step) {
+    if (after_step) after_step(step);
+  };
   auto lock = WriterLock::take(paths.lock, "gnomon control recover");
   if (!lock) return tl::make_unexpected(lock.error());
   if (!exists(paths.database) && !exists(paths.journal) && !exists(paths.database + "-wal"))
     return tl::make_unexpected(StateError{StateErrorKind::kIncomplete, "there is nothing to recover: neither " +
                                                                            paths.database + " nor " + paths.journal +
                                                                            " exists; check the path"});
-  const SqliteStore::Salvage salvage = SqliteStore::salvage(paths.database);
+  const std::string beside = paths.database + ".recovered";
+  auto salvaged = SqliteStore::salvage(exists(paths.database) ? paths.database : beside);
+  if (!salvaged) return tl::make_unexpected(salvaged.error());
+  const SqliteStore::Salvage& salvage = *salvaged;
   Known known = read_what_is_left(paths, salvage);
   if (known.epoch == UINT16_MAX)
     return tl::make_unexpected(StateError{StateErrorKind::kSystem,
@@ -170,17 +180,19 @@ tl::expected<RecoveryReport, StateError> recover(const StatePaths& paths, const 
   entries.reserve(known.entries.size());
   for (auto& [key, entry] : known.entries)
     entries.push_back(std::move(entry));
-  const std::string beside = paths.database + ".recovered";
   if (auto made = SqliteStore::create(beside, entries, revision); !made) return tl::make_unexpected(made.error());
+  done("made beside");
+  if (auto written = Journal::create(paths.journal, journal); !written) return tl::make_unexpected(written.error());
+  done("journal written");
   auto aside = put_aside(paths);
   if (!aside) return tl::make_unexpected(aside.error());
   report.aside = std::move(*aside);
+  done("put aside");
   if (std::rename(beside.c_str(), paths.database.c_str()) != 0)
     return tl::make_unexpected(
         StateError{StateErrorKind::kSystem, platform::system_error("rename " + beside + " to " + paths.database).text});
   if (auto synced = platform::sync_directory_of(paths.database); !synced)
     return tl::make_unexpected(StateError{StateErrorKind::kSystem, synced.error().text});
-  if (auto written = Journal::create(paths.journal, journal); !written) return tl::make_unexpected(written.error());
   return report;
 }
 

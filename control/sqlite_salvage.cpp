@@ -16,29 +16,42 @@ class ScratchCopy {
  public:
   explicit ScratchCopy(const std::string& path) : path_(path + ".salvage") {
     remove();
-    std::error_code ignored;
-    std::filesystem::copy_file(path, path_, ignored);
-    std::filesystem::copy_file(path + "-wal", path_ + "-wal", ignored);
+    for (const char* suffix : {"", "-wal"})
+      if (error_.empty()) copy(path + suffix, path_ + suffix);
   }
   ScratchCopy(const ScratchCopy&) = delete;
   ScratchCopy& operator=(const ScratchCopy&) = delete;
   ~ScratchCopy() { remove(); }
   [[nodiscard]] const std::string& path() const { return path_; }
+  /// Empty if everything that is there was copied, whole.
+  [[nodiscard]] const std::string& error() const { return error_; }
 
  private:
+  void copy(const std::string& from, const std::string& to) {
+    std::error_code failed;
+    const bool there = std::filesystem::exists(std::filesystem::symlink_status(from, failed));
+    if (!there && (!failed || failed == std::errc::no_such_file_or_directory)) return;
+    if (!failed) std::filesystem::copy_file(from, to, failed);
+    if (failed)
+      error_ = "can't copy " + from + " to " + to + " to read what is left of it: " + failed.message() +
+               "; nothing was changed. Make room, or see to it that this user may read the one and write the other, "
+               "and run it again; from a broken disk, copy the data directory to another one first";
+  }
   void remove() const {
     std::error_code ignored;
     for (const char* suffix : {"", "-wal", "-shm", "-journal"})
       std::filesystem::remove(path_ + suffix, ignored);
   }
   std::string path_;
+  std::string error_;
 };
 
 }  // namespace
 
-SqliteStore::Salvage SqliteStore::salvage(const std::string& path) {
+tl::expected<SqliteStore::Salvage, StateError> SqliteStore::salvage(const std::string& path) {
   Salvage salvaged;
   const ScratchCopy copy(path);
+  if (!copy.error().empty()) return tl::make_unexpected(StateError{StateErrorKind::kSystem, copy.error()});
   auto database = Database::open(copy.path());
   if (!database) return salvaged;
   if (auto set = database->execute("PRAGMA locking_mode=EXCLUSIVE;"); !set) return salvaged;

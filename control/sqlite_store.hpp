@@ -49,8 +49,9 @@ class SqliteStore final : public Store {
     std::uint64_t bad_rows = 0;  // seen, and refused
     bool complete = false;       // as good as `open` would ask for
   };
-  /// Works on a copy; the file itself is only read.
-  [[nodiscard]] static Salvage salvage(const std::string& path);
+  /// Works on a copy; the file itself is only read. Fails if there is a file that can't be copied: taking it for empty
+  /// would forget what it holds. No file at all is nothing to salvage.
+  [[nodiscard]] static tl::expected<Salvage, StateError> salvage(const std::string& path);
 
  private:
   /// The one row beside the entries.

@@ -3,6 +3,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
+#include "platform/durable_file.hpp"
 #include "platform/random.hpp"
 
 namespace gnomon::control {
@@ -77,10 +80,17 @@ tl::expected<State, StateError> open_locked(const StatePaths& paths, WriterLock 
 tl::expected<State, StateError> open_state(const StatePaths& paths, const std::string& who, const Nonce& machine) {
   auto lock = WriterLock::take(paths.lock, who);
   if (!lock) return tl::make_unexpected(lock.error());
+  if (exists(paths.cloned))
+    return refuse(StateErrorKind::kCloned,
+                  "this machine was cloned or restored while a daemon ran on " + paths.database + " (" + paths.cloned +
+                      " says so): a copy may be issuing IDs from the same state. If no other copy is in use any more, "
+                      "run `gnomon control adopt`; else give all copies but one an empty data directory and machine "
+                      "ids of their own (ids.pinned)");
   return open_locked(paths, std::move(*lock), &machine, machine);
 }
 
-tl::expected<std::uint16_t, StateError> adopt(const StatePaths& paths, const Nonce& machine) {
+tl::expected<std::uint16_t, StateError> adopt(const StatePaths& paths, const Nonce& machine,
+                                              std::optional<time::SmearedUtc> floor) {
   auto lock = WriterLock::take(paths.lock, "gnomon control adopt");
   if (!lock) return tl::make_unexpected(lock.error());
   if (!exists(paths.database))
@@ -98,12 +108,21 @@ tl::expected<std::uint16_t, StateError> adopt(const StatePaths& paths, const Non
   transaction.compares.push_back({std::string(lease::kStoreKey), state->meta.facts.identity});
   transaction.puts.push_back(
       {std::string(lease::kStoreKey), encode_identity(identity, platform::random_value<Nonce>())});
+  const bool cloned = exists(paths.cloned);
+  if (cloned && floor)
+    transaction.puts.push_back({std::string(kFloorKey), encode_floor(std::max(*floor, state->meta.facts.floor),
+                                                                     platform::random_value<Nonce>())});
   const auto committed = state->store->commit(transaction);
   if (!committed) return refuse(StateErrorKind::kDamaged, committed.error().text);
   JournalContent content = state->journal.content();
   content.epoch = identity.epoch;
   content.highest = *committed;
   if (auto written = Journal::create(paths.journal, content); !written) return tl::make_unexpected(written.error());
+  if (!cloned) return identity.epoch;
+  if (::unlink(paths.cloned.c_str()) != 0)
+    return refuse(StateErrorKind::kSystem, platform::system_error("remove " + paths.cloned).text);
+  if (auto synced = platform::sync_directory_of(paths.cloned); !synced)
+    return refuse(StateErrorKind::kSystem, synced.error().text);
   return identity.epoch;
 }
 

@@ -6,12 +6,16 @@
 //   PATH                the database (and SQLite's PATH-wal)
 //   PATH.lock           who has it open
 //   PATH.acknowledged   the journal
+//   PATH.cloned         the machine was cloned while a daemon ran; nothing but an adoption takes it away
 //   PATH.damaged-<n>    what a recovery found, kept aside
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tl/expected.hpp>
@@ -29,9 +33,10 @@ struct StatePaths {
   std::string database;
   std::string lock;
   std::string journal;
+  std::string cloned;
 
   static StatePaths of(const std::string& database) {
-    return {database, database + ".lock", database + ".acknowledged"};
+    return {database, database + ".lock", database + ".acknowledged", database + ".cloned"};
   }
 };
 
@@ -66,13 +71,19 @@ struct RecoveryLimits {
 };
 
 /// Makes a usable state out of what can still be read: salvages rows, takes the maximum with the journal, raises the
-/// epoch, and lifts every machine id above what may have been issued. Refused while a daemon runs.
-[[nodiscard]] tl::expected<RecoveryReport, StateError> recover(const StatePaths& paths, const RecoveryLimits& limits,
-                                                               const Nonce& machine = this_machine());
+/// epoch, and lifts every machine id above what may have been issued. Refused while a daemon runs. `after_step` hears
+/// of every step that changed a file: tests crash there.
+[[nodiscard]] tl::expected<RecoveryReport, StateError> recover(
+    const StatePaths& paths, const RecoveryLimits& limits, const Nonce& machine = this_machine(),
+    const std::function<void(std::string_view)>& after_step = {});
 
-/// Binds the state to this machine and raises the epoch. The operator's word that no daemon uses the original any more
-/// is what this rests on. Refused while a daemon runs here, and on a state that open_state would refuse otherwise.
+/// Binds the state to this machine, raises the epoch and ends the refusal after a cloning. The operator's word that no
+/// daemon uses the original or another copy any more is what this rests on: what was issued before the copies parted
+/// lies below the ceilings that this database knows. What another copy issued afterwards lies below `floor` (now +
+/// window + max_lead, as in a recovery), to which a cloned state is lifted. Refused while a daemon runs here, and on a
+/// state that open_state would refuse otherwise.
 [[nodiscard]] tl::expected<std::uint16_t, StateError> adopt(const StatePaths& paths,
-                                                            const Nonce& machine = this_machine());
+                                                            const Nonce& machine = this_machine(),
+                                                            std::optional<time::SmearedUtc> floor = std::nullopt);
 
 }  // namespace gnomon::control

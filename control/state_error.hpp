@@ -15,6 +15,7 @@ enum class StateErrorKind : std::uint8_t {
   kWentBack,        // the database is older than what was acknowledged, or another one
   kIncomplete,      // one of database and journal is missing
   kOtherMachine,    // the store belongs to another machine
+  kCloned,          // the machine was cloned while a daemon ran on this state
   kLayoutConflict,  // a layout differs from the one that the store has under this number or name
 };
 

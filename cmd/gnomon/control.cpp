@@ -154,7 +154,9 @@ ExitCode run_adopt(const ControlOptions& options, std::istream& in, const Output
       "the same IDs.\nGo on only if the original is out of use for good.\n",
       place->paths.database);
   if (!agreed(options, "adopt", in, output)) return output.fail(ExitCode::kRefused, "nothing was changed");
-  const auto epoch = control::adopt(place->paths);
+  const control::RecoveryLimits limits = limits_of(place->configuration);
+  const auto epoch =
+      control::adopt(place->paths, control::this_machine(), limits.now + limits.window + limits.max_lead);
   if (!epoch) return refusal(output, epoch.error());
   give_to_owner(place->paths, {});
   if (output.json) {

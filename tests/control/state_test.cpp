@@ -4,9 +4,11 @@
 #include "control/state.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 
 #include "platform/durable_file.hpp"
@@ -324,6 +326,70 @@ TEST_F(StateTest, OtherMachineMustAdopt) {
   EXPECT_EQ(open_state(paths, "test").error().kind, StateErrorKind::kOtherMachine) << "the old one is out";
   ASSERT_TRUE(adopt(paths));
   expect_nothing_promised_twice(paths, promises);
+}
+
+TEST_F(StateTest, ACrashInTheMiddleOfARecoveryIsNeverServedFrom) {
+  for (const bool with_journal : {true, false})
+    for (const std::string_view crash : {"made beside", "journal written", "put aside"}) {
+      paths = StatePaths::of(directory.file(std::string(crash) + (with_journal ? " 1" : " 2")));
+      promises.clear();
+      live(kHolderStart);
+      std::filesystem::remove(with_journal ? paths.database : paths.journal);
+      const pid_t child = fork();
+      if (child == 0) {
+        static_cast<void>(recover(paths, kLimits, this_machine(), [&](std::string_view step) {
+          if (step == crash) _exit(7);
+        }));
+        _exit(1);
+      }
+      int status = 0;
+      ASSERT_EQ(waitpid(child, &status, 0), child);
+      ASSERT_EQ(WEXITSTATUS(status), 7) << crash;
+      EXPECT_FALSE(open_state(paths, "test")) << crash << (with_journal ? "" : ", there was no journal");
+      expect_recovered();
+    }
+}
+
+// Taken for an empty one, it would be replaced by a store that knows nothing.
+TEST_F(StateTest, ADatabaseThatCantBeCopiedIsNotRecovered) {
+  live(kHolderStart);
+  std::filesystem::remove(paths.journal);
+  const pid_t child = fork();
+  if (child == 0) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{4096, 4096};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    const auto report = recover(paths, kLimits);
+    if (report) _exit(1);
+    _exit(report.error().text.find("can't copy " + paths.database) == std::string::npos ? 2 : 7);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 7);
+  expect_recovered();
+}
+
+TEST_F(StateTest, TheDatabaseIsLockedOnceItIsOpen) {
+  live(kHolderStart);
+  const auto state = open_state(paths, "test");
+  ASSERT_TRUE(state) << state.error().text;
+  EXPECT_FALSE(std::filesystem::exists(paths.database + "-shm")) << "shared memory that others could write to";
+  const auto second = SqliteStore::open(paths.database);
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().text.find("another program has the file open"), std::string::npos) << second.error().text;
+}
+
+TEST_F(StateTest, ClonedStateIsServedOnlyAfterAnAdoption) {
+  live(kHolderStart);
+  ASSERT_TRUE(platform::replace_durably(paths.cloned, "cloned"));
+  expect_refused(StateErrorKind::kCloned, "was cloned", "gnomon control adopt");
+  ASSERT_TRUE(recover(paths, kLimits));
+  expect_refused(StateErrorKind::kCloned, "was cloned", "gnomon control adopt");
+  const time::SmearedUtc floor = kHolderStart + seconds(5000);
+  ASSERT_TRUE(adopt(paths, this_machine(), floor));
+  auto state = open_state(paths, "test");
+  ASSERT_TRUE(state) << state.error().text;
+  EXPECT_EQ(state->meta.facts.floor, floor) << "above whatever another copy may have issued";
 }
 
 TEST_F(StateTest, AdoptDoesNotExcuseAnOldCopy) {
