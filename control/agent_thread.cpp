@@ -19,6 +19,7 @@
 #include "control/clone_guard.hpp"
 #include "oracle/serve/burst_time.hpp"
 #include "platform/cycle_counter.hpp"
+#include "platform/durable_file.hpp"
 #include "platform/random.hpp"
 #include "platform/unique_fd.hpp"
 
@@ -152,6 +153,15 @@ class AgentThread::Loop {
   void perform(const effect::PublishRights& publish) {
     wiring_.rights.workers[publish.worker.value].rights.write(publish.rights);
   }
+  // The workers' sets are empty already: a slow disk makes no duplicates.
+  void perform(const effect::MarkCloned&) const {
+    if (wiring_.clone_mark.empty()) return;
+    const auto marked = platform::replace_durably(
+        wiring_.clone_mark, "This machine was cloned or restored while gnomond ran; see `gnomon control adopt`.\n");
+    if (!marked && wiring_.hooks.on_warning)
+      wiring_.hooks.on_warning("after the cloning no mark could be left, so a restart would serve again: " +
+                               marked.error().text + "; keep gnomond stopped until `gnomon control adopt` was run");
+  }
   void perform(const effect::StartNewEra&) const {
     if (wiring_.hooks.start_new_era) wiring_.hooks.start_new_era();
   }
@@ -197,7 +207,13 @@ class AgentThread::Loop {
     if (::poll(fds.data(), fds.size(), revoking_ ? kHandshakeTickMs : kTickMs) <= 0) return;
     std::uint64_t count = 0;
     if ((fds[0].revents & POLLIN) != 0 && ::read(wake_.get(), &count, sizeof count) < 0) return;
-    if (guard_ && fds[1].revents != 0 && guard_->take_events()) cloned_.store(true, std::memory_order_relaxed);
+    if (!guard_ || fds[1].revents == 0) return;
+    const CloneGuard::Heard heard = guard_->take_events();
+    if (heard.cloned) cloned_.store(true, std::memory_order_relaxed);
+    if (heard.missed && wiring_.hooks.on_warning)
+      wiring_.hooks.on_warning(
+          "a notice of cloning may have been missed: the kernel sent more events than were taken in; if this virtual "
+          "machine was just cloned or restored, stop gnomond and run `gnomon control adopt` on one copy only");
   }
   void wake() {
     const std::uint64_t one = 1;

@@ -42,6 +42,7 @@ struct AgentWiring {
   page::RightsPage& rights;
   std::vector<const page::WorkerPage*> workers;  // one per worker
   AgentHooks hooks{};
+  std::string clone_mark{};  // the file that a cloning leaves (StatePaths::cloned); empty: none
   bool watch_for_clones = true;
 };
 

@@ -33,7 +33,9 @@ bool announces_new_vm(std::string_view uevent) {
 tl::expected<CloneGuard, platform::SystemError> CloneGuard::open() {
   platform::UniqueFd fd(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT));
   if (!fd.valid()) return tl::make_unexpected(platform::system_error("open the kernel's event socket"));
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);  // the default does, too
+  // Beyond the system's limit if we may. The default does, too: what it can't hold is reported as missed.
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof kReceiveBuffer) != 0)
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;
   address.nl_groups = kKernelGroup;
@@ -42,20 +44,21 @@ tl::expected<CloneGuard, platform::SystemError> CloneGuard::open() {
   return CloneGuard(std::move(fd));
 }
 
-bool CloneGuard::take_events() {
-  bool cloned = false;
+CloneGuard::Heard CloneGuard::take_events() {
+  Heard heard;
   std::array<char, kMaxEvent> buffer{};
   for (int i = 0; i < kMaxEventsPerCall; ++i) {
     sockaddr_nl sender{};
     socklen_t size = sizeof sender;
     const ssize_t n =
         ::recvfrom(socket_.get(), buffer.data(), buffer.size(), 0, reinterpret_cast<sockaddr*>(&sender), &size);
+    if (n < 0 && errno == ENOBUFS) heard.missed = true;
     if (n < 0 && (errno == EINTR || errno == ENOBUFS)) continue;
     if (n < 0) break;
     const bool from_kernel = sender.nl_pid == 0;
-    if (from_kernel && announces_new_vm({buffer.data(), static_cast<std::size_t>(n)})) cloned = true;
+    if (from_kernel && announces_new_vm({buffer.data(), static_cast<std::size_t>(n)})) heard.cloned = true;
   }
-  return cloned;
+  return heard;
 }
 
 std::string read_boot_id() {

@@ -30,12 +30,17 @@ class CloneGuard {
 
   /// Readable when events are waiting.
   [[nodiscard]] int fd() const { return socket_.get(); }
-  /// Takes in all waiting events; true if one says that this machine was cloned or restored.
-  [[nodiscard]] bool take_events();
+  struct Heard {
+    bool cloned = false;  // an event says that this machine was cloned or restored
+    bool missed = false;  // the kernel had to drop events, so one may have said so
+  };
+  /// Takes in all waiting events.
+  [[nodiscard]] Heard take_events();
 
- private:
+  /// Listens on this netlink socket; `open` makes the right one.
   explicit CloneGuard(platform::UniqueFd socket) : socket_(std::move(socket)) {}
 
+ private:
   platform::UniqueFd socket_;
 };
 

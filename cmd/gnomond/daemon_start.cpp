@@ -149,13 +149,15 @@ Or<void> Daemon::start_agent() {
             agent_failure_ = text;
           },
   };
+  const auto paths = control::StatePaths::of(database_path(settings(), state_dir_));
   agent_ = std::make_unique<control::AgentThread>(control::AgentWiring{.agent = options,
                                                                        .store = *state_->store,
                                                                        .journal = state_->journal,
                                                                        .clock = pages_->clock(),
                                                                        .rights = pages_->rights(),
                                                                        .workers = std::move(workers),
-                                                                       .hooks = std::move(hooks)});
+                                                                       .hooks = std::move(hooks),
+                                                                       .clone_mark = paths.cloned});
   agent_->start();
   return {};
 }

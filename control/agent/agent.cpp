@@ -208,14 +208,21 @@ void Agent::on(const event::CloneDetected&) {
   must_list_ = false;
   nonce_used_ = true;  // the copy has this tick's nonce, too
   note(NoteKind::kCloned, "this machine was cloned or restored: all rights are dropped, not released");
-  if (goal_ == Goal::kStop)
+  if (options_.exclusive_store) {  // each copy has a database of its own, and both would choose the same ids from it
+    emit(effect::MarkCloned{});
+    fail(
+        "this machine was cloned or restored, and a copy with the same database may be issuing IDs; if no other copy "
+        "is in use any more, run `gnomon control adopt` on this one and start again; else adopt on one copy only and "
+        "give every other one an empty data directory and machine ids of its own (ids.pinned)");
+  } else if (goal_ == Goal::kStop) {
     stop_cleanly("stopped; rights run out by themselves, because a copy may be using them");
-  else if (!options_.pinned.empty())
+  } else if (!options_.pinned.empty()) {
     fail(
         "this machine was cloned or restored, and a copy may be using its pinned machine ids; give each copy ids of "
-        "its own (rights.pinned) and start again");
-  else if (state_ != AgentState::kStarting && state_ != AgentState::kAwaitingEra)
+        "its own (ids.pinned) and start again");
+  } else if (state_ != AgentState::kStarting && state_ != AgentState::kAwaitingEra) {
     acquire_again();
+  }
 }
 
 // ---- operations
@@ -299,10 +306,8 @@ void Agent::advance_acquiring() {
 void Agent::choose_and_acquire(const lease::RightTable& table) {
   std::vector<mint::MachineId> machines = options_.pinned;
   if (machines.empty()) {
-    std::vector<mint::MachineId> excluded = avoided_;
-    excluded.insert(excluded.end(), cloned_.begin(), cloned_.end());
-    auto chosen = lease::choose_free(table, policy_, tick_.now, options_.workers * options_.ids_per_worker, excluded,
-                                     options_.incarnation);
+    auto chosen = lease::choose_free(table, policy_, tick_.now, options_.workers * options_.ids_per_worker, cloned_,
+                                     options_.incarnation, avoided_);
     if (!chosen) return wait_for_ids(chosen.error());
     machines = std::move(*chosen);
   } else if (const auto ready = lease::check_pinned(table, policy_, tick_.now, machines); !ready) {
@@ -385,7 +390,8 @@ void Agent::advance_held() {
 }
 
 bool Agent::extension_due() const {
-  if (tick_.ordering == mint::OrderingState::kNoTime) return false;
+  // Behind, the timeline may stand in a false future: raising ceilings there keeps the ids from everybody for longer.
+  if (tick_.ordering == mint::OrderingState::kNoTime || tick_.ordering == mint::OrderingState::kBehind) return false;
   const time::Duration enough = options_.window * 2 / 3;
   return std::any_of(holdings_.begin(), holdings_.end(), [&](const Holding& holding) {
     return time::saturating_sub(holding.right.ceiling, tick_.now) < enough;

@@ -77,7 +77,8 @@ struct Acknowledged {
 };
 /// Revoke, release, then stop.
 struct StopRequested {};
-/// This image may be running twice (NEW_VMGENID, changed boot id): drop all rights without releasing them.
+/// This image may be running twice (NEW_VMGENID, changed boot id): drop all rights without releasing them. With an
+/// exclusive store that is the end: the copies have a store each, and nothing would keep their next choices apart.
 struct CloneDetected {};
 
 }  // namespace event
@@ -105,6 +106,8 @@ struct PublishRights {
   WorkerIndex worker;
   mint::RightSet rights;
 };
+/// Leave a durable mark that this state was cloned: a restart must not serve from it before an operator has decided.
+struct MarkCloned {};
 /// Ask the clock thread for a new era of the ordering timeline; ticks show it when it has begun.
 struct StartNewEra {};
 /// For the log and `gnomon status`; never decides anything.
@@ -135,7 +138,7 @@ struct Stopped {
 }  // namespace effect
 
 using Effect = std::variant<effect::ListRights, effect::Commit, effect::SyncJournal, effect::PublishRights,
-                            effect::StartNewEra, effect::Note, effect::Stopped>;
+                            effect::MarkCloned, effect::StartNewEra, effect::Note, effect::Stopped>;
 
 struct AgentOptions {
   std::uint32_t workers = 1;                  // 1 to page::kMaxWorkers
@@ -281,7 +284,7 @@ class Agent {
   std::vector<Compare> conflicted_;         // what the last commit compared, if it met a conflict
   std::vector<JournalRight> journal_;       // not synced yet
   Handshake handshake_;                     // of the last revocation
-  std::vector<mint::MachineId> avoided_;    // ids of the era that a rotation leaves
+  std::vector<mint::MachineId> avoided_;    // ids of the era that a rotation leaves: free at their full ceilings
   std::vector<mint::MachineId> cloned_;     // ids that a copy of this process may be using
   std::optional<Operation> operation_;
   std::uint64_t last_operation_ = 0;

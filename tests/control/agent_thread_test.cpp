@@ -198,10 +198,33 @@ TEST_F(AgentThreadTest, FatalStoreErrorEmptiesThePageAndTellsTheDaemon) {
   EXPECT_EQ(published(1).count, 0U);
 }
 
-TEST_F(AgentThreadTest, CloneReportTakesFreshIds) {
+TEST_F(AgentThreadTest, CloneReportStopsAndIsThereAfterARestart) {
   const FakeWorker zero(rights.workers[0], *workers[0]);
   const FakeWorker one(rights.workers[1], *workers[1]);
-  AgentThread agent(wiring());
+  const StatePaths paths = StatePaths::of(directory.file("gnomon.db"));
+  AgentWiring marking = wiring();
+  marking.clone_mark = paths.cloned;
+  auto agent = std::make_unique<AgentThread>(std::move(marking));
+  agent->start();
+  ASSERT_TRUE(eventually([&] { return published(1).count == 1; }));
+  agent->report_clone();
+  const auto stopped = agent->wait_stopped(seconds(20));
+  ASSERT_TRUE(stopped.has_value());
+  EXPECT_TRUE(stopped->failed);
+  EXPECT_EQ(published(0).count, 0U);
+  agent.reset();
+  state.reset();
+  const auto again = open_state(paths, "test");
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().kind, StateErrorKind::kCloned);
+}
+
+TEST_F(AgentThreadTest, CloneReportTakesFreshIdsFromASharedStore) {
+  const FakeWorker zero(rights.workers[0], *workers[0]);
+  const FakeWorker one(rights.workers[1], *workers[1]);
+  AgentWiring shared = wiring();
+  shared.agent.exclusive_store = false;
+  AgentThread agent(std::move(shared));
   agent.start();
   ASSERT_TRUE(eventually([&] { return published(1).count == 1; }));
   agent.report_clone();

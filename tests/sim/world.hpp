@@ -71,7 +71,6 @@ class World {
   time::Uptime healed_at_;
 
   bool clock_excursion_ = false;  // an hour back, a day ahead, or frozen: until fault_ends
-  bool cloned_ = false;
 };
 
 }  // namespace gnomon::sim

@@ -216,11 +216,38 @@ TEST(AgentRotate, NeverTheSameIdsInTheSameRotation) {
   options.machine_ids = 3;
   Scenario s(options);
   ASSERT_TRUE(s.run_until_held());
+  s.used[0] = s.used[1] = s.now;
   s.ordering = mint::OrderingState::kBehind;
-  s.era_time = s.now - seconds(3600);
-  s.run_for(seconds(5));
-  EXPECT_EQ(s.notes(Kind::kIdsExhausted), 1) << "unused ids are free again, but they belong to the era that was left";
+  s.era_time = s.now - milliseconds(500);
+  s.run_for(milliseconds(400));
+  EXPECT_EQ(s.notes(Kind::kIdsExhausted), 1) << "within the lead, but they belong to the era that was left";
   EXPECT_EQ(s.published[0].count, 0U);
+}
+
+// More than half of the ids are held: some have to come back, but only above all that was issued under them.
+TEST(AgentRotate, TakesAnIdAgainOnceItsWholeWindowIsPast) {
+  AgentOptions options = rotating();
+  options.workers = 17;
+  options.machine_ids = 32;
+  Scenario s(options);
+  ASSERT_TRUE(s.run_until_held());
+  const time::SmearedUtc used = s.now + milliseconds(5);
+  for (std::uint16_t id = 0; id < 17; ++id)
+    s.used[id] = used;
+  s.ordering = mint::OrderingState::kBehind;
+  s.era_time = s.now - seconds(3);
+  s.tick();
+  s.run_until([&] { return s.view().state == AgentState::kAcquiring; });
+  s.run_for(milliseconds(2500));
+  EXPECT_EQ(s.view().state, AgentState::kAcquiring) << "within the lead, but the ids belong to the era that was left";
+  s.run_for(seconds(2));
+  ASSERT_EQ(s.view().state, AgentState::kHeld);
+  for (std::size_t worker = 0; worker < 17; ++worker) {
+    ASSERT_EQ(s.published[worker].count, 1U);
+    const mint::Right& right = s.published[worker].slots[0];
+    const bool again = right.machine.value < 17;
+    EXPECT_TRUE(!again || right.floor >= used) << right.machine.value;
+  }
 }
 
 TEST(AgentRotate, WaitsForTheEraToBegin) {
@@ -297,6 +324,18 @@ TEST(AgentRotate, RefusePolicyAndPinnedIdsDoNothing) {
   }
 }
 
+TEST(AgentHeld, NeverExtendsWhileTheClockIsBehind) {
+  Scenario s({});
+  ASSERT_TRUE(s.run_until_held());
+  const int before = s.commits;
+  s.ordering = mint::OrderingState::kBehind;
+  s.run_for(seconds(20));
+  EXPECT_EQ(s.commits, before);
+  s.ordering = mint::OrderingState::kFollowing;
+  s.tick();
+  EXPECT_EQ(s.commits, before + 1) << "and goes on at once when it follows again";
+}
+
 TEST(AgentRotate, EraThatNobodyAskedForIsFollowed) {
   Scenario s({});
   ASSERT_TRUE(s.run_until_held());
@@ -308,8 +347,31 @@ TEST(AgentRotate, EraThatNobodyAskedForIsFollowed) {
 
 // ---- clones
 
+// Each copy has its own database, so each would choose the same ids as the other.
+TEST(AgentClone, WithAStoreOfItsOwnItStopsAndLeavesAMark) {
+  for (const bool stopping : {false, true}) {
+    Scenario s({.workers = 2});
+    ASSERT_TRUE(s.run_until_held());
+    s.hold_acks = true;
+    if (stopping) s.feed(event::StopRequested{});
+    const int commits = s.commits;
+    s.feed(event::CloneDetected{});
+    ASSERT_TRUE(s.stopped.has_value());
+    EXPECT_TRUE(s.stopped->failed);
+    EXPECT_NE(s.stopped->text.find("gnomon control adopt"), std::string::npos);
+    EXPECT_EQ(s.published[0].count, 0U);
+    EXPECT_EQ(s.published[1].count, 0U);
+    const std::string transcript = s.take_transcript();
+    EXPECT_LT(transcript.find("worker 1 gen 2: nothing"), transcript.find("mark as cloned")) << transcript;
+    EXPECT_LT(transcript.find("mark as cloned"), transcript.find("failed: ")) << transcript;
+    s.run_for(seconds(20));
+    EXPECT_EQ(s.commits, commits) << "nothing is released, nothing is taken";
+    EXPECT_EQ(state_of(s, 0), lease::WindowState::kHeld);
+  }
+}
+
 TEST(AgentClone, DropsWithoutReleasingAndTakesOthers) {
-  Scenario s({.workers = 2});
+  Scenario s({.workers = 2, .exclusive_store = false});
   ASSERT_TRUE(s.run_until_held());
   s.take_transcript();
   s.feed(event::CloneDetected{});
@@ -323,7 +385,7 @@ TEST(AgentClone, DropsWithoutReleasingAndTakesOthers) {
 }
 
 TEST(AgentClone, NeverGoesBackToAnIdThatItWasClonedAwayFrom) {
-  Scenario s({.machine_ids = 2});
+  Scenario s({.machine_ids = 2, .exclusive_store = false});
   ASSERT_TRUE(s.run_until_held());
   s.feed(event::CloneDetected{});
   ASSERT_TRUE(s.run_until_held());
@@ -337,7 +399,7 @@ TEST(AgentClone, NeverGoesBackToAnIdThatItWasClonedAwayFrom) {
 
 TEST(AgentClone, InTheMiddleOfAnythingEndsWithFreshIds) {
   for (int moment = 0; moment < 4; ++moment) {
-    Scenario s({});
+    Scenario s({.exclusive_store = false});
     if (moment > 0) {
       ASSERT_TRUE(s.run_until_held());
     }
@@ -357,11 +419,11 @@ TEST(AgentClone, InTheMiddleOfAnythingEndsWithFreshIds) {
 }
 
 TEST(AgentClone, BothCopiesEndUpApart) {
-  Scenario original({});
+  Scenario original({.exclusive_store = false});
   ASSERT_TRUE(original.run_until_held());
   // The copy: same incarnation, same rights, other random numbers from now on.
   MemoryStore& store = original.store();
-  Scenario copy({}, &store);
+  Scenario copy({.exclusive_store = false}, &store);
   copy.nonce_salt = 50;
   copy.feed(event::CloneDetected{});
   original.feed(event::CloneDetected{});
@@ -373,7 +435,7 @@ TEST(AgentClone, BothCopiesEndUpApart) {
 
 // The copy has the same memory, so the same random bits: none of them may go into a commit afterwards.
 TEST(AgentClone, UsesNoRandomBitsFromBeforeTheCloning) {
-  Scenario s({});
+  Scenario s({.exclusive_store = false});
   ASSERT_TRUE(s.run_until_held());
   s.tick();
   s.tick_after_answers = false;
@@ -384,7 +446,7 @@ TEST(AgentClone, UsesNoRandomBitsFromBeforeTheCloning) {
 }
 
 TEST(AgentClone, WithPinnedIdsItMustStop) {
-  Scenario s({.pinned = {{1}}});
+  Scenario s({.pinned = {{1}}, .exclusive_store = false});
   ASSERT_TRUE(s.run_until_held());
   s.feed(event::CloneDetected{});
   ASSERT_TRUE(s.stopped.has_value());
@@ -393,7 +455,7 @@ TEST(AgentClone, WithPinnedIdsItMustStop) {
 }
 
 TEST(AgentClone, WhileStoppingNothingIsReleased) {
-  Scenario s({});
+  Scenario s({.exclusive_store = false});
   ASSERT_TRUE(s.run_until_held());
   s.hold_acks = true;
   s.feed(event::StopRequested{});

@@ -196,6 +196,7 @@ class Scenario {
     published[worker] = set;
     if (fresh && !hold_acks && !deaf.contains(worker)) queue.emplace_back(ack_of(worker));
   }
+  void perform(const effect::MarkCloned&, std::deque<Event>&) { say("mark as cloned"); }
   void perform(const effect::StartNewEra&, std::deque<Event>&) {
     say("start a new era");
     if (!eras_begin) return;
