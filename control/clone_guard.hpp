@@ -6,7 +6,7 @@
 // Memory can't tell: both copies remember the same rights, and both are right until they look outside. The hypervisor
 // changes the VM generation id and the kernel sends a uevent with NEW_VMGENID=1 (Linux 6.10, or the vmgenid driver
 // before); a restored process image finds another boot id. Between the cloning and the notice duplicates are possible,
-// for at most one window (docs/limits.md). Hosts without either mechanism are not guarded: `open` says so.
+// see docs/limits.md. Hosts without either mechanism are not guarded: `open` says so.
 //
 // Thread rule: one thread.
 #pragma once
