@@ -18,7 +18,6 @@
 #include <atomic>
 #include <cstdlib>
 #include <memory>
-#include <optional>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -59,7 +58,7 @@ struct Bench {
   page::RightsRecord rights;
   serve::AccessPolicy policy;
   ptp::ClockThread clock{{}, std::make_unique<ptp::SystemSource>(time::milliseconds(100)), *clock_page};
-  std::optional<serve::Server> server;
+  std::unique_ptr<serve::Server> server;
 
   Bench() {
     if (const auto started = clock.start(); !started) die(started.error().text);
@@ -67,17 +66,17 @@ struct Bench {
     mint::RightSet set;
     set.generation.value = 1;
     set.count = mint::kMaxRightsPerWorker;
-    for (std::uint16_t i = 0; i < set.count; ++i)
-      set.slots[i] = {{i}, {1}, time::SmearedUtc{0}, time::SmearedUtc::max()};
+    for (std::size_t i = 0; i < set.count; ++i)
+      set.slots[i] = {{static_cast<std::uint16_t>(i)}, {1}, time::SmearedUtc{0}, time::SmearedUtc::max()};
     rights.rights.write(set);
     serve::ServerOptions options;
     for (const id::Layout& layout : id::builtin_layouts())
       options.layouts.push_back(layout);
-    server.emplace(options, rights, *worker_page, policy);
+    server = std::make_unique<serve::Server>(options, rights, *worker_page, policy);
   }
   [[noreturn]] static void die(const std::string& text) {
     fmt::print(stderr, "alternate: {}\n", text);
-    std::exit(1);
+    std::exit(1);  // NOLINT(concurrency-mt-unsafe): nobody else exits
   }
 };
 
@@ -224,7 +223,7 @@ int run(int pairs) {
 }  // namespace gnomon::bench
 
 int main(int argc, char** argv) {
-  const int pairs = argc > 1 ? std::atoi(argv[1]) : 1500;
+  const int pairs = argc > 1 ? static_cast<int>(std::strtol(argv[1], nullptr, 10)) : 1500;
   if (pairs < 10 || pairs > 100'000) {
     fmt::print(stderr, "usage: alternate [PAIRS]   10 to 100000, by default 1500 (6 s a line)\n");
     return 2;

@@ -47,7 +47,7 @@ class ProgressBar {
  public:
   explicit ProgressBar(std::uint64_t total) : total_(total), live_(isatty(STDERR_FILENO) != 0) {}
 
-  void show(std::uint64_t done) {
+  void show(std::uint64_t done) const {
     if (!live_) return;
     constexpr std::uint64_t kWidth = 50;
     const std::uint64_t filled = std::min(kWidth, done * kWidth / total_);

@@ -64,8 +64,8 @@ struct Worker {
     mint::RightSet set;
     set.generation.value = 1;
     set.count = mint::kMaxRightsPerWorker;
-    for (std::uint16_t i = 0; i < set.count; ++i)
-      set.slots[i] = {{i}, {1}, time::SmearedUtc{0}, time::SmearedUtc::max()};
+    for (std::size_t i = 0; i < set.count; ++i)
+      set.slots[i] = {{static_cast<std::uint16_t>(i)}, {1}, time::SmearedUtc{0}, time::SmearedUtc::max()};
     rights.rights.write(set);
     serve::ServerOptions options;
     for (const id::Layout& layout : id::builtin_layouts())

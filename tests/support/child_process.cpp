@@ -26,15 +26,16 @@ std::vector<std::string> variables_for(const std::map<std::string, std::string>&
   for (char** e = environ; *e != nullptr; ++e) {
     const std::string_view variable(*e);
     const std::string name(variable.substr(0, variable.find('=')));
-    if (!variable.starts_with("GNOMON_") && environment.count(name) == 0) variables.emplace_back(variable);
+    if (!variable.starts_with("GNOMON_") && !environment.contains(name)) variables.emplace_back(variable);
   }
   for (const auto& [name, value] : environment)
-    variables.push_back(name + "=" + value);
+    variables.push_back(std::string(name).append("=").append(value));
   return variables;
 }
 
 std::vector<char*> pointers_to(const std::vector<std::string>& strings) {
   std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
   for (const std::string& s : strings)
     pointers.push_back(const_cast<char*>(s.c_str()));  // what execve's C signature asks for
   pointers.push_back(nullptr);

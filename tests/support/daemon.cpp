@@ -38,8 +38,8 @@ ScratchFolder::~ScratchFolder() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-Daemon::Daemon(const std::filesystem::path& folder, std::map<std::string, std::string> options, std::string program)
-    : folder_(folder),
+Daemon::Daemon(std::filesystem::path folder, std::map<std::string, std::string> options, std::string program)
+    : folder_(std::move(folder)),
       program_(program.empty() ? built("cmd/gnomond") : std::move(program)),
       options_(std::move(options)) {
   static std::atomic<int> number{0};
@@ -52,7 +52,7 @@ Daemon::~Daemon() {
   // A daemon that was killed leaves its pages; these are this test's alone.
   std::error_code ignored;
   for (const auto& file : std::filesystem::directory_iterator("/dev/shm", ignored))
-    if (file.path().filename().string().rfind("gnomon." + instance_ + ".", 0) == 0)
+    if (file.path().filename().string().starts_with("gnomon." + instance_ + "."))
       std::filesystem::remove(file.path(), ignored);
 }
 

@@ -34,7 +34,7 @@ class Daemon {
  public:
   /// `options`: "section.key" -> value, given to the daemon as environment variables.
   /// `program`: which gnomond; by default the one of this build.
-  Daemon(const std::filesystem::path& folder, std::map<std::string, std::string> options, std::string program = {});
+  Daemon(std::filesystem::path folder, std::map<std::string, std::string> options, std::string program = {});
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;

@@ -33,6 +33,7 @@ class Shelf {
   }
   RightTable table() const {
     std::vector<Entry> list;
+    list.reserve(entries.size());
     for (const auto& [key, entry] : entries)
       list.push_back(entry);
     return read_rights(list);

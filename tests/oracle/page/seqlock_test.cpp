@@ -87,6 +87,7 @@ TEST(Seqlock, is_never_torn_under_a_writer_at_full_speed) {
   std::atomic<std::uint64_t> reads{0};
   std::atomic<std::uint64_t> wrong{0};
   std::vector<std::thread> readers;
+  readers.reserve(2);
   for (int r = 0; r < 2; ++r)
     readers.emplace_back([&] {
       std::uint64_t newest = 0;

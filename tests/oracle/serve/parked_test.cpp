@@ -12,7 +12,6 @@ namespace gnomon::serve {
 namespace {
 
 using namespace testing;  // NOLINT(google-build-using-namespace)
-using page::Counter;
 using wire::Status;
 
 const id::Layout kLayout = id::builtin_layouts()[0];

@@ -78,8 +78,9 @@ class Rig {
       set.slots[set.count++] = right;
     rights_page->rights.write(set);
   }
-  void grant(std::vector<std::uint16_t> machines, time::Duration window = time::seconds(10)) {
+  void grant(const std::vector<std::uint16_t>& machines, time::Duration window = time::seconds(10)) {
     std::vector<mint::Right> rights;
+    rights.reserve(machines.size());
     for (const std::uint16_t machine : machines)
       rights.push_back({{machine}, {(std::uint64_t{7} << 48) | ++token}, now, now + window});
     publish(rights);
@@ -166,9 +167,10 @@ class Rig {
 };
 
 /// A rig that holds machine id 1 for ten seconds from kStart, burst begun.
-inline std::unique_ptr<Rig> granted_rig(const RigOptions& options = {}, std::vector<std::uint16_t> machines = {1}) {
+inline std::unique_ptr<Rig> granted_rig(const RigOptions& options = {},
+                                        const std::vector<std::uint16_t>& machines = {1}) {
   auto rig = std::make_unique<Rig>(options);
-  rig->grant(std::move(machines));
+  rig->grant(machines);
   rig->burst();
   return rig;
 }

@@ -63,6 +63,7 @@ TEST(Server, answers_ping_also_without_rights_or_time) {
 TEST(Server, answers_a_datagram_of_22_messages_in_order_and_in_place) {
   auto rig = granted_rig();
   std::vector<wire::Message> requests;
+  requests.reserve(wire::kMaxMessages);
   for (std::uint64_t i = 0; i < wire::kMaxMessages; ++i)
     requests.push_back(i % 5 == 4 ? ping_request(i, i) : next_id_request(i, static_cast<std::uint32_t>(i + 1)));
   const auto replies = rig->send(requests);
@@ -240,6 +241,7 @@ TEST(Server, too_many_layouts_or_one_number_twice_is_refused_at_start) {
   const id::Layout snowflake = id::builtin_layouts()[0];
   EXPECT_THROW(Rig(serving({snowflake, snowflake})), std::invalid_argument);
   std::vector<id::Layout> many;
+  many.reserve(Server::kMaxLayouts + 1);
   for (std::uint16_t i = 0; i < Server::kMaxLayouts + 1; ++i)
     many.push_back(
         id::make_layout({static_cast<std::uint16_t>(16 + i)}, "many", {0}, time::milliseconds(1), 41, 10, 12).value());

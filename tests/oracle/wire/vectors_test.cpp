@@ -21,12 +21,12 @@ using gnomon::testing::Json;
 using gnomon::testing::JsonReader;
 
 const Json& vectors() {
-  static const Json document = [] {
+  static const Json kDocument = [] {
     std::ifstream file(GNOMON_PROTOCOL_VECTORS);
     const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
     return JsonReader(text).document();
   }();
-  return document;
+  return kDocument;
 }
 
 std::vector<std::byte> bytes_of_hex(const std::string& hex) {
