@@ -3,6 +3,8 @@
 // Where the engine turns when a server does not answer, or will not: servers, rounds, waits, deadlines and last words.
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "client/engine.hpp"
 #include "tests/client/engine_bench.hpp"
 

@@ -13,7 +13,9 @@ import sys
 import tempfile
 import unittest
 
-BUILD, EXAMPLES, SERVER = (pathlib.Path(p).resolve() for p in sys.argv[1:4])
+BUILD = pathlib.Path(sys.argv[1]).resolve()
+EXAMPLES = BUILD / sys.argv[2]  # what the build system names, it names from its own folder
+SERVER = BUILD / sys.argv[3]
 TIMEOUT_S = 120
 
 
