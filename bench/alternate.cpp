@@ -9,9 +9,6 @@
 // turns that brought something (receive, answer, send), so a client that is too slow to fill the worker does not
 // flatter anybody. A slot in which the thread was switched out against its will is left out, and counted.
 #include <fmt/core.h>
-#include <pthread.h>
-#include <sched.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -22,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/paired.hpp"
 #include "dataplane/echo_step.hpp"
 #include "dataplane/kernel/burst_io.hpp"
 #include "dataplane/kernel/udp_socket.hpp"
@@ -37,19 +35,6 @@ namespace {
 
 constexpr std::chrono::microseconds kSlot{2000};
 constexpr std::uint64_t kFewestMessages = 200;  // of a slot that counts
-
-void pin_to(unsigned cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu % std::max(1U, std::thread::hardware_concurrency()), &set);
-  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-}
-
-std::int64_t involuntary_switches() {
-  rusage usage{};
-  getrusage(RUSAGE_THREAD, &usage);
-  return usage.ru_nivcsw;
-}
 
 // The worker's surroundings: a clock, rights that never run out, one socket on loopback.
 struct Bench {
@@ -93,13 +78,6 @@ struct Series {
   std::uint64_t disturbed = 0;
   std::uint64_t thin = 0;
 };
-
-double quantile(std::vector<double>& values, double q) {
-  if (values.empty()) return 0;
-  const auto rank = static_cast<std::size_t>(q * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(rank), values.end());
-  return values[rank];
-}
 
 // The worker's loop, turn by turn, so that the cycles of each can be attributed. Counting messages costs both sides the
 // same.

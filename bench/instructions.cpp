@@ -1,36 +1,85 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Answers one-ID requests through oracle/serve, and does nothing else: what `instructions` (instructions.py) runs under
-// callgrind at two lengths, and once more without asking the server, to know what the loop itself costs. The difference
-// of the two counts, over the difference of the lengths, is what one request costs, with start-up and page faults taken
-// out. Instructions are counted, not timed, so a busy machine does no harm.
+// Answers one-ID requests through oracle/serve, bare or in frames, and does nothing else: what `instructions`
+// (instructions.py) runs under callgrind at two lengths, and once more without asking the server, to know what the loop
+// itself costs. The difference of the two counts, over the difference of the lengths, is what one request costs, with
+// start-up and page faults taken out. Instructions are counted, not timed, so a busy machine does no harm.
 //
 // A burst is what a loaded worker sees: 32 datagrams of one request each, then one reading of time.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <optional>
+#include <string_view>
 
+#include "bench/frame_loop.hpp"
 #include "bench/serve_loop.hpp"
 
-int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::fputs("usage: instructions-loop answer|feed BURSTS MESSAGES_PER_DATAGRAM\n", stderr);
-    return 2;
-  }
-  const auto loop = std::make_unique<gnomon::bench::ServeLoop>();
-  const long bursts = std::strtol(argv[2], nullptr, 10);
-  const auto messages = static_cast<std::size_t>(std::strtol(argv[3], nullptr, 10));
-  if (std::strcmp(argv[1], "feed") == 0) {
-    for (long i = 0; i < bursts; ++i)
-      loop->feed(messages);
-    return 0;
-  }
+namespace gnomon::bench {
+namespace {
+
+constexpr int kUsage = 2;
+
+int usage() {
+  std::fputs(
+      "usage: instructions-loop answer|feed BURSTS MESSAGES_PER_DATAGRAM\n"
+      "       instructions-loop answer|feed|serve BURSTS v4|v4-port|v4-vlan|v6|v6-port\n",
+      stderr);
+  return kUsage;
+}
+
+int verdict(std::uint64_t ids, std::uint64_t expected) {
+  if (ids == expected) return 0;
+  std::fputs("instructions-loop: not every request got its ID, so this measured something else\n", stderr);
+  return 1;
+}
+
+std::optional<FrameKind> frame_kind(std::string_view name) {
+  static const std::map<std::string_view, FrameKind> kinds{{"v4", FrameKind::kV4},
+                                                           {"v4-port", FrameKind::kV4Port},
+                                                           {"v4-vlan", FrameKind::kV4Vlan},
+                                                           {"v6", FrameKind::kV6},
+                                                           {"v6-port", FrameKind::kV6Port}};
+  const auto found = kinds.find(name);
+  return found == kinds.end() ? std::nullopt : std::optional(found->second);
+}
+
+int run_frames(std::string_view mode, long bursts, FrameKind kind) {
+  const auto loop = std::make_unique<FrameLoop>(kind);
+  void (FrameLoop::* const step)() = mode == "answer"  ? &FrameLoop::burst
+                                     : mode == "serve" ? &FrameLoop::serve
+                                                       : &FrameLoop::feed;
   for (long i = 0; i < bursts; ++i)
-    loop->burst(messages);
-  if (loop->ids() != static_cast<std::uint64_t>(bursts) * gnomon::bench::ServeLoop::kDatagrams * messages) {
-    std::fputs("instructions-loop: not every request got its ID, so this measured something else\n", stderr);
-    return 1;
+    (loop.get()->*step)();
+  const std::uint64_t expected = mode == "feed" ? 0 : static_cast<std::uint64_t>(bursts) * FrameLoop::kFrames;
+  return verdict(loop->ids(), expected);
+}
+
+int run_datagrams(std::string_view mode, long bursts, std::size_t messages) {
+  if (messages == 0 || messages > wire::kMaxMessages || mode == "serve") return usage();
+  const auto loop = std::make_unique<ServeLoop>();
+  for (long i = 0; i < bursts; ++i) {
+    if (mode == "feed")
+      loop->feed(messages);
+    else
+      loop->burst(messages);
   }
-  return 0;
+  const std::uint64_t expected =
+      mode == "feed" ? 0 : static_cast<std::uint64_t>(bursts) * ServeLoop::kDatagrams * messages;
+  return verdict(loop->ids(), expected);
+}
+
+}  // namespace
+}  // namespace gnomon::bench
+
+int main(int argc, char** argv) {
+  using namespace gnomon::bench;  // NOLINT(google-build-using-namespace)
+  if (argc != 4) return usage();
+  const std::string_view mode = argv[1];
+  const long bursts = std::strtol(argv[2], nullptr, 10);
+  if (bursts < 1 || (mode != "answer" && mode != "feed" && mode != "serve")) return usage();
+  if (const auto kind = frame_kind(argv[3])) return run_frames(mode, bursts, *kind);
+  return run_datagrams(mode, bursts, static_cast<std::size_t>(std::strtoul(argv[3], nullptr, 10)));
 }

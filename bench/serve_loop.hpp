@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "oracle/id/layout.hpp"
@@ -19,7 +20,8 @@ class ServeLoop {
  public:
   static constexpr std::size_t kDatagrams = 32;
 
-  ServeLoop() : server_(options(), rights_, page_, policy_) {
+  explicit ServeLoop(serve::AuthRule auth = serve::AuthRule::kExceptLoopback)
+      : policy_(policy(auth)), server_(options(), rights_, page_, policy_) {
     request_.op = static_cast<std::uint8_t>(wire::Op::kNextId);
     request_.count = 1;
     request_.format = id::kSnowflake.value;
@@ -32,16 +34,12 @@ class ServeLoop {
 
   /// kDatagrams datagrams of `messages` requests each.
   void burst(std::size_t messages) {
-    now_ = now_ + time::microseconds(10) * static_cast<std::int64_t>(messages);
-    server_.begin_burst({.mint = {now_, time::seconds(1), {0}},
-                         .ordering = mint::OrderingState::kFollowing,
-                         .behind_for = {},
-                         .uptime = {now_.ns}});
+    begin_burst(messages);
     for (std::size_t i = 0; i < kDatagrams; ++i) {
       write_requests(messages);
-      replied_ += server_.answer({datagram_.data(), messages * wire::kMessageSize}, kClient, path_);
+      replied_ += answer({datagram_.data(), messages * wire::kMessageSize}, kClient, path_);
     }
-    replied_ += server_.next_parked(datagram_, path_);
+    end_burst();
   }
   /// What `burst` does besides asking the server: to be subtracted.
   void feed(std::size_t messages) {
@@ -49,6 +47,20 @@ class ServeLoop {
       write_requests(messages);
   }
 
+  /// The pieces of a burst, for whoever brings the requests in some other way.
+  void begin_burst(std::size_t messages) {
+    now_ = now_ + time::microseconds(10) * static_cast<std::int64_t>(messages);
+    server_.begin_burst({.mint = {now_, time::seconds(1), {0}},
+                         .ordering = mint::OrderingState::kFollowing,
+                         .behind_for = {},
+                         .uptime = {now_.ns}});
+  }
+  std::size_t answer(std::span<std::byte> datagram, const serve::Address& source, const serve::ReturnPath& path) {
+    return server_.answer(datagram, source, path);
+  }
+  void end_burst() { replied_ += server_.next_parked(datagram_, path_); }
+
+  [[nodiscard]] page::Counters& counters() { return page_.counters; }
   [[nodiscard]] std::uint64_t ids() { return server_.counters().get(page::Counter::kIds); }
   [[nodiscard]] std::uint64_t bytes_replied() const { return replied_; }
 
@@ -61,6 +73,11 @@ class ServeLoop {
       wire::store(request_, datagram_.data() + k * wire::kMessageSize);
   }
 
+  static serve::AccessPolicy policy(serve::AuthRule auth) {
+    serve::AccessPolicy policy;
+    policy.auth = auth;
+    return policy;
+  }
   static serve::ServerOptions options() {
     serve::ServerOptions options;
     for (const id::Layout& layout : id::builtin_layouts())

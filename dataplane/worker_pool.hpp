@@ -1,29 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The worker threads of the kernel-socket twin: sockets, loops, their start and their end.
+// The workers of a daemon, whichever way their answers leave: kernel sockets (kernel/kernel_pool.hpp) or DPDK ports
+// (dpdk/port_pool.hpp). Here is what they have in common: the orders that workers follow, and when an access policy
+// that was replaced may be freed.
 //
-// Sharing one socket among threads makes them fight for its lock, so each worker has its own for
-// every endpoint and the kernel spreads clients over them by flow (SO_REUSEPORT). That option also
-// lets a second daemon of the same user join the port unnoticed and take half of the clients; so
-// the first socket is bound without it, which fails if anybody else is there, and only then opened
-// to the other workers.
+// A worker shares nothing that it writes: its server, queues, buffers and page are its own. What others tell it is read
+// from atomics once per turn.
 //
-// A worker shares nothing that it writes: its server, sockets, buffers and page are its own. What
-// others tell it is read from atomics once per turn.
-//
-// Thread rule: all functions from one thread (the daemon's main thread).
+// Thread rule: all functions from one thread (the daemon's main thread), but `ports`, which any thread may call.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
 #include <tl/expected.hpp>
 
 #include "dataplane/poll_mode.hpp"
-#include "oracle/page/clock_page.hpp"
+#include "dataplane/port_report.hpp"
+#include "dataplane/worker_loop.hpp"
 #include "oracle/page/rights_page.hpp"
 #include "oracle/page/worker_page.hpp"
 #include "oracle/serve/gate.hpp"
@@ -35,17 +31,15 @@
 namespace gnomon::dataplane {
 
 struct WorkerPoolOptions {
-  std::vector<platform::Endpoint> listen;  // port 0: any free one, the same for all workers
-  unsigned workers = 1;                    // 1 to page::kMaxWorkers
-  std::vector<int> cpus;                   // worker i runs on cpus[i]; empty: wherever the kernel likes
+  std::vector<platform::Endpoint> listen;
+  unsigned workers = 1;   // 1 to page::kMaxWorkers
+  std::vector<int> cpus;  // worker i runs on cpus[i]; empty: wherever the kernel likes
   PollMode poll = PollMode::kBlock;
-  unsigned busy_poll_us = 0;                 // SO_BUSY_POLL; 0: off
-  bool gro = true;                           // take in whole trains of datagrams at once
-  bool gso = true;                           // send them so
-  unsigned receive_buffer_bytes = 4U << 20;  // per socket, as far as the system allows
-  unsigned send_buffer_bytes = 4U << 20;
   serve::ServerOptions server;
 };
+
+/// What is wrong with options that both kinds of pool have, or "".
+[[nodiscard]] std::string fault_of(const WorkerPoolOptions& options, std::size_t pages);
 
 /// Something that does not keep the pool from serving, but that its operator should know.
 struct PoolWarning {
@@ -54,6 +48,7 @@ struct PoolWarning {
     kSmallReceiveBuffer,  // the system grants less than was asked
     kNoGro,               // the kernel refuses UDP_GRO
     kNoBusyPoll,          // the kernel refuses SO_BUSY_POLL
+    kPort,                // a DPDK port lacks something that it would be better with
   };
   Kind kind = Kind::kNotPinned;
   unsigned worker = 0;
@@ -62,19 +57,12 @@ struct PoolWarning {
 
 class WorkerPool {
  public:
-  /// Binds all sockets; nothing is answered before `start`. `pages` has one page per worker; all
-  /// pages must outlive the pool and are stamped by the caller.
-  [[nodiscard]] static tl::expected<std::unique_ptr<WorkerPool>, platform::SystemError> open(
-      const WorkerPoolOptions& options, const page::ClockPage& clock, const page::RightsPage& rights,
-      std::span<page::WorkerPage* const> pages, std::shared_ptr<const serve::AccessPolicy> policy);
-
-  /// Stops without draining if drain_and_stop was not called.
-  ~WorkerPool();
+  virtual ~WorkerPool() = default;
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   /// Starts one thread per worker, named gnomon-w0, gnomon-w1, ... Once.
-  [[nodiscard]] tl::expected<void, platform::SystemError> start();
+  [[nodiscard]] virtual tl::expected<void, platform::SystemError> start() = 0;
 
   /// Every worker answers by the new policy from one of its next turns on (within about 5 ms).
   /// Waits up to 100 ms for all of them to say so (`policy_seen` in their pages); the old policy is
@@ -87,27 +75,50 @@ class WorkerPool {
   void drain_and_stop(time::Duration limit);
 
   /// Where the pool listens, in the order of `listen`: the real ports where 0 was asked.
-  [[nodiscard]] std::vector<platform::Endpoint> bound() const;
+  [[nodiscard]] virtual std::vector<platform::Endpoint> bound() const = 0;
 
   /// So far; those of pinning come with `start`.
   [[nodiscard]] const std::vector<PoolWarning>& warnings() const { return warnings_; }
 
+  /// The DPDK ports; none with kernel sockets.
+  [[nodiscard]] virtual std::vector<PortReport> ports() const { return {}; }
+
+  /// To be called several times a second: what has happened to the ports since the last call, as sentences. The error
+  /// says that nothing can be answered any more and that the daemon should end.
+  [[nodiscard]] virtual tl::expected<std::vector<std::string>, platform::SystemError> look_after_ports() {
+    return std::vector<std::string>{};
+  }
+
+ protected:
+  /// What the pool has to know of a worker in order to tell it something.
+  struct Seat {
+    const page::WorkerPage* page = nullptr;
+    WorkerOrders* orders = nullptr;
+  };
+
+  explicit WorkerPool(std::shared_ptr<const serve::AccessPolicy> policy);
+
+  [[nodiscard]] const serve::AccessPolicy& policy() const { return *policy_; }
+  void add_seat(const Seat& seat) { seats_.push_back(seat); }
+  void warn(PoolWarning warning) { warnings_.push_back(std::move(warning)); }
+  void mark_started() { started_ = true; }
+  [[nodiscard]] bool started() const { return started_; }
+
  private:
-  struct Worker;
   struct Retired {
     std::shared_ptr<const serve::AccessPolicy> policy;
     std::uint64_t until_seen = 0;  // free once every worker has seen this version
   };
 
-  WorkerPool() = default;
+  /// Returns once every worker has ended.
+  virtual void join() = 0;
   [[nodiscard]] bool all_have_seen(std::uint64_t version) const;
   void free_retired();
 
-  std::vector<platform::Endpoint> bound_;
   std::vector<PoolWarning> warnings_;
   std::shared_ptr<const serve::AccessPolicy> policy_;
   std::vector<Retired> retired_;
-  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<Seat> seats_;
   bool started_ = false;
 };
 

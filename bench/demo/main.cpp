@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The demo behind `./dev run`: starts a gnomond of its own on 127.0.0.1, fetches ten million IDs from it over UDP,
-// proves them unique and ascending, and shows what they look like and how fast they came. It leaves nothing behind.
+// proves them unique and ascending, and shows what they look like and how fast they came. With --dpdk, gnomond serves
+// another host through a DPDK port (two_hosts.hpp). It leaves nothing behind.
 #include <fmt/core.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "bench/demo/fetch.hpp"
+#include "bench/demo/two_hosts.hpp"
 #include "client/client.hpp"
 #include "cmd/text/rfc3339.hpp"
 #include "oracle/id/codec.hpp"
@@ -27,6 +31,11 @@ struct Plan {
   std::uint64_t one_by_one = 500'000;
   std::uint32_t per_second = 10'000;
   std::uint32_t seconds = 3;
+  bool dpdk = false;
+
+  [[nodiscard]] std::string beside_gnomond(const std::string& program) const {
+    return (std::filesystem::path(gnomond).parent_path() / program).string();
+  }
 };
 
 constexpr std::uint32_t kRange = 2000;
@@ -34,9 +43,11 @@ constexpr std::uint32_t kRangesInFlight = 32;
 constexpr std::uint32_t kSinglesInFlight = 1024;
 
 constexpr std::string_view kUsage =
-    "usage: gnomon-demo --gnomond PATH [--ids N] [--one-by-one N]\n"
+    "usage: gnomon-demo --gnomond PATH [--dpdk] [--ids N] [--one-by-one N]\n"
     "Starts that daemon on 127.0.0.1, fetches N IDs (10000000), that many of them one by one (500000), and judges "
-    "them.\n";
+    "them.\n"
+    "--dpdk: the daemon serves through a DPDK port, at the other end of a cable between two network namespaces, which "
+    "takes root.\n";
 
 // Set by a signal; the loads look at it, so that the daemon and the folder go as on any other way out.
 volatile std::sig_atomic_t interrupted = 0;
@@ -106,27 +117,68 @@ void show_speed(const Fetched& singles, const Fetched& ranges, const Fetched& pa
              latencies.quantile_us(0.999), latencies.quantile_us(1.0));
 }
 
+// Through the same cable, by way of IPv6 and with a client of its own.
+bool show_ipv6(const platform::Endpoint& server) {
+  auto client = client::Client::connect({.servers = {platform::to_string(server)}});
+  if (!client) return false;
+  const auto range = client->next_range(id::kSnowflake, 1000);
+  fmt::print(
+      "  gnomon  {:<10} {}\n", platform::to_string(server.address),
+      range ? fmt::format("{} IDs over IPv6, from {} on", range->count, range->first.value) : range.error().text);
+  return range.has_value();
+}
+
+bool show_ports(const Plan& plan, const support::Daemon& daemon) {
+  const support::Output status = support::run_program(
+      {plan.beside_gnomond("gnomon"), "status", "--ports", "--instance", daemon.instance()}, daemon.environment());
+  fmt::print("\n`gnomon status --ports` says:\n{}", status.text);
+  return status.exit.code == 0;
+}
+
+bool show_hosts(const Plan& plan, const TwoHosts& hosts, const support::Daemon& daemon) {
+  const bool answered = hosts.show_neighbours();
+  const bool ipv6 = show_ipv6(daemon.endpoints().back());
+  return show_ports(plan, daemon) && answered && ipv6;
+}
+
 void suggest(const Plan& plan) {
-  const std::string folder = std::filesystem::path(plan.gnomond).parent_path().string();
+  const std::string folder = plan.beside_gnomond("");
   fmt::print(
       "\nNext:\n"
-      "  {0}/gnomond --state-dir /tmp/gnomon-try &      a daemon to play with\n"
-      "  {0}/gnomon id -n 5                             five IDs\n"
-      "  {0}/gnomon status --watch                      what it is doing\n"
+      "  {0}gnomond --state-dir /tmp/gnomon-try &      a daemon to play with\n"
+      "  {0}gnomon id -n 5                             five IDs\n"
+      "  {0}gnomon status --watch                      what it is doing\n"
       "  README.md shows the client library; docs/operations.md how to run it for real.\n",
       folder);
+}
+
+std::string listed(const support::Daemon& daemon) {
+  std::string text;
+  for (const platform::Endpoint& endpoint : daemon.endpoints())
+    text += (text.empty() ? "" : " and ") + platform::to_string(endpoint);
+  return text;
 }
 
 int run(const Plan& plan) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP})
     std::signal(signal, note_interrupt);
+  std::optional<TwoHosts> hosts;
+  if (plan.dpdk) {
+    std::string why;
+    if (!support::NetworkNamespace::available(&why)) return complain("--dpdk can't be shown here: " + why);
+    hosts.emplace();
+  }
   const support::ScratchFolder folder;
-  support::Daemon daemon(folder.path(), {{"workers.ids_per_worker", "2"}}, plan.gnomond);
-  daemon.start();
+  std::map<std::string, std::string> options =
+      hosts ? TwoHosts::daemon_options() : std::map<std::string, std::string>{};
+  options["workers.ids_per_worker"] = "2";
+  support::Daemon daemon(folder.path(), options, plan.gnomond);
+  daemon.start(hosts ? hosts->server() : support::ChildLimits{});
   if (!daemon.wait_ready()) return complain("the daemon did not come up", &daemon);
-  fmt::print("gnomond serves on 127.0.0.1:{} (pid {}, state in {})\n", daemon.port(), daemon.pid(),
-             folder.path().string());
-  auto client = client::Client::connect({.servers = {fmt::format("127.0.0.1:{}", daemon.port())}});
+  fmt::print("gnomond serves on {}{} (pid {}, state in {})\n", listed(daemon),
+             hosts ? ", through a DPDK port, a host apart" : "", daemon.pid(), folder.path().string());
+  if (hosts) hosts->enter_client();
+  auto client = client::Client::connect({.servers = {platform::to_string(daemon.endpoints().front())}});
   if (!client) return complain(client.error().text, &daemon);
 
   support::Ledger ledger;
@@ -152,6 +204,7 @@ int run(const Plan& plan) {
   if (!judge(ledger)) return 1;
   show_ids(ledger);
   show_speed(singles, ranges, paced, latencies, plan);
+  if (hosts && !show_hosts(plan, *hosts, daemon)) return complain("the port did not do all of that", &daemon);
   const support::Exit exit = daemon.stop();
   if (exit.code != 0) return complain("the daemon did not stop cleanly", &daemon);
   suggest(plan);
@@ -172,6 +225,8 @@ int main(int argc, char** argv) {
       plan.ids = std::strtoull(argv[++i], nullptr, 10);
     else if (option == "--one-by-one" && has_value)
       plan.one_by_one = std::strtoull(argv[++i], nullptr, 10);
+    else if (option == "--dpdk")
+      plan.dpdk = true;
     else {
       fmt::print(option == "--help" ? stdout : stderr, "{}", gnomon::demo::kUsage);
       return option == "--help" ? 0 : 2;
@@ -181,5 +236,9 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "{}", gnomon::demo::kUsage);
     return 2;
   }
-  return gnomon::demo::run(plan);
+  try {
+    return gnomon::demo::run(plan);
+  } catch (const std::exception& error) {
+    return gnomon::demo::complain(error.what());
+  }
 }

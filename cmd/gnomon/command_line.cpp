@@ -150,6 +150,7 @@ void add_status(Invocation& run) {
       ->type_name("NAME");
   command->add_option("--socket", options->socket, "Its status socket; default: found by the instance")
       ->type_name("FILE");
+  command->add_flag("--ports", options->ports, "Show its DPDK ports instead: what they can do, and what they count");
   command->add_flag("-w,--watch", options->watch, "Go on showing it until interrupted");
   command->add_option("--interval", options->interval_s, "Seconds between two looks; default 1")
       ->check(CLI::Range(0.05, 3600.0))

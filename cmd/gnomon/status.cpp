@@ -32,14 +32,19 @@ tl::expected<std::string, std::string> socket_of(const StatusOptions& options) {
   return find_socket(configuration->settings);
 }
 
-ExitCode show_once(const std::string& socket, const Output& output) {
+std::string rendered(const StatusOptions& options, const Output& output, const control::StatusReport& report,
+                     const Rates& rates) {
+  if (output.json) return status_json(report, rates);
+  return options.ports ? ports_text(report) : status_text(report, rates);
+}
+
+ExitCode show_once(const StatusOptions& options, const std::string& socket, const Output& output) {
   auto first = control::fetch_status(socket, kAnswerLimit);
   if (first) std::this_thread::sleep_for(kRateSpan);
   const auto report = first ? control::fetch_status(socket, kAnswerLimit) : first;
   if (!report)
     return output.fail(report.error().unreachable ? ExitCode::kUnreachable : ExitCode::kRefused, report.error().text);
-  const Rates rates = rates_between(&*first, *report);
-  output.out << (output.json ? status_json(*report, rates) : status_text(*report, rates));
+  output.out << rendered(options, output, *report, rates_between(&*first, *report));
   return ExitCode::kOk;
 }
 
@@ -63,7 +68,7 @@ Rates rates_between(const control::StatusReport* before, const control::StatusRe
 ExitCode run_status(const StatusOptions& options, const Output& output) {
   const auto socket = socket_of(options);
   if (!socket) return output.fail(ExitCode::kUsage, socket.error());
-  if (!options.watch) return show_once(*socket, output);
+  if (!options.watch) return show_once(options, *socket, output);
 
   const bool redraw = ::isatty(STDOUT_FILENO) == 1 && !output.json;
   std::optional<control::StatusReport> before;
@@ -73,8 +78,7 @@ ExitCode run_status(const StatusOptions& options, const Output& output) {
     auto report = control::fetch_status(*socket, kAnswerLimit);
     if (redraw) output.out << kHomeAndClear;
     if (report) {
-      const Rates rates = rates_between(before ? &*before : nullptr, *report);
-      output.out << (output.json ? status_json(*report, rates) : status_text(*report, rates));
+      output.out << rendered(options, output, *report, rates_between(before ? &*before : nullptr, *report));
       before = std::move(*report);
       code = ExitCode::kOk;
     } else if (shown == 0) {

@@ -16,6 +16,7 @@ namespace gnomon::cmd {
 struct StatusOptions {
   std::optional<std::string> instance;  // environment GNOMON_SERVER_INSTANCE, else main
   std::optional<std::string> socket;    // environment GNOMON_CONTROL_SOCKET, else found by the instance
+  bool ports = false;                   // the DPDK ports instead of everything else
   bool watch = false;
   double interval_s = 1;
   int count = 0;  // of redraws; 0: until interrupted
@@ -29,6 +30,11 @@ using Rates = std::vector<std::vector<double>>;
 
 /// For people; lines no longer than a usual terminal.
 [[nodiscard]] std::string status_text(const control::StatusReport& report, const Rates& rates);
+/// For `--ports`: the ports and nothing else; likewise no longer.
+[[nodiscard]] std::string ports_text(const control::StatusReport& report);
+/// A port in a line of `status_text`, without its end.
+[[nodiscard]] std::string port_line(const control::PortReport& port);
+/// Everything, ports included.
 [[nodiscard]] std::string status_json(const control::StatusReport& report, const Rates& rates);
 
 }  // namespace gnomon::cmd

@@ -23,7 +23,7 @@ void add_daemon(JsonWriter& json, const control::DaemonReport& daemon) {
     json.text(endpoint);
   json.end_array().key("metrics_listen").text(daemon.metrics_listen).key("state_dir").text(daemon.state_dir);
   json.key("store_url").text(daemon.store_url).key("access_policy_version").number(daemon.access_policy_version);
-  json.key("failed_reloads").number(daemon.failed_reloads).end_object();
+  json.key("failed_reloads").number(daemon.failed_reloads).key("data_plane").text(daemon.data_plane).end_object();
 }
 
 void add_clock(JsonWriter& json, const control::ClockReport& clock) {
@@ -44,6 +44,30 @@ void add_agent(JsonWriter& json, const control::AgentReport& agent) {
   json.key("recent_notes").begin_array();
   for (const std::string& note : agent.recent_notes)
     json.text(note);
+  json.end_array().end_object();
+}
+
+void add_port(JsonWriter& json, const control::PortReport& port) {
+  json.begin_object().key("port").number(port.index).key("device").text(port.device).key("driver").text(port.driver);
+  json.key("mac").text(port.mac).key("state").text(port.state).key("speed_mbps").number(port.speed_mbps);
+  json.key("mtu").number(port.mtu).key("queues").number(port.queues).key("max_queues").number(port.max_queues);
+  json.key("numa_node");
+  if (port.numa_node < 0)
+    json.null();
+  else
+    json.number(port.numa_node);
+  json.key("capabilities").begin_array();
+  for (const control::PortCapability& capability : port.capabilities) {
+    json.begin_object().key("name").text(capability.name).key("state").text(capability.state);
+    json.key("note").text(capability.note).end_object();
+  }
+  json.end_array().key("rx_frames").number(port.rx_frames).key("tx_frames").number(port.tx_frames);
+  json.key("rx_bytes").number(port.rx_bytes).key("tx_bytes").number(port.tx_bytes);
+  json.key("rx_missed").number(port.rx_missed).key("rx_errors").number(port.rx_errors);
+  json.key("rx_no_buffer").number(port.rx_no_buffer).key("tx_errors").number(port.tx_errors);
+  json.key("per_queue").begin_array();
+  for (const control::PortQueue& queue : port.per_queue)
+    json.begin_object().key("rx_frames").number(queue.rx_frames).key("tx_frames").number(queue.tx_frames).end_object();
   json.end_array().end_object();
 }
 
@@ -82,6 +106,9 @@ std::string status_json(const StatusReport& report, const Rates& rates) {
   json.end_array().key("workers").begin_array();
   for (const WorkerReport& worker : report.workers)
     add_worker(json, worker, rates);
+  json.end_array().key("ports").begin_array();
+  for (const control::PortReport& port : report.ports)
+    add_port(json, port);
   json.end_array().key("sampled_uptime_ns").number(report.sampled.ns).end_object();
   return json.str() + "\n";
 }

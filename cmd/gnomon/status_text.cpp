@@ -45,6 +45,9 @@ std::string head(const StatusReport& report) {
                                 daemon.instance, daemon.pid, human_duration(daemon.uptime), daemon.incarnation);
   out += fmt::format("listen   {}  (metrics {})\n", joined(daemon.listen, ", "),
                      daemon.metrics_listen.empty() ? "off" : daemon.metrics_listen);
+  if (!daemon.data_plane.empty()) out += fmt::format("through  {}\n", daemon.data_plane);
+  for (const control::PortReport& port : report.ports)
+    out += fmt::format("{} {}\n", &port == report.ports.data() ? "ports   " : "        ", port_line(port));
   out += fmt::format("store    {}  revision {}, epoch {}\n", daemon.store_url, report.agent.revision,
                      report.agent.store_epoch);
   out += fmt::format("access   policy {}, {} refused reloads\n", daemon.access_policy_version, daemon.failed_reloads);
@@ -98,8 +101,8 @@ std::string traffic(const StatusReport& report, const Rates& rates) {
 
 /// Sums over the workers of all counters that mean trouble, and are not zero.
 std::string trouble(const StatusReport& report, const Rates& rates) {
-  static constexpr std::array<std::string_view, 5> kPrefixes{"refused_", "dropped_", "receive_errors", "send_errors",
-                                                             "send_dropped"};
+  static constexpr std::array<std::string_view, 6> kPrefixes{"refused_",    "dropped_",     "receive_errors",
+                                                             "send_errors", "send_dropped", "address_conflicts"};
   std::string out;
   if (report.workers.empty()) return out;
   for (std::size_t c = 0; c < report.workers.front().counters.size(); ++c) {

@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <array>
+#include <sstream>
 #include <utility>
 
+#include "cmd/gnomond/log.hpp"
 #include "cmd/text/rfc3339.hpp"
 #include "oracle/id/codec.hpp"
 #include "platform/random.hpp"
@@ -32,6 +34,13 @@ bool host_has_ipv6() {
 
 mint::LeadPolicy lead_policy(const Settings& settings) {
   return settings.rights.lead_policy == "rotate" ? mint::LeadPolicy::kRotate : mint::LeadPolicy::kRefuse;
+}
+
+std::vector<int> cpus_of(const Settings& settings) {
+  std::vector<int> out;
+  for (const std::int64_t cpu : settings.workers.cpus)
+    out.push_back(static_cast<int>(cpu));
+  return out;
 }
 
 std::string host_name() {
@@ -72,13 +81,12 @@ std::vector<platform::Endpoint> listen_endpoints(const Configuration& configurat
   return out;
 }
 
-dataplane::WorkerPoolOptions pool_options(const Settings& settings, std::span<const id::Layout> layouts,
+dataplane::KernelPoolOptions pool_options(const Settings& settings, std::span<const id::Layout> layouts,
                                           std::vector<platform::Endpoint> listen, std::uint64_t incarnation) {
-  dataplane::WorkerPoolOptions out;
+  dataplane::KernelPoolOptions out;
   out.listen = std::move(listen);
   out.workers = static_cast<unsigned>(settings.workers.count);
-  for (const std::int64_t cpu : settings.workers.cpus)
-    out.cpus.push_back(static_cast<int>(cpu));
+  out.cpus = cpus_of(settings);
   out.poll = settings.workers.poll == "spin" ? dataplane::PollMode::kSpin : dataplane::PollMode::kBlock;
   out.busy_poll_us = static_cast<unsigned>(settings.workers.busy_poll_us);
   out.gro = settings.workers.gro;
@@ -88,6 +96,32 @@ dataplane::WorkerPoolOptions pool_options(const Settings& settings, std::span<co
   out.server.park_for = time::milliseconds(settings.workers.park_for_ms);
   out.server.incarnation = incarnation;
   out.server.hash_seed = platform::random_u64();
+  return out;
+}
+
+dataplane::PortOptions port_options(const Settings& settings, const std::string& runtime_dir) {
+  dataplane::PortOptions out;
+  out.instance = settings.server.instance;
+  out.runtime_dir = runtime_dir;
+  out.devices = settings.dpdk.devices;
+  out.memory = settings.dpdk.memory == "hugepages" ? dataplane::PortMemory::kHugePages
+               : settings.dpdk.memory == "no-huge" ? dataplane::PortMemory::kOrdinary
+                                                   : dataplane::PortMemory::kAuto;
+  out.memory_mb = static_cast<unsigned>(settings.dpdk.memory_mb);
+  out.workers = static_cast<unsigned>(settings.workers.count);
+  out.cpus = cpus_of(settings);
+  out.rx_descriptors = static_cast<unsigned>(settings.dpdk.rx_descriptors);
+  out.tx_descriptors = static_cast<unsigned>(settings.dpdk.tx_descriptors);
+  out.mtu = static_cast<unsigned>(settings.dpdk.mtu);
+  for (const std::int64_t vlan : settings.dpdk.vlans)
+    out.vlans.push_back(static_cast<std::uint16_t>(vlan));
+  out.steering = settings.dpdk.steering == "on"    ? dataplane::Steering::kOn
+                 : settings.dpdk.steering == "off" ? dataplane::Steering::kOff
+                                                   : dataplane::Steering::kAuto;
+  std::istringstream words(settings.dpdk.eal_args);
+  for (std::string word; words >> word;)
+    out.eal_arguments.push_back(word);
+  out.on_log = [](const std::string& line) { log_debug("{}", line); };
   return out;
 }
 

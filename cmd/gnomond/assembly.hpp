@@ -11,7 +11,8 @@
 #include "cmd/gnomond/failure.hpp"
 #include "cmd/options/resolve.hpp"
 #include "control/agent/agent.hpp"
-#include "dataplane/worker_pool.hpp"
+#include "dataplane/kernel/kernel_pool.hpp"
+#include "dataplane/ports.hpp"
 #include "ptp/clock_thread.hpp"
 
 namespace gnomon::cmd {
@@ -23,9 +24,13 @@ namespace gnomon::cmd {
 [[nodiscard]] std::vector<platform::Endpoint> listen_endpoints(const Configuration& configuration,
                                                                std::vector<std::string>& skipped);
 
-[[nodiscard]] dataplane::WorkerPoolOptions pool_options(const Settings& settings, std::span<const id::Layout> layouts,
+/// What `workers` says of itself is for both kinds of pool; the rest is for kernel sockets only.
+[[nodiscard]] dataplane::KernelPoolOptions pool_options(const Settings& settings, std::span<const id::Layout> layouts,
                                                         std::vector<platform::Endpoint> listen,
                                                         std::uint64_t incarnation);
+
+/// For DPDK ports; `runtime_dir` is the daemon's.
+[[nodiscard]] dataplane::PortOptions port_options(const Settings& settings, const std::string& runtime_dir);
 
 /// `incarnation` also goes into the holder's name, for humans and the auditor.
 [[nodiscard]] control::AgentOptions agent_options(const Settings& settings, std::span<const id::Layout> layouts,

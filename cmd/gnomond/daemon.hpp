@@ -3,7 +3,7 @@
 // The daemon: started part by part, in the one order in which each part finds what it needs, and ended in the reverse
 // order. It decides nothing about IDs; it owns the parts and carries news between them.
 //
-//   lock -> state -> layouts -> pages -> clock -> sockets -> agent -> status, metrics -> ready
+//   lock -> DPDK ports, if any -> state -> layouts -> pages -> clock -> workers -> agent -> status, metrics -> ready
 //
 // The members below stand in that order, so that the language itself tears them down in reverse.
 #pragma once
@@ -25,6 +25,7 @@
 #include "control/agent_thread.hpp"
 #include "control/service/status_server.hpp"
 #include "control/state.hpp"
+#include "dataplane/ports.hpp"
 #include "dataplane/worker_pool.hpp"
 #include "ptp/clock_thread.hpp"
 
@@ -43,10 +44,13 @@ class Daemon {
 
  private:
   [[nodiscard]] const Settings& settings() const { return arguments_.configuration.settings; }
+  /// The settings with as many workers as are really started.
+  [[nodiscard]] Settings shape() const;
   [[nodiscard]] Or<void> take_locks();
   [[nodiscard]] Or<void> open_state();
   [[nodiscard]] Or<void> open_pages_and_clock();
-  [[nodiscard]] Or<void> open_sockets();
+  [[nodiscard]] Or<void> open_ports();
+  [[nodiscard]] Or<void> open_workers();
   [[nodiscard]] Or<void> start_agent();
   [[nodiscard]] Or<void> start_services();
   [[nodiscard]] Or<void> announce();
@@ -56,6 +60,7 @@ class Daemon {
   void take_over(const Settings& effective, serve::AccessPolicy policy);
   void on_note(const control::effect::Note& note);
   [[nodiscard]] std::string failed_agent() const;
+  [[nodiscard]] Or<void> look_after_ports();
   void feed_watchdog();
   [[nodiscard]] Or<void> end(const Signals& signals, const std::string& why);
   [[noreturn]] void end_without_agent(const std::string& why);
@@ -67,6 +72,8 @@ class Daemon {
   std::string socket_path_;
   std::string state_dir_;
   std::vector<id::Layout> layouts_;
+  std::int64_t worker_count_ = 0;
+  std::string data_plane_ = "kernel sockets";
   std::uint64_t policy_version_ = 1;
   std::uint64_t readings_seen_ = 0;
   std::uint64_t turns_seen_ = 0;
@@ -78,6 +85,7 @@ class Daemon {
   std::string agent_failure_;  // guarded by failure_mutex_
 
   std::vector<InstanceLock> locks_;
+  std::unique_ptr<dataplane::Ports> ports_;  // until the workers take them over
   std::unique_ptr<control::State> state_;
   std::unique_ptr<Pages> pages_;
   std::unique_ptr<ptp::ClockThread> clock_;

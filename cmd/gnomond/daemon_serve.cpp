@@ -126,8 +126,23 @@ Or<void> Daemon::serve(const Signals& signals) {
       if (!agent_has_settled()) log_warn("there are no rights yet; requests are answered not_leased until there are");
       if (auto done = announce(); !done) return done;
     }
+    if (auto done = look_after_ports(); !done) {
+      (void)end(signals, done.error().text);
+      return done;
+    }
     feed_watchdog();
   }
+}
+
+/// What happens to the ports is news for the log and for `gnomon status`.
+Or<void> Daemon::look_after_ports() {
+  const auto news = workers_->look_after_ports();
+  if (!news) return refused(news.error().text);
+  for (const std::string& text : *news) {
+    log_warn("{}", text);
+    reporter_->add_note(fmt::format("{} {}", rfc3339(reporter_->report().clock.now), text));
+  }
+  return {};
 }
 
 void Daemon::reload() {

@@ -44,9 +44,10 @@ Or<void> Daemon::start() {
   if (settings().workers.lock_memory)
     if (auto locked = lock_memory(); !locked) return locked;
   if (auto done = take_locks(); !done) return done;
+  if (auto done = open_ports(); !done) return done;
   if (auto done = open_state(); !done) return done;
   if (auto done = open_pages_and_clock(); !done) return done;
-  if (auto done = open_sockets(); !done) return done;
+  if (auto done = open_workers(); !done) return done;
   if (auto done = start_agent(); !done) return done;
   return start_services();
 }
@@ -63,6 +64,34 @@ Or<void> Daemon::take_locks() {
     locks_.push_back(std::move(*lock));
   }
   socket_path_ = socket_path(settings());
+  return {};
+}
+
+Settings Daemon::shape() const {
+  Settings out = settings();
+  out.workers.count = worker_count_;
+  if (!out.workers.cpus.empty()) out.workers.cpus.resize(static_cast<std::size_t>(worker_count_));
+  return out;
+}
+
+// Before anything starts a thread (dataplane/ports.hpp), and before the pages, of which each worker has one.
+Or<void> Daemon::open_ports() {
+  worker_count_ = settings().workers.count;
+  if (settings().dpdk.devices.empty()) return {};
+  auto ports = dataplane::Ports::open(port_options(settings(), runtime_directory()));
+  if (!ports) return refused(ports.error().text);
+  ports_ = std::move(*ports);
+  data_plane_ = ports_->description();
+  log_info("answers leave through {}", data_plane_);
+  for (const std::string& remark : ports_->remarks())
+    log_warn("{}", remark);
+  if (ports_->workers() == worker_count_) return {};
+  if (!settings().ids.pinned.empty())
+    return refused(
+        fmt::format("ids.pinned lists the machine ids of {} workers, and the devices have queues for {} only: "
+                    "set workers.count = {} and list ids for that many",
+                    worker_count_, ports_->workers(), ports_->workers()));
+  worker_count_ = ports_->workers();
   return {};
 }
 
@@ -90,8 +119,7 @@ Or<void> Daemon::open_state() {
 }
 
 Or<void> Daemon::open_pages_and_clock() {
-  auto pages =
-      Pages::create(settings().server.instance, static_cast<std::uint32_t>(settings().workers.count), incarnation_);
+  auto pages = Pages::create(settings().server.instance, static_cast<std::uint32_t>(worker_count_), incarnation_);
   if (!pages) return tl::make_unexpected(pages.error());
   pages_ = std::make_unique<Pages>(std::move(*pages));
   clock_ = std::make_unique<ptp::ClockThread>(clock_options(settings()), time_source(settings()), pages_->clock());
@@ -108,20 +136,27 @@ Or<void> Daemon::open_pages_and_clock() {
   return {};
 }
 
-Or<void> Daemon::open_sockets() {
+Or<void> Daemon::open_workers() {
   std::vector<std::string> skipped;
   auto listen = listen_endpoints(arguments_.configuration, skipped);
   for (const std::string& text : skipped)
     log_info("this host has no IPv6; the default {} is left out", text);
-  auto policy = access_policy(settings());
-  if (!policy) return tl::make_unexpected(Failure{ExitCode::kUsage, policy.error()});
-  policy->version = policy_version_;
-  const auto pointers = pages_->worker_pointers();
-  auto pool = dataplane::WorkerPool::open(pool_options(settings(), layouts_, std::move(listen), incarnation_),
-                                          pages_->clock(), pages_->rights(), pointers,
-                                          std::make_shared<const serve::AccessPolicy>(std::move(*policy)));
-  if (!pool) return refused(pool.error().text);
-  workers_ = std::move(*pool);
+  auto access = access_policy(settings());
+  if (!access) return tl::make_unexpected(Failure{ExitCode::kUsage, access.error()});
+  access->version = policy_version_;
+  auto policy = std::make_shared<const serve::AccessPolicy>(std::move(*access));
+  const auto options = pool_options(shape(), layouts_, std::move(listen), incarnation_);
+  const auto pages = pages_->worker_pointers();
+  if (ports_) {
+    auto pool =
+        dataplane::Ports::make_pool(std::move(ports_), options, pages_->clock(), pages_->rights(), pages, policy);
+    if (!pool) return refused(pool.error().text);
+    workers_ = std::move(*pool);
+  } else {
+    auto pool = dataplane::KernelPool::open(options, pages_->clock(), pages_->rights(), pages, policy);
+    if (!pool) return refused(pool.error().text);
+    workers_ = std::move(*pool);
+  }
   if (const auto running = workers_->start(); !running) return refused(running.error().text);
   for (const dataplane::PoolWarning& warning : workers_->warnings())
     log_warn("{}", warning.text);
@@ -129,7 +164,7 @@ Or<void> Daemon::open_sockets() {
 }
 
 Or<void> Daemon::start_agent() {
-  const auto options = agent_options(settings(), layouts_, state_->meta.facts, incarnation_);
+  const auto options = agent_options(shape(), layouts_, state_->meta.facts, incarnation_);
   if (const std::string fault = control::fault_of(options); !fault.empty())
     return tl::make_unexpected(Failure{ExitCode::kUsage, fault});
   std::vector<const page::WorkerPage*> workers;
@@ -138,7 +173,7 @@ Or<void> Daemon::start_agent() {
     workers.push_back(&pages_->worker(i));
   reporter_ = std::make_unique<Reporter>(
       *pages_, [this] { return agent_ ? agent_->view() : control::AgentView{}; },
-      [this] { return clock_->last_failure(); });
+      [this] { return clock_->last_failure(); }, [this] { return workers_->ports(); });
   control::AgentHooks hooks{
       .start_new_era = [this] { clock_->request_new_era(); },
       .on_note = [this](const control::effect::Note& note) { on_note(note); },
@@ -177,6 +212,7 @@ Or<void> Daemon::start_services() {
                     .incarnation = incarnation_,
                     .started = started_,
                     .listen = {},
+                    .data_plane = data_plane_,
                     .metrics_listen = metrics_ ? metrics_->bound() : std::string(),
                     .state_dir = state_dir_,
                     .store_url = "sqlite:" + database_path(settings(), state_dir_),

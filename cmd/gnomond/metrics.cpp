@@ -6,6 +6,7 @@
 #include <prometheus/exposer.h>
 #include <prometheus/metric_family.h>
 
+#include <array>
 #include <exception>
 #include <string_view>
 #include <utility>
@@ -103,6 +104,57 @@ void add_clock(const control::ClockReport& clock, std::vector<MetricFamily>& out
   out.push_back(std::move(state));
 }
 
+struct PortFigure {
+  std::string_view name;
+  std::string_view help;
+  std::uint64_t control::PortReport::* value;
+};
+
+Labels port_labels(const control::PortReport& port) {
+  return {{"port", fmt::format("{}", port.index)}, {"device", port.device}};
+}
+
+Labels queue_labels(const control::PortReport& port, std::size_t queue) {
+  Labels out = port_labels(port);
+  out.push_back({"queue", fmt::format("{}", queue)});
+  return out;
+}
+
+/// Nothing with kernel sockets.
+void add_ports(const control::StatusReport& report, std::vector<MetricFamily>& out) {
+  using control::PortReport;
+  static constexpr std::array<PortFigure, 8> kFigures{{
+      {"port_rx_frames_total", "frames that a DPDK port received", &PortReport::rx_frames},
+      {"port_tx_frames_total", "frames that it sent", &PortReport::tx_frames},
+      {"port_rx_bytes_total", "bytes that it received", &PortReport::rx_bytes},
+      {"port_tx_bytes_total", "bytes that it sent", &PortReport::tx_bytes},
+      {"port_rx_missed_total", "frames that it lost because a queue was full", &PortReport::rx_missed},
+      {"port_rx_errors_total", "frames that arrived damaged", &PortReport::rx_errors},
+      {"port_rx_no_buffer_total", "frames that it lost for lack of a buffer", &PortReport::rx_no_buffer},
+      {"port_tx_errors_total", "frames that it failed to send", &PortReport::tx_errors},
+  }};
+  if (report.ports.empty()) return;
+  MetricFamily up = family("port_up", "1 if the link of a DPDK port is up", MetricType::Gauge);
+  for (const PortReport& port : report.ports)
+    add(up, port.state == "up" ? 1 : 0, port_labels(port));
+  out.push_back(std::move(up));
+  for (const PortFigure& figure : kFigures) {
+    MetricFamily one = family(figure.name, figure.help, MetricType::Counter);
+    for (const PortReport& port : report.ports)
+      add(one, static_cast<double>(port.*figure.value), port_labels(port));
+    out.push_back(std::move(one));
+  }
+  for (const bool in : {true, false}) {
+    MetricFamily one = family(in ? "port_queue_rx_frames_total" : "port_queue_tx_frames_total",
+                              in ? "frames that a queue received" : "frames that a queue sent", MetricType::Counter);
+    for (const PortReport& port : report.ports)
+      for (std::size_t queue = 0; queue < port.per_queue.size(); ++queue)
+        add(one, static_cast<double>(in ? port.per_queue[queue].rx_frames : port.per_queue[queue].tx_frames),
+            queue_labels(port, queue));
+    out.push_back(std::move(one));
+  }
+}
+
 std::vector<MetricFamily> metrics_of(const control::StatusReport& report) {
   std::vector<MetricFamily> out;
   MetricFamily build = family("build_info", "always 1; version and instance as labels", MetricType::Gauge);
@@ -118,6 +170,7 @@ std::vector<MetricFamily> metrics_of(const control::StatusReport& report) {
   add_rights(report, out);
   add_clock(report.clock, out);
   add_layouts(report, out);
+  add_ports(report, out);
   return out;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The Prometheus endpoint. Counters live in the workers' pages and are read when somebody asks, so a worker pays
-// nothing for being watched; their names come from page::kCounterTable, gnomon_<name>_total{worker="N"}.
+// nothing for being watched; their names come from page::kCounterTable, gnomon_<name>_total{worker="N"}. What DPDK
+// ports count is gnomon_port_*{port="N",device="NAME"}.
 #pragma once
 
 #include <functional>

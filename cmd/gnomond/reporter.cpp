@@ -13,6 +13,38 @@
 #include "platform/version.hpp"
 
 namespace gnomon::cmd {
+namespace {
+
+// Field by field: control/ and dataplane/ don't know each other.
+control::PortReport port_report(const dataplane::PortReport& port) {
+  control::PortReport out{.index = port.index,
+                          .device = port.device,
+                          .driver = port.driver,
+                          .mac = port.mac,
+                          .state = port.state,
+                          .speed_mbps = port.speed_mbps,
+                          .mtu = port.mtu,
+                          .queues = port.queues,
+                          .max_queues = port.max_queues,
+                          .numa_node = port.numa_node,
+                          .capabilities = {},
+                          .rx_frames = port.rx_frames,
+                          .tx_frames = port.tx_frames,
+                          .rx_bytes = port.rx_bytes,
+                          .tx_bytes = port.tx_bytes,
+                          .rx_missed = port.rx_missed,
+                          .rx_errors = port.rx_errors,
+                          .rx_no_buffer = port.rx_no_buffer,
+                          .tx_errors = port.tx_errors,
+                          .per_queue = {}};
+  for (const dataplane::PortCapability& capability : port.capabilities)
+    out.capabilities.push_back({capability.name, capability.state, capability.note});
+  for (const dataplane::QueueStats& queue : port.per_queue)
+    out.per_queue.push_back({queue.rx_frames, queue.tx_frames});
+  return out;
+}
+
+}  // namespace
 
 std::string_view text_of(mint::OrderingState state) {
   switch (state) {
@@ -78,6 +110,8 @@ control::StatusReport Reporter::report() const {
   const control::AgentView view = agent_();
   out.clock = clock_report();
   out.sampled = uptime_now();
+  for (const dataplane::PortReport& port : ports_())
+    out.ports.push_back(port_report(port));
   for (std::size_t i = 0; i < pages_.workers(); ++i)
     out.workers.push_back(worker_report(i, view, out.clock.now));
   out.agent = {.state = std::string(control::text_of(view.state)),
@@ -101,7 +135,8 @@ control::StatusReport Reporter::report() const {
                 .state_dir = facts_.state_dir,
                 .store_url = facts_.store_url,
                 .access_policy_version = policy_version_,
-                .failed_reloads = failed_reloads_};
+                .failed_reloads = failed_reloads_,
+                .data_plane = facts_.data_plane};
   for (const id::Layout& layout : facts_.layouts)
     out.layouts.push_back({.number = layout.number,
                            .name = std::string(layout.name()),

@@ -15,6 +15,7 @@
 #include "cmd/gnomond/pages.hpp"
 #include "control/agent/agent.hpp"
 #include "control/service/status_report.hpp"
+#include "dataplane/port_report.hpp"
 #include "oracle/id/layout.hpp"
 
 namespace gnomon::cmd {
@@ -25,6 +26,7 @@ struct DaemonFacts {
   std::uint64_t incarnation = 0;
   time::Uptime started;
   std::vector<std::string> listen;
+  std::string data_plane;
   std::string metrics_listen;
   std::string state_dir;
   std::string store_url;
@@ -37,10 +39,11 @@ class Reporter {
  public:
   using AgentViewer = std::function<control::AgentView()>;
   using ClockFailure = std::function<std::string()>;
+  using PortViewer = std::function<std::vector<dataplane::PortReport>()>;
 
   /// `pages` must outlive the reporter.
-  Reporter(const Pages& pages, AgentViewer agent, ClockFailure clock_failure)
-      : pages_(pages), agent_(std::move(agent)), clock_failure_(std::move(clock_failure)) {}
+  Reporter(const Pages& pages, AgentViewer agent, ClockFailure clock_failure, PortViewer ports)
+      : pages_(pages), agent_(std::move(agent)), clock_failure_(std::move(clock_failure)), ports_(std::move(ports)) {}
 
   void set_facts(DaemonFacts facts);
   void add_note(const std::string& text);
@@ -59,6 +62,7 @@ class Reporter {
   const Pages& pages_;
   AgentViewer agent_;
   ClockFailure clock_failure_;
+  PortViewer ports_;
 
   mutable std::mutex mutex_;  // of all below
   DaemonFacts facts_;

@@ -19,6 +19,13 @@ namespace gnomon::cmd {
 [[nodiscard]] std::string cidr_fault(std::string_view text);
 [[nodiscard]] std::string layout_name_fault(std::string_view text);
 [[nodiscard]] std::string store_fault(std::string_view text);
+/// DRIVERNAME[,KEY=VALUE...] or [DOMAIN:]BUS:DEVICE.FUNCTION[,KEY=VALUE...].
+[[nodiscard]] std::string device_fault(std::string_view text);
+/// Arguments of EAL, separated by blanks; none that an option of ours stands for.
+[[nodiscard]] std::string eal_arguments_fault(std::string_view text);
+
+/// The part of a device text that says which device is meant, in one spelling: two devices may not share it.
+[[nodiscard]] std::string device_identity(std::string_view text);
 
 /// NUMBER:NAME:EPOCH:UNIT:TIME/MACHINE/SEQUENCE, e.g. 16:orders:2024-01-01:1ms:41/10/12.
 [[nodiscard]] tl::expected<id::Layout, std::string> parse_layout(std::string_view text);

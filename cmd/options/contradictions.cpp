@@ -2,7 +2,7 @@
 //
 // Options that are fine alone and wrong together. Found here, before anything is opened, and not by whatever part of
 // the daemon would stumble over them first.
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <initializer_list>
@@ -19,12 +19,16 @@ namespace {
 
 constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kLeastLeadToRotateMs = 100;  // well above the noise of readings
+constexpr std::size_t kMaxDevices = 16;
 
 class Judge {
  public:
   explicit Judge(const Configuration& configuration) : configuration_(configuration) {}
 
   [[nodiscard]] const Settings& settings() const { return configuration_.settings; }
+  [[nodiscard]] bool is_default(std::string_view section, std::string_view key) const {
+    return configuration_.origins[find_option(section, key).value_or(0)].kind == Origin::Kind::kDefault;
+  }
   /// `places` are option names; the first that somebody set stands at the front of the line.
   void refuse(std::initializer_list<std::pair<std::string_view, std::string_view>> places, const std::string& text) {
     const Origin* origin = nullptr;
@@ -145,6 +149,59 @@ void judge_access(Judge& judge) {
   }
 }
 
+/// Whether one host on the wire can have it, and be asked there: no wildcard, loopback, group or broadcast address.
+bool is_unicast(const serve::Address& address) {
+  if (address.is_loopback()) return false;
+  const auto& bytes = address.bytes;
+  if (address.is_v4()) return bytes[12] != 0 && bytes[12] < 224;
+  return bytes[0] != 0xff && address != serve::Address{};
+}
+
+/// Behind DPDK ports there is no kernel that has addresses, or chooses ports.
+void judge_station(Judge& judge) {
+  const auto& listen = judge.settings().server.listen;
+  if (judge.is_default("server", "listen")) {
+    judge.refuse({{"server", "listen"}, {"dpdk", "devices"}},
+                 fmt::format("server.listen is the default ({}), which DPDK ports can't be: name the addresses that "
+                             "they answer for, as in server.listen = [\"192.0.2.10:14666\"]",
+                             fmt::join(listen, ", ")));
+    return;
+  }
+  for (const std::string& text : listen) {
+    const auto endpoint = platform::parse_endpoint(text);
+    if (!endpoint) continue;
+    if (!is_unicast(endpoint->address))
+      judge.refuse({{"server", "listen"}, {"dpdk", "devices"}},
+                   fmt::format("server.listen has {}, and with dpdk.devices each entry must be a unicast address that "
+                               "other hosts can ask: no wildcard, loopback, group or broadcast address",
+                               text));
+    if (endpoint->port == 0)
+      judge.refuse({{"server", "listen"}, {"dpdk", "devices"}},
+                   fmt::format("server.listen has {}, and with dpdk.devices nobody chooses a free port: name one, "
+                               "as in 14666",
+                               text));
+  }
+}
+
+void judge_dpdk(Judge& judge) {
+  const auto& devices = judge.settings().dpdk.devices;
+  if (devices.empty()) return;
+  judge_station(judge);
+  if (devices.size() > kMaxDevices)
+    judge.refuse({{"dpdk", "devices"}},
+                 fmt::format("dpdk.devices lists {} devices, and a daemon has room for {}; start another daemon for "
+                             "the rest",
+                             devices.size(), kMaxDevices));
+  for (auto it = devices.begin(); it != devices.end(); ++it) {
+    const std::string name = device_identity(*it);
+    if (std::any_of(devices.begin(), it, [&](const std::string& other) { return device_identity(other) == name; }))
+      judge.refuse({{"dpdk", "devices"}},
+                   fmt::format("dpdk.devices lists {} twice; virtual devices of one driver are numbered, as in "
+                               "net_af_packet0 and net_af_packet1",
+                               name));
+  }
+}
+
 }  // namespace
 
 tl::expected<std::vector<id::Layout>, std::string> served_layouts(const Settings& settings) {
@@ -185,6 +242,7 @@ Problems contradictions(const Configuration& configuration) {
   judge_workers(judge);
   judge_layouts(judge);
   judge_access(judge);
+  judge_dpdk(judge);
   return std::move(judge).problems();
 }
 

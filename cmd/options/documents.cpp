@@ -8,6 +8,7 @@
 
 #include "cmd/options/table.hpp"
 #include "cmd/options/value.hpp"
+#include "cmd/text/wrap.hpp"
 #include "oracle/page/counters.hpp"
 
 namespace gnomon::cmd {
@@ -22,19 +23,8 @@ constexpr std::string_view kCustomLayoutSample =
     "# unit = \"1ms\"\n"
     "# bits = [41, 10, 12]\n";
 
-/// Breaks a text at blanks and starts each line with `indent`.
-std::string wrapped(std::string_view text, std::string_view indent) {
-  std::string out;
-  while (!text.empty()) {
-    std::size_t length = text.size();
-    if (indent.size() + length > kHelpWidth) {
-      length = text.rfind(' ', kHelpWidth - indent.size());
-      if (length == std::string_view::npos) length = text.size();
-    }
-    out += fmt::format("{}{}\n", indent, text.substr(0, length));
-    text.remove_prefix(std::min(length + 1, text.size()));
-  }
-  return out;
+std::string in_lines(std::string_view text, std::string_view indent) {
+  return wrapped(text, kHelpWidth, indent, indent);
 }
 
 std::string default_note(const OptionRow& row) {
@@ -63,6 +53,14 @@ void each_row_of(std::string_view section, Visit visit) {
     if (row.section == section) visit(row);
 }
 
+/// The counters from `first` up to `end`.
+std::string counter_rows(std::string_view title, std::string_view text, page::Counter first, page::Counter end) {
+  std::string out = fmt::format("\n## {}\n\n{}\n\n| counter | what it counts |\n|---|---|\n", title, text);
+  for (const page::CounterInfo& info : page::kCounterTable)
+    if (info.counter >= first && info.counter < end) out += fmt::format("| `{}` | {} |\n", info.name, info.help);
+  return out;
+}
+
 }  // namespace
 
 std::string option_help() {
@@ -72,7 +70,7 @@ std::string option_help() {
     each_row_of(section.name, [&](const OptionRow& row) {
       out += fmt::format("  {}{}   ({}; default {})\n", row.flag(),
                          row.type() == OptionType::kBool ? "[=BOOL]" : " VALUE", row.type_text(), default_note(row));
-      out += wrapped(row.help, "      ");
+      out += in_lines(row.help, "      ");
     });
   }
   return out;
@@ -84,16 +82,16 @@ std::string sample_configuration() {
       "# A flag (--section-key) wins over the environment (GNOMON_SECTION_KEY), and that over this file.\n"
       "# `gnomond --check-config` says what is wrong with it.\n";
   for (const SectionInfo& section : option_sections()) {
-    out += fmt::format("\n[{}]\n{}", section.name, wrapped(section.help, "# "));
+    out += fmt::format("\n[{}]\n{}", section.name, in_lines(section.help, "# "));
     std::string tables;
     each_row_of(section.name, [&](const OptionRow& row) {
       if (row.type() == OptionType::kLayoutList) {  // TOML wants tables after the plain keys of their section
-        tables += "\n" + wrapped(row.help, "# ") + std::string(kCustomLayoutSample);
+        tables += "\n" + in_lines(row.help, "# ") + std::string(kCustomLayoutSample);
         return;
       }
-      out += "\n" + wrapped(row.help, "# ");
+      out += "\n" + in_lines(row.help, "# ");
       out +=
-          wrapped(fmt::format("({}{})", row.type_text(), row.reloadable ? "; can be changed with SIGHUP" : ""), "# ");
+          in_lines(fmt::format("({}{})", row.type_text(), row.reloadable ? "; can be changed with SIGHUP" : ""), "# ");
       out += fmt::format("# {} = {}\n", row.key, toml_default(row));
     });
     out += tables;
@@ -112,11 +110,9 @@ std::string option_reference() {
       "file over "
       "the\ndefaults. The file is `/etc/gnomon/gnomond.toml` unless `--config` or `GNOMON_CONFIG` names another. In "
       "the "
-      "environment\nand in flags the entries of a list are separated by commas. Anything unknown, of a wrong type, out "
-      "of "
-      "range or\ncontradictory is refused at the start with its place, and the exit code is 2. Options marked ↻ are "
-      "taken "
-      "over by SIGHUP.\n";
+      "environment\nand in flags the entries of a list are separated by commas, where its row names nothing else. "
+      "Anything unknown, of a wrong\ntype, out of range or contradictory is refused at the start with its place, and "
+      "the exit code is 2. Options marked ↻ are taken\nover by SIGHUP.\n";
   for (const SectionInfo& section : option_sections()) {
     out += fmt::format("\n## {}\n\n{}\n\n| option | value | default | what it does |\n|---|---|---|---|\n",
                        section.name, section.help);
@@ -134,10 +130,15 @@ std::string counter_reference() {
       "Printed by `gnomond --print-counters` from the counter table (oracle/page/counters.hpp); a test compares the "
       "two.\n\n"
       "Each worker counts for itself. `gnomon status` shows the sums and the rates; the metrics endpoint has each as\n"
-      "`gnomon_<counter>_total{worker=\"N\"}`.\n\n"
-      "| counter | what it counts |\n|---|---|\n";
-  for (const page::CounterInfo& counter : page::kCounterTable)
-    out += fmt::format("| `{}` | {} |\n", counter.name, counter.help);
+      "`gnomon_<counter>_total{worker=\"N\"}`.\n";
+  out += counter_rows("Requests", "However they come, through kernel sockets or DPDK ports.", page::Counter::kDatagrams,
+                      page::Counter::kFrames);
+  out += counter_rows(
+      "Frames",
+      "With DPDK ports only; with kernel sockets these stay 0, because the kernel does all that and counts it itself.\n"
+      "Each frame is counted once: `frames` = `datagrams` + `arp_replies` + `ndp_replies` + `echo_replies` +\n"
+      "`address_conflicts` + the sum of the `dropped_*` below. `announcements` are sent unasked.",
+      page::Counter::kFrames, page::Counter::kCount);
   return out;
 }
 

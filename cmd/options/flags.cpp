@@ -20,9 +20,9 @@ std::string placeholder(const OptionRow& row) {
     case OptionType::kInteger: return row.unit.empty() ? "N" : std::string(row.unit);
     case OptionType::kText:
       return row.key == "dir" ? "DIR" : row.key.ends_with("file") || row.key == "socket" ? "FILE" : "TEXT";
-    case OptionType::kIntegerList: return "N,...";
+    case OptionType::kIntegerList: return fmt::format("N{}...", row.separator);
     case OptionType::kTextList:
-    case OptionType::kLayoutList: return "TEXT,...";
+    case OptionType::kLayoutList: return fmt::format("TEXT{}...", row.separator);
   }
   return "VALUE";
 }
@@ -52,7 +52,7 @@ std::vector<FlagText> given_flags(const CLI::App& app) {
     if (option == nullptr || option->count() == 0) continue;
     std::string text;
     for (const std::string& word : option->results())
-      text += (text.empty() ? "" : ",") + word;
+      text += (text.empty() ? std::string() : std::string(1, row.separator)) + word;
     if (row.type() == OptionType::kBool && text.empty()) text = "true";
     out.push_back({i, text});
   }

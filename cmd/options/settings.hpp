@@ -30,6 +30,17 @@ struct Settings {
     bool lock_memory = false;
   } workers;
   struct {
+    std::vector<std::string> devices;
+    std::string memory;
+    std::int64_t memory_mb = 0;
+    std::int64_t rx_descriptors = 0;
+    std::int64_t tx_descriptors = 0;
+    std::int64_t mtu = 0;
+    std::vector<std::int64_t> vlans;
+    std::string steering;
+    std::string eal_args;
+  } dpdk;
+  struct {
     std::vector<std::string> layouts;
     std::vector<id::Layout> custom;
     bool rotating_start = false;

@@ -38,7 +38,8 @@ constexpr std::array kTable{
         .fault = endpoint_fault,
         .help =
             "UDP addresses to answer on. Port 0 takes a free one and reports it. An IPv6 default is left out, with a "
-            "note, where the host has no IPv6."},
+            "note, where the host has no IPv6. With dpdk.devices: unicast addresses of the ports' own, each with its "
+            "port; no wildcard, no loopback, no default."},
 
     OptionRow{.section = "workers",
               .key = "count",
@@ -46,13 +47,15 @@ constexpr std::array kTable{
               .default_text = "1",
               .min = 1,
               .max = kMaxWorkers,
-              .help = "Worker threads; the kernel spreads clients over them (SO_REUSEPORT)."},
+              .help = "Worker threads; the kernel spreads clients over them (SO_REUSEPORT). With dpdk.devices the "
+                      "ports spread them (RSS), and there are no more workers than the poorest device has queues."},
     OptionRow{.section = "workers",
               .key = "cpus",
               .field = GNOMON_FIELD(workers.cpus),
               .min = 0,
               .max = 1023,
-              .help = "CPUs that the workers are pinned to, one per worker. Empty: the scheduler decides."},
+              .help = "CPUs that the workers are pinned to, one per worker. Empty: the scheduler decides. With "
+                      "dpdk.devices workers poll, and each should have a CPU to itself."},
     OptionRow{.section = "workers",
               .key = "ids_per_worker",
               .field = GNOMON_FIELD(workers.ids_per_worker),
@@ -65,16 +68,18 @@ constexpr std::array kTable{
               .field = GNOMON_FIELD(workers.poll),
               .default_text = "block",
               .choices = "block|spin",
-              .help = "How an idle worker waits: block sleeps in the kernel, spin burns its CPU for a lower latency."},
-    OptionRow{
-        .section = "workers",
-        .key = "busy_poll_us",
-        .field = GNOMON_FIELD(workers.busy_poll_us),
-        .unit = "us",
-        .default_text = "0",
-        .min = 0,
-        .max = 1000,
-        .help = "SO_BUSY_POLL of the sockets: how long the kernel polls the driver before a worker sleeps. 0: off."},
+              .help = "How an idle worker waits: block sleeps in the kernel, spin burns its CPU for a lower latency. "
+                      "With dpdk.devices nobody wakes a worker: block naps for up to 100 us after 1000 empty polls."},
+    OptionRow{.section = "workers",
+              .key = "busy_poll_us",
+              .field = GNOMON_FIELD(workers.busy_poll_us),
+              .unit = "us",
+              .default_text = "0",
+              .min = 0,
+              .max = 1000,
+              .help =
+                  "SO_BUSY_POLL of the sockets: how long the kernel polls the driver before a worker sleeps. 0: off. "
+                  "Unused with dpdk.devices."},
     OptionRow{.section = "workers",
               .key = "park_limit",
               .field = GNOMON_FIELD(workers.park_limit),
@@ -94,12 +99,80 @@ constexpr std::array kTable{
               .key = "gro",
               .field = GNOMON_FIELD(workers.gro),
               .default_text = "true",
-              .help = "Let the kernel hand over several datagrams of one client at once (UDP_GRO)."},
+              .help = "Let the kernel hand over several datagrams of one client at once (UDP_GRO). Unused with "
+                      "dpdk.devices."},
     OptionRow{.section = "workers",
               .key = "lock_memory",
               .field = GNOMON_FIELD(workers.lock_memory),
               .default_text = "false",
               .help = "Lock all memory (mlockall), so that no answer waits for a page fault. Needs LimitMEMLOCK."},
+
+    OptionRow{.section = "dpdk",
+              .key = "devices",
+              .field = GNOMON_FIELD(dpdk.devices),
+              .fault = device_fault,
+              .separator = ';',
+              .help =
+                  "Devices to answer through, past the kernel: virtual ones with their arguments "
+                  "(net_af_packet0,iface=veth0) or PCI addresses (0000:3b:00.0), at most 16. server.listen must then "
+                  "name the addresses that they answer for. Empty: kernel sockets."},
+    OptionRow{.section = "dpdk",
+              .key = "memory",
+              .field = GNOMON_FIELD(dpdk.memory),
+              .default_text = "auto",
+              .choices = "auto|hugepages|no-huge",
+              .help = "What the buffers lie in: auto takes huge pages if enough are free, else ordinary memory."},
+    OptionRow{
+        .section = "dpdk",
+        .key = "memory_mb",
+        .field = GNOMON_FIELD(dpdk.memory_mb),
+        .unit = "MB",
+        .default_text = "256",
+        .min = 64,
+        .max = 65'536,
+        .help = "How much of it DPDK takes at the start. A worker with default queues needs about 10 MB a device."},
+    OptionRow{.section = "dpdk",
+              .key = "rx_descriptors",
+              .field = GNOMON_FIELD(dpdk.rx_descriptors),
+              .default_text = "1024",
+              .min = 64,
+              .max = 32'768,
+              .help = "Frames that a receive queue holds; a driver may insist on another number, which is said."},
+    OptionRow{.section = "dpdk",
+              .key = "tx_descriptors",
+              .field = GNOMON_FIELD(dpdk.tx_descriptors),
+              .default_text = "1024",
+              .min = 64,
+              .max = 32'768,
+              .help = "Frames that a transmit queue holds; likewise."},
+    OptionRow{.section = "dpdk",
+              .key = "mtu",
+              .field = GNOMON_FIELD(dpdk.mtu),
+              .unit = "bytes",
+              .default_text = "1500",
+              .min = 1280,
+              .max = 9000,
+              .help = "The MTU that the ports are set to. A datagram of 22 messages needs 1456."},
+    OptionRow{.section = "dpdk",
+              .key = "vlans",
+              .field = GNOMON_FIELD(dpdk.vlans),
+              .min = 0,
+              .max = 4094,
+              .help = "VLAN ids that are served and announced, 0 for untagged frames. Empty: any, and untagged ones. "
+                      "A reply carries the tag of its request."},
+    OptionRow{.section = "dpdk",
+              .key = "steering",
+              .field = GNOMON_FIELD(dpdk.steering),
+              .default_text = "auto",
+              .choices = "auto|off|on",
+              .help = "Rules in the device that bring requests here and leave the rest to the kernel: auto where the "
+                      "kernel keeps the port as well (mlx5), on also elsewhere or not at all."},
+    OptionRow{.section = "dpdk",
+              .key = "eal_args",
+              .field = GNOMON_FIELD(dpdk.eal_args),
+              .fault = eal_arguments_fault,
+              .help = "Further arguments for DPDK's EAL, separated by blanks, as in --iova-mode=va. What other options "
+                      "here stand for is refused."},
 
     OptionRow{.section = "ids",
               .key = "layouts",
@@ -300,6 +373,7 @@ constexpr std::array kTable{
 constexpr std::array kSections{
     SectionInfo{"server", "Who this daemon is and where it answers."},
     SectionInfo{"workers", "The threads that answer."},
+    SectionInfo{"dpdk", "Answering past the kernel (docs/dpdk.md)."},
     SectionInfo{"ids", "What is issued."},
     SectionInfo{"rights", "The windows that make IDs unique (docs/architecture.md)."},
     SectionInfo{"store", "Where rights are kept."},
@@ -347,6 +421,8 @@ std::vector<std::string_view> OptionRow::choice_list() const {
 }
 
 std::string OptionRow::type_text() const {
+  const std::string apart =
+      separator == ',' ? std::string() : fmt::format(", separated by '{}' in the environment and in flags", separator);
   switch (type()) {
     case OptionType::kBool: return "true or false";
     case OptionType::kInteger: return fmt::format("integer, {} to {}{}{}", min, max, unit.empty() ? "" : " ", unit);
@@ -357,9 +433,9 @@ std::string OptionRow::type_text() const {
       return out;
     }
     case OptionType::kText: return "text";
-    case OptionType::kIntegerList: return fmt::format("list of integers, {} to {}", min, max);
-    case OptionType::kTextList: return "list of texts";
-    case OptionType::kLayoutList: return "list of layouts";
+    case OptionType::kIntegerList: return fmt::format("list of integers, {} to {}{}", min, max, apart);
+    case OptionType::kTextList: return "list of texts" + apart;
+    case OptionType::kLayoutList: return "list of layouts" + apart;
   }
   return {};
 }

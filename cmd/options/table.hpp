@@ -30,6 +30,7 @@ struct OptionRow {
   std::string_view choices = {};  // "block|spin": texts that are allowed; empty if any is
   std::string (*fault)(std::string_view text) =
       nullptr;              // what is wrong with a text, or with an entry of a list; or ""
+  char separator = ',';     // between the entries of a list, in the environment and in flags
   bool reloadable = false;  // SIGHUP takes it over
   std::string_view help = {};
 

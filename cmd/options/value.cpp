@@ -25,14 +25,14 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-std::vector<std::string_view> entries_of(std::string_view text) {
+std::vector<std::string_view> entries_of(std::string_view text, char separator) {
   std::vector<std::string_view> out;
   if (trimmed(text).empty()) return out;
   while (true) {
-    const std::size_t comma = text.find(',');
-    out.push_back(trimmed(text.substr(0, comma)));
-    if (comma == std::string_view::npos) return out;
-    text.remove_prefix(comma + 1);
+    const std::size_t end = text.find(separator);
+    out.push_back(trimmed(text.substr(0, end)));
+    if (end == std::string_view::npos) return out;
+    text.remove_prefix(end + 1);
   }
 }
 
@@ -48,9 +48,9 @@ tl::expected<std::int64_t, std::string> parse_integer(std::string_view text) {
 
 /// Parses each entry; stops at the first that is wrong.
 template <typename Entry, typename Parse>
-tl::expected<Value, std::string> parse_list(std::string_view text, Parse parse) {
+tl::expected<Value, std::string> parse_list(const OptionRow& row, std::string_view text, Parse parse) {
   std::vector<Entry> out;
-  for (const std::string_view word : entries_of(text)) {
+  for (const std::string_view word : entries_of(text, row.separator)) {
     const auto entry = parse(word);
     if (!entry) return tl::make_unexpected(entry.error());
     out.push_back(*entry);
@@ -107,6 +107,12 @@ std::string quoted(std::string_view text) {
   return out + "\"";
 }
 
+/// Of a boolean or an integer, which every source writes alike.
+std::string scalar_text(const Value& value) {
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+  return fmt::format("{}", std::get<std::int64_t>(value));
+}
+
 std::string toml_of_layout(const id::Layout& layout) {
   const std::string text = text_of(layout);
   const std::size_t epoch = text.find(':', text.find(':') + 1) + 1;
@@ -129,11 +135,11 @@ tl::expected<Value, std::string> parse_value(const OptionRow& row, std::string_v
     case OptionType::kInteger: return parse_integer(text).map([](std::int64_t value) { return Value(value); });
     case OptionType::kChoice:
     case OptionType::kText: return Value(std::string(text));
-    case OptionType::kIntegerList: return parse_list<std::int64_t>(text, parse_integer);
+    case OptionType::kIntegerList: return parse_list<std::int64_t>(row, text, parse_integer);
     case OptionType::kTextList:
       return parse_list<std::string>(
-          text, [](std::string_view word) -> tl::expected<std::string, std::string> { return std::string(word); });
-    case OptionType::kLayoutList: return parse_list<id::Layout>(text, parse_layout);
+          row, text, [](std::string_view word) -> tl::expected<std::string, std::string> { return std::string(word); });
+    case OptionType::kLayoutList: return parse_list<id::Layout>(row, text, parse_layout);
   }
   return tl::make_unexpected(std::string("unknown type"));
 }
@@ -155,15 +161,16 @@ std::string fault_of(const OptionRow& row, const Value& value) {
   return {};
 }
 
-std::string text_of(const Value& value) {
-  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
-  if (const auto* number = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *number);
+std::string text_of(const OptionRow& row, const Value& value) {
+  const std::string_view between(&row.separator, 1);
   if (const auto* text = std::get_if<std::string>(&value)) return *text;
   if (const auto* numbers = std::get_if<std::vector<std::int64_t>>(&value))
-    return join(*numbers, ",", [](std::int64_t number) { return fmt::format("{}", number); });
+    return join(*numbers, between, [](std::int64_t number) { return fmt::format("{}", number); });
   if (const auto* texts = std::get_if<std::vector<std::string>>(&value))
-    return join(*texts, ",", [](const std::string& text) { return text; });
-  return join(std::get<std::vector<id::Layout>>(value), ",", [](const id::Layout& layout) { return text_of(layout); });
+    return join(*texts, between, [](const std::string& text) { return text; });
+  if (const auto* layouts = std::get_if<std::vector<id::Layout>>(&value))
+    return join(*layouts, between, [](const id::Layout& layout) { return text_of(layout); });
+  return scalar_text(value);
 }
 
 std::string toml_of(const Value& value) {
@@ -174,7 +181,7 @@ std::string toml_of(const Value& value) {
     return fmt::format("[{}]", join(*texts, ", ", [](const std::string& text) { return quoted(text); }));
   if (const auto* layouts = std::get_if<std::vector<id::Layout>>(&value))
     return fmt::format("[{}]", join(*layouts, ", ", toml_of_layout));
-  return text_of(value);
+  return scalar_text(value);
 }
 
 void assign(const OptionRow& row, const Value& value, Settings& settings) {

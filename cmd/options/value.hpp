@@ -14,15 +14,15 @@
 
 namespace gnomon::cmd {
 
-/// Reads what an environment variable or a flag says. Lists are separated by commas, and "" is the empty list. The
-/// error is what is wrong, without the option's name. Bounds are not checked here.
+/// Reads what an environment variable or a flag says. The entries of a list are separated by the row's separator, and
+/// "" is the empty list. The error is what is wrong, without the option's name. Bounds are not checked here.
 [[nodiscard]] tl::expected<Value, std::string> parse_value(const OptionRow& row, std::string_view text);
 
 /// What is wrong with a value of the row's type, or "".
 [[nodiscard]] std::string fault_of(const OptionRow& row, const Value& value);
 
 /// As a flag would say it: parse_value reads it back.
-[[nodiscard]] std::string text_of(const Value& value);
+[[nodiscard]] std::string text_of(const OptionRow& row, const Value& value);
 /// As the file would say it.
 [[nodiscard]] std::string toml_of(const Value& value);
 

@@ -20,6 +20,7 @@ void write(const DaemonReport& from, v1::Daemon& to) {
   to.set_store_url(from.store_url);
   to.set_access_policy_version(from.access_policy_version);
   to.set_failed_reloads(from.failed_reloads);
+  to.set_data_plane(from.data_plane);
 }
 
 DaemonReport read(const v1::Daemon& from) {
@@ -33,7 +34,8 @@ DaemonReport read(const v1::Daemon& from) {
           .state_dir = from.state_dir(),
           .store_url = from.store_url(),
           .access_policy_version = from.access_policy_version(),
-          .failed_reloads = from.failed_reloads()};
+          .failed_reloads = from.failed_reloads(),
+          .data_plane = from.data_plane()};
 }
 
 void write(const ClockReport& from, v1::Clock& to) {
@@ -123,6 +125,66 @@ LayoutReport read(const v1::Layout& from) {
           .headroom = {from.headroom_ns()}};
 }
 
+void write(const PortReport& from, v1::Port& to) {
+  to.set_index(from.index);
+  to.set_device(from.device);
+  to.set_driver(from.driver);
+  to.set_mac(from.mac);
+  to.set_state(from.state);
+  to.set_speed_mbps(from.speed_mbps);
+  to.set_mtu(from.mtu);
+  to.set_queues(from.queues);
+  to.set_max_queues(from.max_queues);
+  to.set_numa_node(from.numa_node);
+  for (const PortCapability& entry : from.capabilities) {
+    v1::PortCapability& capability = *to.add_capabilities();
+    capability.set_name(entry.name);
+    capability.set_state(entry.state);
+    capability.set_note(entry.note);
+  }
+  to.set_rx_frames(from.rx_frames);
+  to.set_tx_frames(from.tx_frames);
+  to.set_rx_bytes(from.rx_bytes);
+  to.set_tx_bytes(from.tx_bytes);
+  to.set_rx_missed(from.rx_missed);
+  to.set_rx_errors(from.rx_errors);
+  to.set_rx_no_buffer(from.rx_no_buffer);
+  to.set_tx_errors(from.tx_errors);
+  for (const PortQueue& entry : from.per_queue) {
+    v1::PortQueue& queue = *to.add_per_queue();
+    queue.set_rx_frames(entry.rx_frames);
+    queue.set_tx_frames(entry.tx_frames);
+  }
+}
+
+PortReport read(const v1::Port& from) {
+  PortReport to{.index = from.index(),
+                .device = from.device(),
+                .driver = from.driver(),
+                .mac = from.mac(),
+                .state = from.state(),
+                .speed_mbps = from.speed_mbps(),
+                .mtu = from.mtu(),
+                .queues = from.queues(),
+                .max_queues = from.max_queues(),
+                .numa_node = from.numa_node(),
+                .capabilities = {},
+                .rx_frames = from.rx_frames(),
+                .tx_frames = from.tx_frames(),
+                .rx_bytes = from.rx_bytes(),
+                .tx_bytes = from.tx_bytes(),
+                .rx_missed = from.rx_missed(),
+                .rx_errors = from.rx_errors(),
+                .rx_no_buffer = from.rx_no_buffer(),
+                .tx_errors = from.tx_errors(),
+                .per_queue = {}};
+  for (const v1::PortCapability& capability : from.capabilities())
+    to.capabilities.push_back({capability.name(), capability.state(), capability.note()});
+  for (const v1::PortQueue& queue : from.per_queue())
+    to.per_queue.push_back({queue.rx_frames(), queue.tx_frames()});
+  return to;
+}
+
 }  // namespace
 
 v1::GetStatusResponse to_message(const StatusReport& report) {
@@ -134,6 +196,8 @@ v1::GetStatusResponse to_message(const StatusReport& report) {
     write(worker, *message.add_workers());
   for (const LayoutReport& layout : report.layouts)
     write(layout, *message.add_layouts());
+  for (const PortReport& port : report.ports)
+    write(port, *message.add_ports());
   message.set_sampled_uptime_ns(report.sampled.ns);
   return message;
 }
@@ -144,11 +208,14 @@ StatusReport from_message(const v1::GetStatusResponse& message) {
                       .agent = read(message.agent()),
                       .workers = {},
                       .layouts = {},
+                      .ports = {},
                       .sampled = {message.sampled_uptime_ns()}};
   for (const v1::Worker& worker : message.workers())
     report.workers.push_back(read(worker));
   for (const v1::Layout& layout : message.layouts())
     report.layouts.push_back(read(layout));
+  for (const v1::Port& port : message.ports())
+    report.ports.push_back(read(port));
   return report;
 }
 

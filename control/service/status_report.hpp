@@ -26,6 +26,7 @@ struct DaemonReport {
   std::string store_url;
   std::uint64_t access_policy_version = 0;
   std::uint64_t failed_reloads = 0;
+  std::string data_plane;  // "kernel sockets", "dpdk 22.11.11, huge pages"
 };
 
 struct ClockReport {
@@ -72,13 +73,49 @@ struct LayoutReport {
   time::Duration headroom;
 };
 
+/// As dataplane/port_report.hpp has it.
+struct PortCapability {
+  std::string name;
+  std::string state;
+  std::string note;
+};
+
+struct PortQueue {
+  std::uint64_t rx_frames = 0;
+  std::uint64_t tx_frames = 0;
+};
+
+struct PortReport {
+  std::uint32_t index = 0;
+  std::string device;
+  std::string driver;
+  std::string mac;
+  std::string state;             // up, down, gone
+  std::uint64_t speed_mbps = 0;  // 0: unknown
+  std::uint32_t mtu = 0;
+  std::uint32_t queues = 0;
+  std::uint32_t max_queues = 0;
+  std::int32_t numa_node = -1;
+  std::vector<PortCapability> capabilities;
+  std::uint64_t rx_frames = 0;
+  std::uint64_t tx_frames = 0;
+  std::uint64_t rx_bytes = 0;
+  std::uint64_t tx_bytes = 0;
+  std::uint64_t rx_missed = 0;
+  std::uint64_t rx_errors = 0;
+  std::uint64_t rx_no_buffer = 0;
+  std::uint64_t tx_errors = 0;
+  std::vector<PortQueue> per_queue;  // empty where the driver does not tell
+};
+
 struct StatusReport {
   DaemonReport daemon;
   ClockReport clock;
   AgentReport agent;
   std::vector<WorkerReport> workers;
   std::vector<LayoutReport> layouts;
-  time::Uptime sampled;  // CLOCK_BOOTTIME at which the counters were read: the time base of rates
+  std::vector<PortReport> ports;  // none with kernel sockets
+  time::Uptime sampled;           // CLOCK_BOOTTIME at which the counters were read: the time base of rates
 };
 
 }  // namespace gnomon::control

@@ -199,6 +199,15 @@ TEST(Status, WithoutADaemonSaysWhatToLookAt) {
                          "--socket where\n");
 }
 
+TEST(Status, PortsIsAFlagOfItsOwn) {
+  EXPECT_NE(gnomon({"status", "--help"}).out.find("--ports"), std::string::npos);
+  const support::ScratchFolder folder;
+  const Ran run = gnomon({"status", "--ports", "--socket", (folder.path() / "none.sock").string()});
+  EXPECT_EQ(run.code, ExitCode::kUnreachable) << run.err;
+  EXPECT_EQ(run.out, "");
+  EXPECT_EQ(gnomon({"ping", "--ports"}).code, ExitCode::kUsage);
+}
+
 TEST(Status, AFirstRightHasNoFloor) {
   control::StatusReport report;
   control::WorkerReport worker;
@@ -248,7 +257,7 @@ TEST(Completion, KnowsEveryCommandAndBashCanReadIt) {
   for (const char* shell : {"bash", "zsh", "fish"}) {
     const Ran run = gnomon({"completion", shell});
     EXPECT_EQ(run.code, ExitCode::kOk) << run.err;
-    for (const char* word : {"decode", "layouts", "adopt", "one-by-one", "store-url"})
+    for (const char* word : {"decode", "layouts", "adopt", "one-by-one", "store-url", "ports"})
       EXPECT_NE(run.out.find(word), std::string::npos) << shell << " lacks " << word;
   }
   EXPECT_EQ(syntax_check("/bin/bash", gnomon({"completion", "bash"}).out), 0);

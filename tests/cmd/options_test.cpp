@@ -10,11 +10,18 @@
 #include <iterator>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include <CLI/CLI.hpp>
+
+#include "cmd/options/checks.hpp"
 #include "cmd/options/documents.hpp"
+#include "cmd/options/flags.hpp"
 #include "cmd/options/resolve.hpp"
 #include "cmd/options/table.hpp"
 #include "cmd/options/value.hpp"
+#include "oracle/page/counters.hpp"
 
 namespace gnomon::cmd {
 namespace {
@@ -49,6 +56,9 @@ std::string other_value(const OptionRow& row) {
   if (name == "metrics.listen") return "127.0.0.1:0";
   if (name == "clock.source") return "system";  // the only one
   if (name == "access.auth") return "never";
+  if (name == "dpdk.devices") return "net_af_packet0,iface=veth0;0000:3b:00.0,representor=[0,2]";
+  if (name == "dpdk.vlans") return "0,4094";
+  if (name == "dpdk.eal_args") return "--iova-mode=va  --log-level lib.eal:debug";
   switch (row.type()) {
     case OptionType::kBool: return row.default_text == "true" ? "false" : "true";
     case OptionType::kInteger:
@@ -58,6 +68,12 @@ std::string other_value(const OptionRow& row) {
                                                                       : row.choice_list().back());
     default: return "/tmp/some where";
   }
+}
+
+/// What must be said besides, so that the option is not contradicted.
+std::vector<std::pair<std::string, std::string>> company_of(const OptionRow& row) {
+  if (row.name() != "dpdk.devices") return {};
+  return {{"GNOMON_SERVER_LISTEN", "10.9.0.1:14666,[fd00:9::1]:14666"}, {"GNOMON_ACCESS_AUTH", "never"}};
 }
 
 std::string as_toml(const OptionRow& row, const std::string& text) {
@@ -104,16 +120,18 @@ TEST(OptionTable, EveryRowIsReadFromFileEnvironmentAndFlag) {
     const auto wanted = parse_value(row, text);
     ASSERT_TRUE(wanted) << wanted.error();
     ASSERT_EQ(fault_of(row, *wanted), "");
-    EXPECT_EQ(parse_value(row, text_of(*wanted)), wanted) << "text_of reads back";
+    EXPECT_EQ(parse_value(row, text_of(row, *wanted)), wanted) << "text_of reads back";
 
     ConfigSources file = with_file(as_toml(row, text));
     ConfigSources environment;
     environment.environment.emplace_back(row.environment(), text);
     ConfigSources flag;
     flag.flags.push_back({i, text});
-    for (auto& [sources, kind] :
+    for (auto [sources, kind] :
          {std::pair(file, Origin::Kind::kFile), std::pair(environment, Origin::Kind::kEnvironment),
           std::pair(flag, Origin::Kind::kFlag)}) {
+      for (const auto& variable : company_of(row))
+        sources.environment.push_back(variable);
       auto configuration = resolve(sources);
       ASSERT_TRUE(configuration) << refusal_of(sources);
       EXPECT_EQ(value_in(row, configuration->settings), *wanted);
@@ -237,6 +255,147 @@ TEST(Resolve, ContradictionsAreRefused) {
   EXPECT_EQ(refusal_of(with_file("[server]\nlisten = [\"0.0.0.0:1\"]\n[access]\nauth = \"never\"\n")), "accepted");
 }
 
+/// A good configuration with DPDK, with one thing in it that is not.
+std::string with_devices(const std::string& devices, const std::string& listen = R"(["10.9.0.1:14666"])") {
+  return "[dpdk]\ndevices = " + devices + "\n[access]\nauth = \"never\"\n[server]\nlisten = " + listen + "\n";
+}
+
+TEST(Resolve, PortsNeedAddressesOfTheirOwn) {
+  const std::string device = R"(["net_af_packet0,iface=veth0"])";
+  EXPECT_EQ(refusal_of(with_file(with_devices(device))), "accepted");
+  EXPECT_EQ(refusal_of(with_file(with_devices(device, R"(["10.9.0.1:1", "10.9.0.1:2", "[fd00:9::1]:1"])"))),
+            "accepted");
+  EXPECT_EQ(refusal_of(with_file("[dpdk]\ndevices = " + device + "\n")),
+            "g.toml:2:1: server.listen is the default (127.0.0.1:14666, [::1]:14666), which DPDK ports can't be: name "
+            "the addresses that they answer for, as in server.listen = [\"192.0.2.10:14666\"]");
+  EXPECT_EQ(refusal_of(with_file(with_devices(device, "[]"))),
+            "g.toml:6:1: server.listen is empty: name at least one address");
+  for (const std::string endpoint :
+       {"0.0.0.0:1", "0.1.2.3:1", "127.0.0.1:1", "127.9.9.9:1", "224.0.0.1:1", "239.1.2.3:1", "255.255.255.255:1",
+        "240.0.0.1:1", "[::]:1", "[::1]:1", "[ff02::1]:1", "[::ffff:127.0.0.1]:1"})
+    EXPECT_EQ(refusal_of(with_file(with_devices(device, R"(["10.9.0.1:14666", ")" + endpoint + R"("])"))),
+              "g.toml:6:1: server.listen has " + endpoint +
+                  ", and with dpdk.devices each entry must be a unicast address that other hosts can ask: no "
+                  "wildcard, loopback, group or broadcast address");
+  EXPECT_EQ(refusal_of(with_file(with_devices(device, R"(["10.9.0.1:0"])"))),
+            "g.toml:6:1: server.listen has 10.9.0.1:0, and with dpdk.devices nobody chooses a free port: name one, as "
+            "in 14666");
+  EXPECT_EQ(refusal_of(with_file("[dpdk]\nvlans = [5]\n[server]\nlisten = [\"127.0.0.1:0\"]\n")), "accepted")
+      << "without devices everything is as with kernel sockets";
+}
+
+TEST(Resolve, DevicesAreFewAndDifferent) {
+  const auto listed = [](int count) {
+    std::string out = "[";
+    for (int i = 0; i < count; ++i)
+      out += fmt::format("\"net_ring{}\", ", i);
+    return out + "]";
+  };
+  EXPECT_EQ(refusal_of(with_file(with_devices(listed(16)))), "accepted");
+  EXPECT_EQ(refusal_of(with_file(with_devices(listed(17)))),
+            "g.toml:2:1: dpdk.devices lists 17 devices, and a daemon has room for 16; start another daemon for the "
+            "rest");
+  EXPECT_EQ(refusal_of(with_file(with_devices(R"(["net_tap0,iface=a", "net_tap0,iface=b"])"))),
+            "g.toml:2:1: dpdk.devices lists net_tap0 twice; virtual devices of one driver are numbered, as in "
+            "net_af_packet0 and net_af_packet1");
+  EXPECT_EQ(refusal_of(with_file(with_devices(R"(["3B:00.0", "0000:3b:00.0,x=1"])"))),
+            "g.toml:2:1: dpdk.devices lists 0000:3b:00.0 twice; virtual devices of one driver are numbered, as in "
+            "net_af_packet0 and net_af_packet1");
+  EXPECT_EQ(refusal_of(with_file("[dpdk]\nvlans = [5, 0, 5]\n")), "g.toml:2:1: dpdk.vlans: 5 is listed twice");
+  EXPECT_EQ(refusal_of(with_file("[dpdk]\nvlans = [4095]\n")),
+            "g.toml:2:1: dpdk.vlans: 4095 is out of range (0 to 4094)");
+}
+
+TEST(Resolve, DevicesAreSeparatedBySemicolons) {
+  const std::vector<std::string> wanted{"net_af_packet0,iface=veth0,qpairs=2", "0000:3b:00.0"};
+  ConfigSources sources = with_file("[access]\nauth = \"never\"\n[server]\nlisten = [\"10.9.0.1:1\"]\n");
+  sources.environment.emplace_back("GNOMON_DPDK_DEVICES", " net_af_packet0,iface=veth0,qpairs=2 ; 0000:3b:00.0");
+  EXPECT_EQ(resolve(sources)->settings.dpdk.devices, wanted) << refusal_of(sources);
+  sources.environment = {{"GNOMON_DPDK_DEVICES", "net_af_packet0,iface=veth0,net_af_packet1,iface=veth1"}};
+  EXPECT_EQ(refusal_of(sources),
+            "environment GNOMON_DPDK_DEVICES: dpdk.devices: 'net_af_packet0,iface=veth0,net_af_packet1,iface=veth1' "
+            "has 'net_af_packet1' where KEY=VALUE belongs; each device is an entry of its own, separated by ';' in "
+            "the environment and in flags");
+  sources.environment.clear();
+
+  CLI::App app;
+  add_option_flags(app);
+  app.parse(
+      "--dpdk-devices net_af_packet0,iface=veth0,qpairs=2 --dpdk-devices 0000:3b:00.0 --ids-pinned 3 "
+      "--ids-pinned 4,5 --workers-count 3");
+  sources.flags = given_flags(app);
+  const auto configuration = resolve(sources);
+  ASSERT_TRUE(configuration) << refusal_of(sources);
+  EXPECT_EQ(configuration->settings.dpdk.devices, wanted) << "a flag that is repeated";
+  EXPECT_EQ(configuration->settings.ids.pinned, (std::vector<std::int64_t>{3, 4, 5})) << "others still take commas";
+}
+
+TEST(Checks, KnowDevicesByTheirForm) {
+  for (const char* good :
+       {"net_af_packet0,iface=veth0", "net_ring0", "net_memif0,role=server,socket=/run/x/m.sock,socket-abstract=no",
+        "net_pcap1,rx_pcap=in.pcap,tx_pcap=out.pcap", "0000:3b:00.0", "3b:00.0", "3B:1F.7",
+        "10000:e1:00.0,dv_flow_en=0", "0000:3b:00.0,representor=[0,2-4],a=b", "net_virtio_user0,mac=02:00:00:00:00:01"})
+    EXPECT_EQ(device_fault(good), "") << good;
+  for (const char* bad : {"",
+                          "eth0",
+                          "net_",
+                          "af_packet0",
+                          "net_tap 0",
+                          "net_tap0,",
+                          "net_tap0,iface",
+                          "net_tap0,iface=",
+                          "net_tap0,=x",
+                          "net_tap0,,iface=x",
+                          "net_tap0, iface=x",
+                          "net_tap0,iface=a;net_tap1",
+                          "net-tap0",
+                          "0000:3b:00",
+                          "0000:3b:00.8",
+                          "0000:3b:20.0",
+                          "3b.00.0",
+                          "000:3b:00.0",
+                          "000000000:3b:00.0",
+                          "g000:3b:00.0",
+                          "0000:3b:00.0,x",
+                          "net_tap0\n",
+                          "net_a234567890123456789012345678901234567890123456789012345678901"})
+    EXPECT_NE(device_fault(bad), "") << bad;
+  EXPECT_EQ(device_fault("eth0"),
+            "'eth0' is no DPDK device: write DRIVERNAME[,KEY=VALUE...] as in net_af_packet0,iface=eth1, or a PCI "
+            "address as in 0000:3b:00.0");
+}
+
+TEST(Checks, EalIsNotToldWhatOtherOptionsSay) {
+  for (const char* good : {"", "  ", "--iova-mode=va", "--log-level lib.eal:debug  -v", "-d librte_net_x.so",
+                           "--huge-dir=/mnt/huge", "--no-telemetry", "-n 4"})
+    EXPECT_EQ(eal_arguments_fault(good), "") << good;
+  const std::pair<std::string, std::string> cases[] = {
+      {"-l 0-3", "'-l' can't be given here: set workers.count and workers.cpus"},
+      {"-l0-3", "'-l0-3' can't be given here: set workers.count and workers.cpus"},
+      {"--lcores=0@0", "'--lcores=0@0' can't be given here: set workers.count and workers.cpus"},
+      {"--lcore 0@0", "'--lcore' can't be given here: set workers.count and workers.cpus"},
+      {"-n 4 -c 3", "'-c' can't be given here: set workers.count and workers.cpus"},
+      {"--main-lcore 2", "'--main-lcore' can't be given here: set workers.count and workers.cpus"},
+      {"-m 64", "'-m' can't be given here: set dpdk.memory_mb"},
+      {"--socket-mem=64", "'--socket-mem=64' can't be given here: set dpdk.memory_mb"},
+      {"--in-memory", "'--in-memory' can't be given here: set dpdk.memory"},
+      {"--no-huge", "'--no-huge' can't be given here: set dpdk.memory"},
+      {"--vdev=net_tap0", "'--vdev=net_tap0' can't be given here: set dpdk.devices"},
+      {"-a 3b:00.0", "'-a' can't be given here: set dpdk.devices"},
+      {"--allow 3b:00.0", "'--allow' can't be given here: set dpdk.devices"},
+      {"--no-pci", "'--no-pci' can't be given here: name no PCI address in dpdk.devices"},
+      {"--file-prefix=x", "'--file-prefix=x' can't be given here: set server.instance"},
+      {"--proc-type=auto", "'--proc-type=auto' can't be given here: gnomond is always a primary process"},
+      {"--help", "'--help' can't be given here: it would end the daemon; see DPDK's own documentation"},
+      {"-h", "'-h' can't be given here: it would end the daemon; see DPDK's own documentation"},
+      {"iova-mode=va", "'iova-mode=va' is no argument of EAL: write --NAME, --NAME=VALUE or -LETTER VALUE"},
+      {"-v -- x", "'--' is no argument of EAL: write --NAME, --NAME=VALUE or -LETTER VALUE"},
+      {"-v\t-n", "the arguments must be separated by blanks, and have no other invisible characters"},
+  };
+  for (const auto& [text, wanted] : cases)
+    EXPECT_EQ(eal_arguments_fault(text), wanted) << text;
+}
+
 TEST(Resolve, CustomLayoutsComeAsTablesAndAreServedByNameOrNumber) {
   const auto configuration = resolve(with_file(
       "[ids]\nlayouts = [\"orders\", 17]\n"
@@ -276,6 +435,62 @@ TEST(Documents, SampleConfigurationIsValidAsItStandsAndUncommented) {
     if (row.type() != OptionType::kLayoutList) {
       EXPECT_EQ(value_in(row, settings), value_in(row, defaults)) << row.name();
     }
+}
+
+/// The sample, with one of its commented lines said otherwise.
+void say(std::string& sample, const std::string& key, const std::string& before, const std::string& now) {
+  const std::string line = "# " + key + " = " + before + "\n";
+  const std::size_t at = sample.find(line);
+  ASSERT_NE(at, std::string::npos) << line;
+  sample.replace(at, line.size(), key + " = " + now + "\n");
+}
+
+TEST(Documents, SampleConfigurationCanBeFilledInForDpdk) {
+  std::string sample = sample_configuration();
+  say(sample, "listen", R"(["127.0.0.1:14666", "[::1]:14666"])", R"(["10.9.0.1:14666"])");
+  say(sample, "devices", "[]", R"(["net_af_packet0,iface=veth0", "net_tap0"])");
+  say(sample, "vlans", "[]", "[0, 12]");
+  say(sample, "memory", "\"auto\"", "\"no-huge\"");
+  say(sample, "steering", "\"auto\"", "\"off\"");
+  say(sample, "auth", "\"loopback\"", "\"never\"");
+  const auto configuration = resolve(with_file(sample));
+  ASSERT_TRUE(configuration) << refusal_of(with_file(sample));
+  const auto& dpdk = configuration->settings.dpdk;
+  EXPECT_EQ(dpdk.devices, (std::vector<std::string>{"net_af_packet0,iface=veth0", "net_tap0"}));
+  EXPECT_EQ(dpdk.vlans, (std::vector<std::int64_t>{0, 12}));
+  EXPECT_EQ(dpdk.memory, "no-huge");
+  EXPECT_EQ(dpdk.memory_mb, 256);
+  EXPECT_EQ(dpdk.rx_descriptors, 1024);
+  EXPECT_EQ(dpdk.tx_descriptors, 1024);
+  EXPECT_EQ(dpdk.mtu, 1500);
+  EXPECT_EQ(dpdk.steering, "off");
+  EXPECT_EQ(dpdk.eal_args, "");
+}
+
+TEST(Documents, SayHowDevicesAreSeparated) {
+  const std::string words = "separated by ';' in the environment and in flags";
+  const std::size_t devices = *find_option("dpdk", "devices");
+  EXPECT_NE(option_table()[devices].type_text().find(words), std::string::npos);
+  for (const std::string& document : {option_help(), sample_configuration(), option_reference()}) {
+    const std::size_t at = document.find(words);
+    ASSERT_NE(at, std::string::npos) << document.substr(0, 80);
+    EXPECT_EQ(document.find(words, at + 1), std::string::npos) << "no other list";
+  }
+}
+
+TEST(Documents, CounterReferenceTellsFramesFromRequests) {
+  const std::string text = counter_reference();
+  const std::size_t requests = text.find("\n## Requests\n");
+  const std::size_t frames = text.find("\n## Frames\n");
+  ASSERT_LT(requests, frames);
+  ASSERT_NE(frames, std::string::npos);
+  for (const page::CounterInfo& info : page::kCounterTable) {
+    const std::size_t at = text.find(fmt::format("\n| `{}` | {} |\n", info.name, info.help));
+    ASSERT_NE(at, std::string::npos) << info.name;
+    EXPECT_EQ(at > frames, info.counter >= page::Counter::kFrames) << info.name;
+    EXPECT_GT(at, requests) << info.name;
+  }
+  EXPECT_NE(text.find("with kernel sockets these stay 0", frames), std::string::npos);
 }
 
 std::string committed(const std::string& path) {

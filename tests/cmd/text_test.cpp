@@ -11,6 +11,7 @@
 #include "cmd/text/key_file.hpp"
 #include "cmd/text/rfc3339.hpp"
 #include "cmd/text/suggest.hpp"
+#include "cmd/text/wrap.hpp"
 #include "platform/endpoint.hpp"
 #include "tests/cmd/json_check.hpp"
 
@@ -102,6 +103,15 @@ TEST(Keys, AreReadWithCommentsAndRefusedWithTheirLine) {
   }
   EXPECT_EQ(parse_keys("3 00112233445566778899aabbccddeeff\n3 00112233445566778899aabbccddeeff\n", "k").error(),
             "k:2: key id 3 is there twice");
+}
+
+TEST(Wrapped, BreaksAtBlanksAndIndents) {
+  EXPECT_EQ(wrapped("", 10, "- ", "  "), "");
+  EXPECT_EQ(wrapped("one two", 9, "- ", "  "), "- one two\n") << "it fits exactly";
+  EXPECT_EQ(wrapped("one two", 8, "- ", "  "), "- one\n  two\n");
+  EXPECT_EQ(wrapped("one two three", 10, "- ", "    "), "- one two\n    three\n");
+  EXPECT_EQ(wrapped("a tremendous word", 6, "", "> "), "a\n> tremendous\n> word\n") << "a long word has its line";
+  EXPECT_EQ(wrapped("a b", 1, "....", "...."), "....a\n....b\n") << "an indent wider than the line";
 }
 
 TEST(Json, IsValidWhateverIsWritten) {

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "dataplane/worker_pool.hpp"
+#include "dataplane/kernel/kernel_pool.hpp"
 #include "oracle/id/layout.hpp"
 #include "oracle/page/clock_page.hpp"
 #include "oracle/page/counters.hpp"
@@ -49,8 +49,8 @@ inline platform::Endpoint endpoint(const char* text) {
   return *parsed;
 }
 
-inline dataplane::WorkerPoolOptions pool_options(const char* listen = "127.0.0.1:0", unsigned workers = 1) {
-  dataplane::WorkerPoolOptions options;
+inline dataplane::KernelPoolOptions pool_options(const char* listen = "127.0.0.1:0", unsigned workers = 1) {
+  dataplane::KernelPoolOptions options;
   options.listen = {endpoint(listen)};
   options.workers = workers;
   const auto layouts = id::builtin_layouts();
@@ -62,7 +62,7 @@ inline dataplane::WorkerPoolOptions pool_options(const char* listen = "127.0.0.1
 
 class Serving {
  public:
-  explicit Serving(const dataplane::WorkerPoolOptions& options = pool_options(), const serve::AccessPolicy& policy = {})
+  explicit Serving(const dataplane::KernelPoolOptions& options = pool_options(), const serve::AccessPolicy& policy = {})
       : offset_ns_(std::make_shared<std::atomic<std::int64_t>>(0)),
         clock_thread_({},
                       std::make_unique<ptp::OffsetSource>(std::make_unique<ptp::SystemSource>(time::milliseconds(10)),
@@ -76,7 +76,7 @@ class Serving {
     if (const auto started = clock_thread_.start(); !started) throw std::runtime_error(started.error().text);
     for (unsigned i = 0; i < options.workers; ++i)
       grant(i);
-    auto pool = dataplane::WorkerPool::open(options, *clock_, *rights_, raw_pages_,
+    auto pool = dataplane::KernelPool::open(options, *clock_, *rights_, raw_pages_,
                                             std::make_shared<serve::AccessPolicy>(policy));
     if (!pool) throw std::runtime_error(pool.error().text);
     pool_ = std::move(*pool);

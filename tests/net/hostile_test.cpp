@@ -40,7 +40,7 @@ std::string_view name_of(Counter counter) { return page::kCounterTable[static_ca
 /// One worker under attack, the attacker, and a bystander who asks honestly from another address.
 class Siege {
  public:
-  explicit Siege(const dataplane::WorkerPoolOptions& options = pool_options(), const serve::AccessPolicy& policy = {})
+  explicit Siege(const dataplane::KernelPoolOptions& options = pool_options(), const serve::AccessPolicy& policy = {})
       : serving(options, policy),
         attacker_(serving.address(), endpoint("127.0.0.66:0")),
         bystander_(serving.address(), endpoint("127.0.0.2:0")) {}

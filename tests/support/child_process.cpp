@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -10,11 +11,14 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string_view>
 #include <system_error>
 #include <utility>
+
+#include "tests/support/scratch_folder.hpp"
 
 namespace gnomon::support {
 namespace {
@@ -52,6 +56,7 @@ std::vector<char*> pointers_to(const std::vector<std::string>& strings) {
     setrlimit(RLIMIT_FSIZE, &limit);
     std::signal(SIGXFSZ, SIG_IGN);
   }
+  if (limits.network_namespace >= 0 && setns(limits.network_namespace, CLONE_NEWNET) != 0) _exit(126);
   const int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
   dup2(null, 0);
@@ -120,5 +125,23 @@ Exit ChildProcess::wait_exit(std::chrono::milliseconds limit) {
 }
 
 std::string ChildProcess::log() const { return slurp(log_); }
+
+Output run_program(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
+                   std::chrono::milliseconds limit, const ChildLimits& limits) {
+  const ScratchFolder scratch;
+  ChildProcess process(arguments, environment, scratch.path() / "output", limits);
+  const Exit exit = process.wait_exit(limit);
+  return {exit, process.log()};
+}
+
+std::string find_program(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(std::string(path != nullptr ? path : "") + ":/usr/sbin:/usr/bin:/sbin:/bin");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const std::string candidate = std::string(folder).append("/").append(name);
+    if (!folder.empty() && access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  return {};
+}
 
 }  // namespace gnomon::support

@@ -23,8 +23,10 @@ struct Exit {
   int signal = 0;  // that ended it
 };
 
+/// What is special about a child, besides its arguments.
 struct ChildLimits {
-  std::optional<std::uint64_t> file_bytes;  // RLIMIT_FSIZE, with SIGXFSZ ignored: writes past it fail with EFBIG
+  std::optional<std::uint64_t> file_bytes{};  // RLIMIT_FSIZE, with SIGXFSZ ignored: writes past it fail with EFBIG
+  int network_namespace = -1;                 // an open one that it is born into; -1: that of the calling thread
 };
 
 class ChildProcess {
@@ -52,6 +54,17 @@ class ChildProcess {
   pid_t pid_ = -1;
   Exit exit_;
 };
+
+/// Runs a program to its end: exit code and everything it printed.
+struct Output {
+  Exit exit;
+  std::string text;
+};
+Output run_program(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
+                   std::chrono::milliseconds limit = std::chrono::seconds(60), const ChildLimits& limits = {});
+
+/// The path of an installed program, looked for on PATH and where root's programs are; empty if there is none.
+[[nodiscard]] std::string find_program(const std::string& name);
 
 /// All of a file; empty if there is none.
 [[nodiscard]] std::string slurp(const std::filesystem::path& path);

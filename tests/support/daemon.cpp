@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cctype>
-#include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -25,18 +25,16 @@ std::string variable_of(const std::string& option) {
   return name;
 }
 
+// One endpoint a line. The file is put in place whole, so what is there is all of it.
+std::vector<platform::Endpoint> listed_in(const std::filesystem::path& ready) {
+  std::vector<platform::Endpoint> endpoints;
+  std::istringstream lines(slurp(ready));
+  for (std::string line; std::getline(lines, line);)
+    if (const auto endpoint = platform::parse_endpoint(line)) endpoints.push_back(*endpoint);
+  return endpoints;
+}
+
 }  // namespace
-
-ScratchFolder::ScratchFolder() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "gnomon-test.XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) throw std::system_error(errno, std::generic_category(), "mkdtemp");
-  path_ = pattern;
-}
-
-ScratchFolder::~ScratchFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
 
 Daemon::Daemon(std::filesystem::path folder, std::map<std::string, std::string> options, std::string program)
     : folder_(std::move(folder)),
@@ -69,7 +67,7 @@ std::map<std::string, std::string> Daemon::environment() const {
 
 void Daemon::start(const ChildLimits& limits) {
   std::filesystem::remove(ready_path());
-  port_ = 0;
+  endpoints_.clear();
   process_ = std::make_unique<ChildProcess>(std::vector<std::string>{program_, "--ready-file", ready_path().string()},
                                             environment(), log_path(), limits);
 }
@@ -77,12 +75,8 @@ void Daemon::start(const ChildLimits& limits) {
 bool Daemon::wait_ready(std::chrono::milliseconds limit) {
   const auto until = Clock::now() + limit;
   while (Clock::now() < until) {
-    const std::string ready = slurp(ready_path());
-    const std::size_t at = ready.find("127.0.0.1:");
-    if (at != std::string::npos && ready.find('\n', at) != std::string::npos) {
-      port_ = static_cast<std::uint16_t>(std::stoi(ready.substr(at + 10)));
-      return true;
-    }
+    endpoints_ = listed_in(ready_path());
+    if (!endpoints_.empty()) return true;
     if (!process_->running()) return false;  // it ended instead
     nap();
   }
@@ -111,14 +105,6 @@ Exit Daemon::stop() {
 }
 
 std::string Daemon::log() const { return slurp(log_path()); }
-
-Output run_program(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
-                   std::chrono::milliseconds limit) {
-  const ScratchFolder scratch;
-  ChildProcess process(arguments, environment, scratch.path() / "output");
-  const Exit exit = process.wait_exit(limit);
-  return {exit, process.log()};
-}
 
 std::string built(const std::string& name) {
   const char* folder = std::getenv("GNOMON_BUILD_DIR");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A real gnomond, started by a test on 127.0.0.1 and a port of the kernel's choice, with a state folder of its own.
+// A real gnomond with a state folder of its own. It serves on 127.0.0.1 and a port of the kernel's choice unless it is
+// told otherwise, in the network namespace of the test unless it is started in another one.
 //
 // Its folder, pages and socket carry a name that no other run uses, so two test runs on one machine don't meet.
 #pragma once
@@ -13,26 +14,16 @@
 #include <string>
 #include <vector>
 
+#include "platform/endpoint.hpp"
 #include "tests/support/child_process.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 namespace gnomon::support {
 
-/// A folder that goes when the test goes.
-class ScratchFolder {
- public:
-  ScratchFolder();
-  ~ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 class Daemon {
  public:
-  /// `options`: "section.key" -> value, given to the daemon as environment variables.
+  /// `options`: "section.key" -> value, given to the daemon as environment variables. They override what is given to
+  /// every daemon here, such as server.listen.
   /// `program`: which gnomond; by default the one of this build.
   Daemon(std::filesystem::path folder, std::map<std::string, std::string> options, std::string program = {});
   ~Daemon();
@@ -42,7 +33,10 @@ class Daemon {
   /// Starts the process; `wait_ready` says whether it came up: listening, and serving unless it can't be granted ids.
   void start(const ChildLimits& limits = {});
   [[nodiscard]] bool wait_ready(std::chrono::milliseconds limit = std::chrono::seconds(30));
-  [[nodiscard]] std::uint16_t port() const { return port_; }
+  /// Where it serves, as it says in its ready file; empty until it is ready.
+  [[nodiscard]] const std::vector<platform::Endpoint>& endpoints() const { return endpoints_; }
+  /// The port of the first of them.
+  [[nodiscard]] std::uint16_t port() const { return endpoints_.empty() ? std::uint16_t{0} : endpoints_.front().port; }
   [[nodiscard]] pid_t pid() const { return process_ ? process_->pid() : -1; }
 
   [[nodiscard]] bool alive() const { return process_ && process_->running(); }
@@ -69,16 +63,8 @@ class Daemon {
   std::map<std::string, std::string> options_;
   std::string instance_;
   std::unique_ptr<ChildProcess> process_;  // while it runs
-  std::uint16_t port_ = 0;
+  std::vector<platform::Endpoint> endpoints_;
 };
-
-/// Runs a program to its end: exit code and everything it printed.
-struct Output {
-  Exit exit;
-  std::string text;
-};
-Output run_program(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
-                   std::chrono::milliseconds limit = std::chrono::seconds(60));
 
 /// Path of a program of this build, e.g. "cmd/gnomond".
 std::string built(const std::string& name);

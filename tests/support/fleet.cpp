@@ -11,7 +11,7 @@ constexpr std::chrono::milliseconds kPatience{250};
 
 }  // namespace
 
-Fleet::Fleet(std::uint16_t port, const std::vector<Load>& loads, std::chrono::milliseconds at_most,
+Fleet::Fleet(const platform::Endpoint& server, const std::vector<Load>& loads, std::chrono::milliseconds at_most,
              std::uint64_t max_ids_each)
     : members_(loads.size()) {
   const auto until = std::chrono::steady_clock::now() + at_most;
@@ -21,7 +21,7 @@ Fleet::Fleet(std::uint16_t port, const std::vector<Load>& loads, std::chrono::mi
     member.load = loads[i];
     const std::uint64_t seed = (std::uint64_t{seeds()} << 32) | seeds();
     member.thread = std::thread(
-        [this, &member, port, seed, until, max_ids_each] { work(member, port, seed, until, max_ids_each); });
+        [this, &member, server, seed, until, max_ids_each] { work(member, server, seed, until, max_ids_each); });
   }
 }
 
@@ -31,9 +31,9 @@ Fleet::~Fleet() {
     if (member.thread.joinable()) member.thread.join();
 }
 
-void Fleet::work(Member& member, std::uint16_t port, std::uint64_t seed, std::chrono::steady_clock::time_point until,
-                 std::uint64_t max_ids) {
-  RawClient client(port, seed);
+void Fleet::work(Member& member, const platform::Endpoint& server, std::uint64_t seed,
+                 std::chrono::steady_clock::time_point until, std::uint64_t max_ids) {
+  RawClient client(server, seed);
   while (!stop_ && member.tally.ids < max_ids && std::chrono::steady_clock::now() < until) {
     const Tally batch = client.exchange(member.load, kPatience, member.ledger);
     member.tally += batch;

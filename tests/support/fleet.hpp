@@ -17,9 +17,14 @@ namespace gnomon::support {
 
 class Fleet {
  public:
-  /// Starts one thread per load at once. Each ends after `at_most`, after `max_ids_each`, or at `finish`.
-  Fleet(std::uint16_t port, const std::vector<Load>& loads, std::chrono::milliseconds at_most,
+  /// Starts one thread per load at once, in the network namespace of the calling thread. Each ends after `at_most`,
+  /// after `max_ids_each`, or at `finish`.
+  Fleet(const platform::Endpoint& server, const std::vector<Load>& loads, std::chrono::milliseconds at_most,
         std::uint64_t max_ids_each = ~std::uint64_t{0});
+  /// On 127.0.0.1:port.
+  Fleet(std::uint16_t port, const std::vector<Load>& loads, std::chrono::milliseconds at_most,
+        std::uint64_t max_ids_each = ~std::uint64_t{0})
+      : Fleet(on_loopback(port), loads, at_most, max_ids_each) {}
   ~Fleet();
   Fleet(const Fleet&) = delete;
   Fleet& operator=(const Fleet&) = delete;
@@ -38,8 +43,8 @@ class Fleet {
     Tally tally;
     std::thread thread;
   };
-  void work(Member& member, std::uint16_t port, std::uint64_t seed, std::chrono::steady_clock::time_point until,
-            std::uint64_t max_ids);
+  void work(Member& member, const platform::Endpoint& server, std::uint64_t seed,
+            std::chrono::steady_clock::time_point until, std::uint64_t max_ids);
 
   std::atomic<bool> stop_{false};
   std::atomic<std::uint64_t> ids_{0};  // relaxed: a progress figure, read by the test that waits for service

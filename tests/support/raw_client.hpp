@@ -15,6 +15,7 @@
 
 #include "oracle/wire/auth.hpp"
 #include "oracle/wire/message.hpp"
+#include "platform/endpoint.hpp"
 #include "platform/unique_fd.hpp"
 #include "tests/support/ledger.hpp"
 
@@ -39,10 +40,16 @@ struct Tally {
   void operator+=(const Tally& other);
 };
 
+/// 127.0.0.1:port.
+[[nodiscard]] platform::Endpoint on_loopback(std::uint16_t port);
+
 class RawClient {
  public:
-  /// A socket connected to 127.0.0.1:port. Throws std::system_error if the machine can't give one.
-  explicit RawClient(std::uint16_t port, std::uint64_t seed = 1);
+  /// A socket in the network namespace of the calling thread, connected to `server`. Throws std::system_error if the
+  /// machine can't give one, or knows no way there.
+  explicit RawClient(const platform::Endpoint& server, std::uint64_t seed = 1);
+  /// To 127.0.0.1:port.
+  explicit RawClient(std::uint16_t port, std::uint64_t seed = 1) : RawClient(on_loopback(port), seed) {}
 
   /// One batch. Granted ranges go to the ledger in order of receipt.
   Tally exchange(const Load& load, std::chrono::milliseconds patience, Ledger& ledger);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The kernel twin over real sockets on loopback: every way in and out.
-#include "dataplane/worker_pool.hpp"
+#include "dataplane/kernel/kernel_pool.hpp"
 
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -173,7 +173,7 @@ TEST_P(EveryMode, LeavesOutWhatIsInvalid) {
   EXPECT_EQ(serving.count(Counter::kSendDropped), 0U);
 }
 
-TEST(WorkerPool, SpreadsClientsOverAllWorkers) {
+TEST(KernelPool, SpreadsClientsOverAllWorkers) {
   constexpr unsigned kWorkers = 3;
   Serving serving(pool_options("127.0.0.1:0", kWorkers));
   std::set<std::uint16_t> machines;
@@ -191,7 +191,7 @@ TEST(WorkerPool, SpreadsClientsOverAllWorkers) {
     EXPECT_GT(serving.count_at(i, Counter::kReplies), 0U);
 }
 
-TEST(WorkerPool, ServesSeveralEndpointsAtOnce) {
+TEST(KernelPool, ServesSeveralEndpointsAtOnce) {
   auto options = pool_options("127.0.0.1:0", 2);
   options.listen.push_back(endpoint("[::1]:0"));
   options.listen.push_back(endpoint("127.0.0.1:0"));
@@ -208,7 +208,7 @@ TEST(WorkerPool, ServesSeveralEndpointsAtOnce) {
 }
 
 // On a wildcard bind the reply comes from the address that was asked, not from the one that routing would pick.
-TEST(WorkerPool, AnswersFromTheAddressThatWasAsked) {
+TEST(KernelPool, AnswersFromTheAddressThatWasAsked) {
   Serving v4(pool_options("0.0.0.0:0"));
   for (const char* text : {"127.0.0.1:0", "127.0.0.2:0", "127.77.1.3:0"}) {
     platform::Endpoint asked = endpoint(text);
@@ -237,7 +237,7 @@ TEST(WorkerPool, AnswersFromTheAddressThatWasAsked) {
   }
 }
 
-TEST(WorkerPool, ParksOverRealTime) {
+TEST(KernelPool, ParksOverRealTime) {
   auto options = pool_options();
   options.server.park_for = time::seconds(10);
   Serving serving(options);
@@ -259,7 +259,7 @@ TEST(WorkerPool, ParksOverRealTime) {
   EXPECT_GE(serving.count(Counter::kUnitsOpened), kRequests / 2);
 }
 
-TEST(WorkerPool, AnswersBusyWhereTheWaitWouldBeTooLong) {
+TEST(KernelPool, AnswersBusyWhereTheWaitWouldBeTooLong) {
   auto options = pool_options();
   options.server.park_for = time::milliseconds(3);
   Serving serving(options);
@@ -277,7 +277,7 @@ TEST(WorkerPool, AnswersBusyWhereTheWaitWouldBeTooLong) {
   EXPECT_EQ(serving.count(Counter::kReplies), all.size());
 }
 
-TEST(WorkerPool, AcknowledgesARevocationWhileIdle) {
+TEST(KernelPool, AcknowledgesARevocationWhileIdle) {
   Serving serving(pool_options("127.0.0.1:0", 2));
   for (int round = 0; round < 5; ++round) {
     for (unsigned i = 0; i < 2; ++i)
@@ -292,7 +292,7 @@ TEST(WorkerPool, AcknowledgesARevocationWhileIdle) {
   }
 }
 
-TEST(WorkerPool, RefusesParkedRequestsOnceTheirRightIsRevoked) {
+TEST(KernelPool, RefusesParkedRequestsOnceTheirRightIsRevoked) {
   auto options = pool_options();
   options.server.park_for = time::seconds(3600);
   Serving serving(options);
@@ -315,7 +315,7 @@ TEST(WorkerPool, RefusesParkedRequestsOnceTheirRightIsRevoked) {
   EXPECT_EQ(serving.worker_page(0).slots[0].used_until_ns.load(), used);
 }
 
-TEST(WorkerPool, AnswersWhatIsParkedBeforeItStops) {
+TEST(KernelPool, AnswersWhatIsParkedBeforeItStops) {
   auto options = pool_options();
   options.server.park_for = time::seconds(10);
   Serving serving(options);
@@ -333,7 +333,7 @@ TEST(WorkerPool, AnswersWhatIsParkedBeforeItStops) {
   EXPECT_EQ(serving.count(Counter::kIdlePolls), turns);
 }
 
-TEST(WorkerPool, StopsAtTheLimitWhateverIsParked) {
+TEST(KernelPool, StopsAtTheLimitWhateverIsParked) {
   auto options = pool_options();
   options.server.park_for = time::seconds(3600);
   Serving serving(options);
@@ -370,7 +370,7 @@ bool warned(const std::vector<dataplane::PoolWarning>& warnings, dataplane::Pool
                      [kind](const auto& w) { return w.kind == kind && !w.text.empty(); });
 }
 
-TEST(WorkerPool, PinsItsThreadsAndNamesThem) {
+TEST(KernelPool, PinsItsThreadsAndNamesThem) {
   auto options = pool_options("127.0.0.1:0", 2);
   options.cpus = {first_allowed_cpu(), first_allowed_cpu()};
   Serving serving(options);
@@ -385,7 +385,7 @@ TEST(WorkerPool, PinsItsThreadsAndNamesThem) {
   }
 }
 
-TEST(WorkerPool, ServesUnpinnedWhereItCantPinAndSaysSo) {
+TEST(KernelPool, ServesUnpinnedWhereItCantPinAndSaysSo) {
   auto options = pool_options();
   options.cpus = {CPU_SETSIZE - 1};
   Serving serving(options);
@@ -394,7 +394,7 @@ TEST(WorkerPool, ServesUnpinnedWhereItCantPinAndSaysSo) {
   EXPECT_EQ(client.ask(next_id(1)).status, status(Status::kOk));
 }
 
-TEST(WorkerPool, SaysHowSmallItsReceiveBufferIs) {
+TEST(KernelPool, SaysHowSmallItsReceiveBufferIs) {
   auto options = pool_options();
   options.receive_buffer_bytes = 1U << 30;  // SO_RCVBUFFORCE may grant it; then there is nothing to say
   Serving serving(options);
@@ -408,14 +408,14 @@ TEST(WorkerPool, SaysHowSmallItsReceiveBufferIs) {
   EXPECT_EQ(warned(serving.pool().warnings(), dataplane::PoolWarning::Kind::kSmallReceiveBuffer), granted / 2 < wanted);
 }
 
-TEST(WorkerPool, RefusesWhatCantBeServed) {
+TEST(KernelPool, RefusesWhatCantBeServed) {
   const page::ClockPage clock;
   const auto rights = std::make_unique<page::RightsPage>();
   page::WorkerPage page;
   const std::vector<page::WorkerPage*> pages{&page};
-  const auto refusal = [&](const dataplane::WorkerPoolOptions& options) {
+  const auto refusal = [&](const dataplane::KernelPoolOptions& options) {
     const auto pool =
-        dataplane::WorkerPool::open(options, clock, *rights, pages, std::make_shared<serve::AccessPolicy>());
+        dataplane::KernelPool::open(options, clock, *rights, pages, std::make_shared<serve::AccessPolicy>());
     return pool ? std::string() : pool.error().text;
   };
   EXPECT_EQ(refusal(pool_options()), "");
@@ -436,7 +436,7 @@ TEST(WorkerPool, RefusesWhatCantBeServed) {
 }
 
 // A whole day ahead by mistake and back, as the workers see it: no answer is lost, and IDs go on ascending.
-TEST(WorkerPool, KeepsServingWhileTheClockJumps) {
+TEST(KernelPool, KeepsServingWhileTheClockJumps) {
   Serving serving;
   UdpClient client(serving.address());
   std::uint64_t last = 0;

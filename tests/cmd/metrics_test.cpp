@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The Prometheus page of a report that is made up here: what DPDK ports count, and that without them nothing is said.
+#include "cmd/gnomond/metrics.hpp"
+
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "oracle/page/counters.hpp"
+#include "platform/endpoint.hpp"
+#include "tests/cmd/http_get.hpp"
+
+namespace gnomon::cmd {
+namespace {
+
+/// What the endpoint answers for this report; begins with the status line of HTTP.
+std::string page_of(const control::StatusReport& report) {
+  const auto endpoint = MetricsEndpoint::start("127.0.0.1:0", [&report] { return report; });
+  if (!endpoint) return endpoint.error();
+  const auto bound = platform::parse_endpoint((*endpoint)->bound());
+  return bound ? http_get(bound->port, "/metrics") : bound.error().text;
+}
+
+/// Whether the page has exactly this line.
+bool has(const std::string& page, const std::string& line) {
+  return page.find("\n" + line + "\n") != std::string::npos || page.find("\n" + line + "\r\n") != std::string::npos;
+}
+
+control::StatusReport two_ports() {
+  control::StatusReport report;
+  report.ports.resize(2);
+  report.ports[0] = {.index = 0,
+                     .device = "net_af_packet0",
+                     .driver = "net_af_packet",
+                     .mac = "02:00:00:00:09:01",
+                     .state = "up",
+                     .speed_mbps = 10'000,
+                     .mtu = 1500,
+                     .queues = 2,
+                     .max_queues = 2,
+                     .numa_node = -1,
+                     .capabilities = {},
+                     .rx_frames = 11,
+                     .tx_frames = 12,
+                     .rx_bytes = 13,
+                     .tx_bytes = 14,
+                     .rx_missed = 15,
+                     .rx_errors = 16,
+                     .rx_no_buffer = 17,
+                     .tx_errors = 18,
+                     .per_queue = {{5, 6}, {7, 8}}};
+  report.ports[1].index = 1;
+  report.ports[1].device = "0000:3b:00.0";
+  report.ports[1].state = "gone";
+  return report;
+}
+
+TEST(Metrics, TellWhatPortsCount) {
+  const std::string page = page_of(two_ports());
+  ASSERT_EQ(page.rfind("HTTP/1.1 200", 0), 0U) << page.substr(0, 200);
+  const std::string first = R"({port="0",device="net_af_packet0"})";
+  const std::string second = R"({port="1",device="0000:3b:00.0"})";
+  EXPECT_TRUE(has(page, "gnomon_port_up" + first + " 1")) << page;
+  EXPECT_TRUE(has(page, "gnomon_port_up" + second + " 0")) << page;
+  const std::pair<std::string, int> figures[] = {{"rx_frames", 11}, {"tx_frames", 12},   {"rx_bytes", 13},
+                                                 {"tx_bytes", 14},  {"rx_missed", 15},   {"rx_errors", 16},
+                                                 {"tx_errors", 18}, {"rx_no_buffer", 17}};
+  for (const auto& [name, value] : figures) {
+    EXPECT_TRUE(has(page, fmt::format("gnomon_port_{}_total{} {}", name, first, value))) << name << "\n" << page;
+    EXPECT_TRUE(has(page, fmt::format("gnomon_port_{}_total{} 0", name, second))) << name;
+    EXPECT_TRUE(has(page, fmt::format("# TYPE gnomon_port_{}_total counter", name))) << name;
+  }
+  EXPECT_TRUE(has(page, R"(gnomon_port_queue_rx_frames_total{port="0",device="net_af_packet0",queue="0"} 5)")) << page;
+  EXPECT_TRUE(has(page, R"(gnomon_port_queue_tx_frames_total{port="0",device="net_af_packet0",queue="0"} 6)"));
+  EXPECT_TRUE(has(page, R"(gnomon_port_queue_rx_frames_total{port="0",device="net_af_packet0",queue="1"} 7)"));
+  EXPECT_TRUE(has(page, R"(gnomon_port_queue_tx_frames_total{port="0",device="net_af_packet0",queue="1"} 8)"));
+  EXPECT_EQ(page.find(R"(port="1",device="0000:3b:00.0",queue)"), std::string::npos) << "its driver does not tell";
+  EXPECT_TRUE(has(page, "# TYPE gnomon_port_up gauge"));
+}
+
+TEST(Metrics, SayNothingOfPortsWithKernelSockets) {
+  control::StatusReport report;
+  control::WorkerReport worker;
+  for (const page::CounterInfo& info : page::kCounterTable)
+    worker.counters.push_back({std::string(info.name), static_cast<std::uint64_t>(info.counter) + 100});
+  report.workers = {worker};
+  const std::string page = page_of(report);
+  ASSERT_EQ(page.rfind("HTTP/1.1 200", 0), 0U) << page.substr(0, 200);
+  EXPECT_EQ(page.find("gnomon_port_"), std::string::npos);
+  for (const page::CounterInfo& info : page::kCounterTable)
+    EXPECT_TRUE(has(page, fmt::format("gnomon_{}_total{{worker=\"0\"}} {}", info.name,
+                                      static_cast<std::uint64_t>(info.counter) + 100)))
+        << info.name;
+}
+
+}  // namespace
+}  // namespace gnomon::cmd

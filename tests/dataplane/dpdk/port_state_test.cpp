@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Links that come and go, and what the neighbours are told.
+#include <gtest/gtest.h>
+#include <rte_ethdev.h>
+
+#include <chrono>
+#include <cstring>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/dataplane/dpdk/asker.hpp"
+#include "tests/dataplane/dpdk/own_process.hpp"
+#include "tests/dataplane/dpdk/ring_serving.hpp"
+#include "tests/dataplane/udp_client.hpp"
+
+namespace gnomon::test {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using page::Counter;
+using support::Bytes;
+
+/// What went over the wire unasked, and when.
+struct Heard {
+  Clock::time_point at;
+  Bytes frame;
+};
+
+std::vector<std::string> look(RingServing& serving) {
+  const auto news = serving.pool().look_after_ports();
+  if (!news) throw std::runtime_error(news.error().text);
+  return *news;
+}
+
+// Looks after the ports as a daemon does, for `limit` or until `n` frames came.
+std::vector<Heard> listen(RingServing& serving, std::size_t n, std::chrono::milliseconds limit) {
+  std::vector<Heard> heard;
+  const auto until = Clock::now() + limit;
+  while (heard.size() < n && Clock::now() < until) {
+    EXPECT_EQ(look(serving), std::vector<std::string>{}) << "nothing has happened";
+    while (auto frame = serving.wire().receive_now(0))
+      heard.push_back({Clock::now(), std::move(*frame)});
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return heard;
+}
+
+// The tag of an announcement, or 0; what is wrong with it is a failure of the test.
+std::uint16_t expect_announcement(const Bytes& frame) {
+  EXPECT_EQ(support::check_reply_frame(frame), "");
+  const support::Dissection seen = support::dissect(frame);
+  EXPECT_EQ(seen.from, kServerMac);
+  if (seen.type == support::kTypeArp) {  // RFC 5227, 3
+    const serve::Address ours = support::address_of("10.9.0.1");
+    EXPECT_EQ(seen.to, support::kBroadcastMac);
+    EXPECT_EQ(seen.arp.operation, 1);
+    EXPECT_EQ(seen.arp.sender_mac, kServerMac);
+    EXPECT_EQ(seen.arp.sender, ours);
+    EXPECT_EQ(seen.arp.target, ours);
+  } else {  // RFC 4861, 4.4 and 7.2.6
+    const serve::Address ours = support::address_of("fd00:9::1");
+    EXPECT_EQ(seen.type, support::kTypeIpv6);
+    EXPECT_EQ(seen.to, (support::Mac{0x33, 0x33, 0, 0, 0, 1}));
+    EXPECT_EQ(seen.destination, support::address_of("ff02::1"));
+    EXPECT_EQ(seen.source, ours);
+    EXPECT_EQ(seen.ttl, 255);
+    EXPECT_EQ(seen.protocol, support::kProtocolIcmp6);
+    EXPECT_EQ(seen.icmp_type, 136);
+    const Bytes link = support::link_option(2, kServerMac);
+    Bytes body = support::from_hex("2000 0000");  // override, not solicited
+    body.insert(body.end(), reinterpret_cast<const std::byte*>(ours.bytes.data()),
+                reinterpret_cast<const std::byte*>(ours.bytes.data()) + ours.bytes.size());
+    body.insert(body.end(), link.begin(), link.end());
+    EXPECT_EQ(support::to_hex(seen.payload), support::to_hex(body));
+  }
+  EXPECT_LE(seen.tags.size(), 1U);
+  return seen.tags.empty() ? std::uint16_t{0} : seen.tags[0];
+}
+
+// Two rounds, two seconds apart, of one announcement per address and VLAN; and no third.
+void expect_both_rounds(RingServing& serving, const std::vector<std::uint16_t>& vlans) {
+  const std::size_t per_round = 2 * vlans.size();
+  const std::uint64_t before = serving.desk().count(Counter::kAnnouncements);
+  const std::vector<Heard> heard = listen(serving, 2 * per_round, kPatience);
+  ASSERT_EQ(heard.size(), 2 * per_round);
+  std::map<std::pair<std::uint16_t, std::uint16_t>, int> kinds;  // (type, VLAN)
+  for (const Heard& one : heard)
+    ++kinds[{support::dissect(one.frame).type, expect_announcement(one.frame)}];
+  EXPECT_EQ(kinds.size(), per_round);
+  for (const auto& [kind, times] : kinds)
+    EXPECT_EQ(times, 2) << "type " << kind.first << ", VLAN " << kind.second;
+  const auto apart = heard[per_round].at - heard[per_round - 1].at;
+  // The worker looks about every tenth of a second, at either end.
+  EXPECT_GT(apart, std::chrono::milliseconds(1500));
+  EXPECT_EQ(listen(serving, 1, std::chrono::milliseconds(2600)).size(), 0U);
+  EXPECT_EQ(serving.desk().count(Counter::kAnnouncements), before + 2 * per_round);
+}
+
+TEST(PortState, AnnouncesItsAddressesTwiceWhenTheLinkComesUp) {
+  in_own_process([] {
+    RingServing serving;
+    EXPECT_FALSE(serving.wire().receive(0, std::chrono::milliseconds(300))) << "before anybody looked at the ports";
+    expect_both_rounds(serving, {0});
+
+    ASSERT_EQ(rte_eth_dev_set_link_down(serving.wire().port()), 0);
+    EXPECT_EQ(look(serving), (std::vector<std::string>{"port net_ring_wire0 has lost its link"}));
+    EXPECT_EQ(serving.pool().ports().at(0).state, "down");
+    EXPECT_EQ(listen(serving, 1, std::chrono::milliseconds(300)).size(), 0U) << "to a link that is down";
+
+    ASSERT_EQ(rte_eth_dev_set_link_up(serving.wire().port()), 0);
+    EXPECT_EQ(look(serving), (std::vector<std::string>{"port net_ring_wire0 is up"}));
+    EXPECT_EQ(serving.pool().ports().at(0).state, "up");
+    expect_both_rounds(serving, {0});
+    EXPECT_EQ(serving.desk().count(Counter::kFrames), 0U);
+    EXPECT_TRUE(serving.all_buffers_back()) << serving.buffers_text();
+  });
+}
+
+TEST(PortState, AnnouncesItselfOnEveryServedVlan) {
+  in_own_process([] {
+    RingServing serving({.vlans = {0, 7, 4094}});
+    expect_both_rounds(serving, {0, 7, 4094});
+  });
+}
+
+TEST(PortState, KeepsOnAnnouncingWhileItServes) {
+  in_own_process([] {
+    RingServing serving;
+    Asker asker(serving.wire(), 0, endpoint(kServer4));
+    std::size_t announcements = 0;
+    std::uint64_t answered = 0;
+    const Bytes request = asker.request(next_id(1));
+    const auto until = Clock::now() + kPatience;
+    while (announcements < 4 && Clock::now() < until) {
+      (void)look(serving);
+      for (int i = 0; i < 20; ++i)
+        serving.wire().send(0, request);
+      for (int i = 0; i < 20;) {
+        const auto frame = serving.wire().receive(0);
+        ASSERT_TRUE(frame);
+        if (asker.fault_of_reply(*frame).empty()) {
+          ++i;
+          ++answered;
+        } else {
+          (void)expect_announcement(*frame);
+          ++announcements;
+        }
+      }
+    }
+    EXPECT_EQ(announcements, 4U);
+    EXPECT_EQ(serving.desk().count(Counter::kReplies), answered);
+  });
+}
+
+}  // namespace
+}  // namespace gnomon::test
