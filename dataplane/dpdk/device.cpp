@@ -44,7 +44,8 @@ std::string remedy_for(const Device& device, int code, const std::string& logged
   const auto drives = [&](std::string_view driver) { return device.name.starts_with(driver); };
   const auto said = [&](std::string_view words) { return logged.find(words) != std::string::npos; };
   const bool on_interface = drives("net_af_packet") || drives("net_af_xdp");
-  const bool forbidden = code == EPERM || code == EACCES || said("not permitted") || said("ermission denied");
+  const bool said_forbidden = code == EACCES || said("not permitted") || said("ermission denied");
+  const bool forbidden = said_forbidden || code == EPERM;  // -1 is also what drivers return for anything
   if (device.is_pci)
     return "; see `dpdk-devbind.py --status`: the device must exist and be bound to vfio-pci (mlx5: to its kernel "
            "driver), and this user needs access to /dev/vfio";
@@ -60,8 +61,9 @@ std::string remedy_for(const Device& device, int code, const std::string& logged
     return "; grant CAP_NET_RAW, CAP_NET_ADMIN and CAP_SYS_ADMIN (libxdp loads a program), and see that no daemon that "
            "was killed left one: `ip link set dev " +
            argument_of(device, "iface") + " xdp off`";
-  if (drives("net_tap") && forbidden) return "; grant CAP_NET_ADMIN, and access to /dev/net/tun";
-  if (forbidden) return "; this user lacks a permission that the device needs";
+  if (drives("net_tap") && (forbidden || said("Unable to create TAP")))
+    return "; grant CAP_NET_ADMIN, and access to /dev/net/tun";
+  if (said_forbidden) return "; this user lacks a permission that the device needs";
   if (said("failed to parse device") || said("Cannot find") || said("no driver"))
     return "; there is no driver for it: check the name, and that the package of the driver is installed "
            "(librte-net-*)";
@@ -76,6 +78,11 @@ Device parse_device(std::string_view text) {
   out.name = text.substr(0, comma);
   out.arguments = text.substr(std::min(comma + 1, text.size()));
   out.is_pci = is_pci_address(out.name);
+  if (!out.is_pci) return out;
+  // As DPDK calls it: with its domain, and in small letters.
+  if (std::count(out.name.begin(), out.name.end(), ':') == 1) out.name.insert(0, "0000:");
+  std::transform(out.name.begin(), out.name.end(), out.name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
@@ -136,7 +143,7 @@ tl::expected<std::uint16_t, SystemError> attach(const Device& device, Eal& eal) 
   }
   if (code == 0 && rte_eth_dev_get_port_by_name(device.name.c_str(), &port) == 0) return port;
   const std::string logged = eal.logged();
-  const std::string reason = code > 0 ? std::string(": ") + std::strerror(code) : std::string();
+  const std::string reason = code > EPERM ? std::string(": ") + std::strerror(code) : std::string();  // as above
   return tl::make_unexpected(
       SystemError{code, "cannot open the device " + device.text + reason + logged + remedy_for(device, code, logged)});
 }

@@ -112,6 +112,11 @@ TEST_F(DaemonTest, ServesIdsPingsStatusAndMetrics) {
   EXPECT_EQ(watched.exit.code, 0) << watched.text;
   EXPECT_NE(watched.text.find("messages/s"), std::string::npos) << watched.text;
 
+  EXPECT_EQ(field(status.text, "data_plane"), "kernel sockets");
+  const Output ports = gnomon(daemon, {"status", "--ports"});
+  EXPECT_EQ(ports.exit.code, 0) << ports.text;
+  EXPECT_NE(ports.text.find("answers through kernel sockets: it has no DPDK ports"), std::string::npos) << ports.text;
+
   const std::string metrics = field(status.text, "metrics_listen");
   const auto port = static_cast<std::uint16_t>(std::stoi(metrics.substr(metrics.rfind(':') + 1)));
   const std::string page = http_get(port, "/metrics");

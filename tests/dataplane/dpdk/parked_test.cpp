@@ -218,9 +218,9 @@ class Crowd {
 
   explicit Crowd(RingServing& serving) : wire_(serving.wire()) {
     for (std::uint64_t i = 0; i < kHosts; ++i) {
-      hosts_.emplace_back(wire_, 0, endpoint(i % 2 == 0 ? kServer4 : kServer6),
-                          Host{.address = i % 2 == 0 ? "10.9.0.2" : "fd00:9::2",
-                               .port = static_cast<std::uint16_t>(40'000 + i)});
+      hosts_.emplace_back(
+          wire_, 0, endpoint(i % 2 == 0 ? kServer4 : kServer6),
+          Host{.address = i % 2 == 0 ? "10.9.0.2" : "fd00:9::2", .port = static_cast<std::uint16_t>(40'000 + i)});
       by_port_[hosts_.back().host().port] = &hosts_.back();
     }
   }

@@ -33,7 +33,9 @@ std::uint8_t status(Status s) { return static_cast<std::uint8_t>(s); }
 
 /// Both families, one after the other.
 Asker asker_of_family(RingServing& serving, unsigned queue, bool v6, std::uint16_t port = 40'000) {
-  return {serving.wire(), queue, endpoint(v6 ? kServer6 : kServer4),
+  return {serving.wire(),
+          queue,
+          endpoint(v6 ? kServer6 : kServer4),
           {.address = v6 ? "fd00:9::2" : "10.9.0.2", .port = port}};
 }
 
@@ -298,9 +300,8 @@ TEST(PortPool, StopsWithTrafficUnderWay) {
     };
     std::thread first([&] { pump(0); });
     std::thread second([&] { pump(1); });
-    const bool busy = eventually([&] {
-      return desk.count_at(0, Counter::kReplies) > 10'000 && desk.count_at(1, Counter::kReplies) > 10'000;
-    });
+    const bool busy = eventually(
+        [&] { return desk.count_at(0, Counter::kReplies) > 10'000 && desk.count_at(1, Counter::kReplies) > 10'000; });
     const auto begin = std::chrono::steady_clock::now();
     serving.pool().drain_and_stop(time::seconds(5));
     const auto took = std::chrono::steady_clock::now() - begin;

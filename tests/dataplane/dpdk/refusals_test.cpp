@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What DPDK is refused for, and whether the refusal names the thing and the remedy; and what an ordinary user may do.
-#include <gtest/gtest.h>
 #include <grp.h>
+#include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -54,8 +54,23 @@ void expect_refused(const std::string& device, const std::vector<std::string>& w
   });
 }
 
+// Out of reach of the machine's own interfaces, as far as that takes root.
+void leave_the_network() {
+  if (geteuid() == 0 && unshare(CLONE_NEWNET) != 0) throw NotHere("no network namespace can be made here");
+}
+
 TEST(Refusals, UnknownDriver) {
   expect_refused("net_foo0", {"cannot open the device net_foo0", "no driver", "librte-net-"});
+}
+
+TEST(Refusals, AbsentInterface) {
+  in_own_process([] {
+    leave_the_network();
+    if (geteuid() != 0) throw NotHere("takes root: without CAP_NET_RAW the interface is not even looked for");
+    const ScratchFolder folder;
+    expect_says(refusal_of(folder, "net_af_packet0,iface=nope"),
+                {"cannot open the device net_af_packet0,iface=nope", "'nope' does not exist"});
+  });
 }
 
 TEST(Refusals, AbsentCard) {
@@ -84,11 +99,6 @@ TEST(Refusals, BadEalArguments) {
                  [](PortOptions& options) { options.eal_arguments = {"--no-such-option"}; });
 }
 
-TEST(Refusals, NoRunTimeFolder) {
-  expect_refused("net_null0", {"start DPDK", "/dev/null/run", "permissions"},
-                 [](PortOptions& options) { options.runtime_dir = "/dev/null/run"; });
-}
-
 TEST(Refusals, SocketInAFolderThatIsNotThere) {
   const std::string memif = "net_memif0,role=server,socket-abstract=no,socket=/dev/null/memif";
   expect_refused(memif, {"cannot open the device " + memif, "the path of its socket", "folder must exist"});
@@ -101,7 +111,12 @@ TEST(Refusals, MemifClientWithoutServer) {
 }
 
 TEST(Refusals, BadArguments) {
-  expect_refused("net_null0,colour=blue", {"cannot open the device net_null0,colour=blue", "arguments"});
+  in_own_process([] {
+    const ScratchFolder folder;
+    const std::string text = refusal_of(folder, "net_null0,colour=blue");
+    expect_says(text, {"cannot open the device net_null0,colour=blue", "check its name and arguments"});
+    EXPECT_EQ(text.find("permi"), std::string::npos) << "it is no matter of permissions: " << text;
+  });
 }
 
 TEST(Refusals, OneBadDeviceClosesTheGoodOnes) {
@@ -113,6 +128,21 @@ TEST(Refusals, OneBadDeviceClosesTheGoodOnes) {
         refusal_of(folder, good, [](PortOptions& options) { options.devices.emplace_back("net_foo0"); });
     expect_says(text, {"net_foo0"});
     EXPECT_FALSE(std::filesystem::exists(socket)) << "the socket is left behind";
+  });
+}
+
+// Nothing but telemetry needs the folder of run-time files: DPDK says that there is none, and goes on.
+TEST(Refusals, NotForTheLackOfARunTimeFolder) {
+  in_own_process([] {
+    const ScratchFolder folder;
+    PortOptions options = port_options(folder);
+    options.devices = {"net_null0,no-rx=1"};
+    options.runtime_dir = "/dev/null/run";
+    std::string log;
+    options.on_log = [&log](const std::string& line) { log += line + "\n"; };
+    const DeviceServing serving(options, port_pool_options());
+    EXPECT_EQ(serving.workers(), 1U);
+    expect_says(log, {"runtime directory"});
   });
 }
 
@@ -141,11 +171,6 @@ void become_nobody() {
   if (setgroups(0, nullptr) != 0 || setgid(kNobody) != 0 || setuid(kNobody) != 0)
     throw NotHere("this root can't become another user");
   prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // as if it had been started as that user
-}
-
-// Out of reach of the machine's own interfaces, as far as that takes root.
-void leave_the_network() {
-  if (geteuid() == 0 && unshare(CLONE_NEWNET) != 0) throw NotHere("no network namespace can be made here");
 }
 
 TEST(OrdinaryUser, ServesOverRings) {
@@ -201,30 +226,6 @@ TEST(OrdinaryUser, IsToldWhatAfXdpNeeds) {
 
 TEST(OrdinaryUser, IsToldWhatATapNeeds) {
   expect_forbidden("net_tap0,iface=gnomon0", {"net_tap0", "CAP_NET_ADMIN", "/dev/net/tun"});
-}
-
-TEST(OrdinaryUser, IsToldOfAFolderThatItMayNotWriteTo) {
-  in_own_process([] {
-    const ScratchFolder of_root;
-    if (geteuid() != 0) throw NotHere("only root has a folder that this user may not write to");
-    become_nobody();
-    const ScratchFolder folder;
-    const std::string text = refusal_of(folder, "net_null0", [&](PortOptions& options) {
-      options.runtime_dir = of_root.path().string();
-    });
-    expect_says(text, {"start DPDK", "permissions on " + of_root.path().string()});
-  });
-}
-
-// The interface is looked for before a socket is asked for, or after: either way the name is in the text.
-TEST(Refusals, AbsentInterface) {
-  in_own_process([] {
-    leave_the_network();
-    if (geteuid() != 0) throw NotHere("takes root: without CAP_NET_RAW the interface is not even looked for");
-    const ScratchFolder folder;
-    expect_says(refusal_of(folder, "net_af_packet0,iface=nope"),
-                {"cannot open the device net_af_packet0,iface=nope", "'nope' does not exist"});
-  });
 }
 
 }  // namespace

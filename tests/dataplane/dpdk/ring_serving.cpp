@@ -42,11 +42,12 @@ RingServing::RingServing(const RingOptions& options) : workers_(options.pool.wor
                                       .ring_size = options.ring_size,
                                       .send_ring_size = options.send_ring_size,
                                       .mac = mac_of_wire(i)});
-    open->ports.push_back(or_throw(
-        dataplane::dpdk::Port::open(dataplane::dpdk::parse_device(wires_.back().device()), *open->eal)));
+    open->ports.push_back(
+        or_throw(dataplane::dpdk::Port::open(dataplane::dpdk::parse_device(wires_.back().device()), *open->eal)));
   }
-  pool_ = or_throw(dataplane::dpdk::PortPool::open(std::move(open), options.pool, desk_.clock(), desk_.rights(),
-                                                   desk_.pages(), std::make_shared<serve::AccessPolicy>(options.policy)));
+  pool_ =
+      or_throw(dataplane::dpdk::PortPool::open(std::move(open), options.pool, desk_.clock(), desk_.rights(),
+                                               desk_.pages(), std::make_shared<serve::AccessPolicy>(options.policy)));
   std::vector<rte_mempool*> pools;
   for (unsigned i = 0; i < workers_; ++i) {
     pools.push_back(rte_mempool_lookup(("gnomon-w" + std::to_string(i)).c_str()));
@@ -86,9 +87,7 @@ std::string RingServing::buffers_text() const {
   return text;
 }
 
-std::int64_t RingServing::unaccounted(unsigned worker) const {
-  return unaccounted_frames(desk_.page(worker).counters);
-}
+std::int64_t RingServing::unaccounted(unsigned worker) const { return unaccounted_frames(desk_.page(worker).counters); }
 
 std::int64_t unaccounted_frames(const page::Counters& counters) {
   std::uint64_t known = 0;

@@ -16,7 +16,8 @@ namespace {
 constexpr std::uint16_t kVlan = 7;
 
 std::uint16_t field16(std::span<const std::byte> frame, std::size_t at) {
-  return static_cast<std::uint16_t>(std::to_integer<unsigned>(frame[at]) << 8 | std::to_integer<unsigned>(frame[at + 1]));
+  return static_cast<std::uint16_t>(std::to_integer<unsigned>(frame[at]) << 8 |
+                                    std::to_integer<unsigned>(frame[at + 1]));
 }
 
 // Messages with status ok in a frame, 0 in one that is no reply of the server. Quick: dissect (frames.hpp) judges
@@ -36,10 +37,10 @@ std::uint64_t served_in(std::span<const std::byte> frame) {
 }  // namespace
 
 Traffic::Traffic(Wire& wire) : wire_(wire) {
-  const std::vector<Asker> askers{
-      Asker(wire, 0, endpoint(kServer4)), Asker(wire, 0, endpoint(kServer4), {.tags = {kVlan}}),
-      Asker(wire, 0, endpoint(kServer6), {.address = "fd00:9::2"}),
-      Asker(wire, 0, endpoint(kServer6), {.address = "fd00:9::2", .tags = {kVlan}})};
+  const std::vector<Asker> askers{Asker(wire, 0, endpoint(kServer4)),
+                                  Asker(wire, 0, endpoint(kServer4), {.tags = {kVlan}}),
+                                  Asker(wire, 0, endpoint(kServer6), {.address = "fd00:9::2"}),
+                                  Asker(wire, 0, endpoint(kServer6), {.address = "fd00:9::2", .tags = {kVlan}})};
   for (const Asker& asker : askers) {
     for (std::uint64_t i = 0; i < 8; ++i)
       requests_.push_back(asker.request(next_id(i, 1, i % 2 == 0 ? id::kSnowflake.value : id::kInstagram.value)));
@@ -48,8 +49,7 @@ Traffic::Traffic(Wire& wire) : wire_(wire) {
     requests_.push_back(asker.request(next_id(10, 128, id::kJs53.value)));  // all of a unit: the next one has to wait
   }
   for (const Kind& kind : bad_frames(askers[0], askers[2], kVlan))
-    if (kind.pieces == 1)
-      others_.insert(others_.end(), kind.frames.begin(), kind.frames.end());
+    if (kind.pieces == 1) others_.insert(others_.end(), kind.frames.begin(), kind.frames.end());
 }
 
 void Traffic::run(std::uint64_t n) {

@@ -31,9 +31,9 @@ class Wire final : public FarEnd {
   struct Options {
     std::string name = "wire";
     unsigned queues = 1;
-    unsigned ring_size = 1024;      // a power of two; one place of them stays empty
+    unsigned ring_size = 1024;       // a power of two; one place of them stays empty
     unsigned send_ring_size = 1024;  // of those for what the worker sends
-    support::Mac mac{};             // of the port
+    support::Mac mac{};              // of the port
   };
 
   /// EAL runs. Throws std::runtime_error.
