@@ -44,6 +44,7 @@ NOT_UNDER_THREAD_SANITIZER = {
     "cmd/*": "gRPC is not instrumented",
     "net/*": "runs gnomond, which uses gRPC, and that is not instrumented",
     "chaos/*": "runs gnomond, which uses gRPC, and that is not instrumented",
+    "dataplane/dpdk/*": "DPDK is not instrumented",
     "*/*_tbb_test": "oneTBB is not instrumented",
     "oracle/*uniqueness*": "oneTBB is not instrumented",
 }

@@ -55,7 +55,7 @@ std::string remedy_for(const Device& device, int code, const std::string& logged
   if (drives("net_memif") || drives("net_vhost"))
     return "; check the path of its socket: its folder must exist and be writable, and nobody else may listen on it";
   if (on_interface && (said("temporarily unavailable") || said("create umem")))
-    return "; it locks its buffers in memory: raise LimitMEMLOCK, or grant CAP_IPC_LOCK";
+    return "; grant CAP_NET_RAW; and it locks its buffers in memory: raise LimitMEMLOCK, or grant CAP_IPC_LOCK";
   if (drives("net_af_packet") && forbidden) return "; grant CAP_NET_RAW and CAP_NET_ADMIN";
   if (drives("net_af_xdp") && (forbidden || said("xsk socket")))
     return "; grant CAP_NET_RAW, CAP_NET_ADMIN and CAP_SYS_ADMIN (libxdp loads a program), and see that no daemon that "

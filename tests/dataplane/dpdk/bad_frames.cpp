@@ -197,7 +197,7 @@ class Collection {
     thief6.to = address_of("ff02::1");
     thief6.to_mac = group_mac(thief6.to);
     add("from somebody who has our address", Counter::kAddressConflicts,
-        {gratuitous_arp_frame(thief4), advertisement_frame(thief6)});
+        {gratuitous_arp_frame(thief4), advertisement_frame(thief6, {.flags = 0x20})});
   }
 
   // Right frames with something in them that is no request.

@@ -152,11 +152,12 @@ TEST(Refusals, AutoTakesOrdinaryMemoryAndSaysSo) {
     PortOptions options = port_options(folder);
     options.devices = {"net_null0,no-rx=1"};
     options.memory = PortMemory::kAuto;
-    options.memory_mb = 65536;  // of the kernel's to lend: nothing is touched that is not used
+    options.memory_mb = 4096;  // of the kernel's to lend: nothing is touched that is not used
     const DeviceServing serving(options, port_pool_options());
+    if (serving.description().ends_with("huge pages")) throw NotHere("this machine has 4 GB of huge pages to spare");
     EXPECT_TRUE(serving.description().ends_with("ordinary memory")) << serving.description();
     ASSERT_EQ(serving.remarks().size(), 1U);
-    expect_says(serving.remarks()[0], {"65536 MB of huge pages", "ordinary memory", "vm.nr_hugepages=32768"});
+    expect_says(serving.remarks()[0], {"4096 MB of huge pages", "ordinary memory", "vm.nr_hugepages=2048"});
   });
 }
 
@@ -221,7 +222,7 @@ TEST(OrdinaryUser, IsToldWhatAfPacketNeeds) {
 
 TEST(OrdinaryUser, IsToldWhatAfXdpNeeds) {
   const std::string device = "net_af_xdp0,iface=lo";
-  expect_forbidden(device, {"net_af_xdp0", "CAP_NET_RAW", "CAP_NET_ADMIN", "CAP_SYS_ADMIN"});
+  expect_forbidden(device, {"net_af_xdp0", "CAP_NET_RAW", "LimitMEMLOCK"});
 }
 
 TEST(OrdinaryUser, IsToldWhatATapNeeds) {
