@@ -71,11 +71,12 @@ class WorkerLoop {
   }
 
  private:
-  // What has no room left is answered in the next turn, which then doesn't nap.
+  // What has no room left is answered in the next turn, which then doesn't nap; asked without room, the step answers
+  // nobody, but completes the counters all the same.
   void answer_parked() {
     serve::ReturnPath path;
-    for (auto room = io_.parked_room(); !room.empty(); room = io_.parked_room()) {
-      const std::size_t size = step_.next_parked(room, path);
+    while (true) {
+      const std::size_t size = step_.next_parked(io_.parked_room(), path);
       if (size == 0) return;
       io_.send_parked(size, path);
     }

@@ -6,6 +6,7 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <sched.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <atomic>
@@ -15,6 +16,7 @@
 #include <fstream>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -27,7 +29,8 @@ namespace {
 
 using platform::SystemError;
 
-constexpr const char* kRuntimeVariable = "RUNTIME_DIRECTORY";  // where EAL puts its run-time files
+constexpr std::string_view kTelemetrySocket = "/dpdk_telemetry.v2:99999";  // with what DPDK may put behind it
+constexpr const char* kRuntimeVariable = "RUNTIME_DIRECTORY";              // where EAL puts its run-time files
 
 std::uint64_t number_in(const std::filesystem::path& file) {
   std::uint64_t value = 0;
@@ -151,6 +154,11 @@ tl::expected<std::unique_ptr<Eal>, SystemError> Eal::start(const PortOptions& op
     words.emplace_back("--in-memory");
   else
     words.insert(words.end(), {"--no-huge", "--no-shconf"});
+  if (eal->run_time_files_.size() + kTelemetrySocket.size() >= sizeof(sockaddr_un::sun_path)) {
+    words.emplace_back("--no-telemetry");
+    eal->remarks_.push_back("DPDK's telemetry is off: the path of its socket would be too long below " +
+                            options.runtime_dir + "; use a shorter runtime directory (XDG_RUNTIME_DIR)");
+  }
   const std::size_t before = words.size();
   for (const std::string& text : options.devices)
     if (const Device device = parse_device(text); device.is_pci) words.insert(words.end(), {"-a", text});

@@ -96,8 +96,9 @@ class Collection {
     add("of a VLAN that is not served", Counter::kDropVlan, vlans);
 
     const Envelope& e = v4_.envelope();
-    std::vector<Bytes> types;
     constexpr std::array<std::uint16_t, 7> kOthers{0x0000, 0x0040, 0x0805, 0x88cc, 0x88a8, 0x8863, 0xffff};
+    std::vector<Bytes> types;
+    types.reserve(kOthers.size() + 1);
     for (const std::uint16_t type : kOthers)
       types.push_back(ethernet({.to = e.to_mac, .from = e.from_mac}, type, ipv4({}, payload())));
     types.push_back(with(v4_, [&](Envelope& twice) { twice.tags = {vlan_, vlan_}; }));

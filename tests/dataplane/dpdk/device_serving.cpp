@@ -54,7 +54,7 @@ bool DeviceServing::link_comes_up() {
 }
 
 EthPeer::EthPeer(const std::string& name, const std::string& arguments, std::uint16_t queues, const std::string& served)
-    : name_(name), queues_(queues) {
+    : name_(name) {
   rte_ether_addr mac{};
   must(rte_ether_unformat_addr(served.c_str(), &mac), "read a MAC address");
   std::copy(std::begin(mac.addr_bytes), std::end(mac.addr_bytes), served_.begin());

@@ -69,7 +69,6 @@ class EthPeer final : public FarEnd {
   std::string name_;
   support::Mac served_{};
   std::uint16_t port_ = 0;
-  std::uint16_t queues_;
   rte_mempool* pool_ = nullptr;
   bool started_ = false;
 };
