@@ -12,6 +12,7 @@
 #include <cctype>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "dataplane/dpdk/eal.hpp"
 #include "platform/unique_fd.hpp"
@@ -143,7 +144,8 @@ tl::expected<std::uint16_t, SystemError> attach(const Device& device, Eal& eal) 
   }
   if (code == 0 && rte_eth_dev_get_port_by_name(device.name.c_str(), &port) == 0) return port;
   const std::string logged = eal.logged();
-  const std::string reason = code > EPERM ? std::string(": ") + std::strerror(code) : std::string();  // as above
+  const std::string reason =
+      code > EPERM ? std::string(": ") + std::generic_category().message(code) : std::string();  // as above
   return tl::make_unexpected(
       SystemError{code, "cannot open the device " + device.text + reason + logged + remedy_for(device, code, logged)});
 }

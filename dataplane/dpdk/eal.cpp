@@ -103,8 +103,8 @@ std::string lcore_map(const PortOptions& options, std::vector<std::string>& rema
 class Variable {
  public:
   Variable(const char* name, const std::string& value) : name_(name) {
-    if (const char* old = std::getenv(name); old != nullptr)
-      old_ = old;                            // NOLINT(concurrency-mt-unsafe): one thread yet
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet
+    if (const char* old = std::getenv(name); old != nullptr) old_ = old;
     (void)::setenv(name, value.c_str(), 1);  // NOLINT(concurrency-mt-unsafe)
   }
   ~Variable() {

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "dataplane/dpdk/eal.hpp"
@@ -88,7 +89,8 @@ Port::~Port() {
 }
 
 unsigned Port::max_queues() const {
-  return std::min<unsigned>({info_.max_rx_queues, info_.max_tx_queues, page::kMaxWorkers});
+  const unsigned pairs = std::min(info_.max_rx_queues, info_.max_tx_queues);
+  return std::min(pairs, static_cast<unsigned>(page::kMaxWorkers));
 }
 
 void Port::note(std::string name, std::string state, std::string remark) {
@@ -97,7 +99,8 @@ void Port::note(std::string name, std::string state, std::string remark) {
 
 SystemError Port::error(const std::string& what, int code) const {
   code = code < 0 ? -code : code;
-  return {code, "port " + device_.name + " (" + driver_ + "): cannot " + what + ": " + std::strerror(code)};
+  return {code,
+          "port " + device_.name + " (" + driver_ + "): cannot " + what + ": " + std::generic_category().message(code)};
 }
 
 tl::expected<void, SystemError> Port::start(const PortOptions& options,

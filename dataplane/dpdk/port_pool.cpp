@@ -128,6 +128,7 @@ tl::expected<void, SystemError> PortPool::make_pools(unsigned workers) {
 
 std::vector<QueuePair> PortPool::queue_pairs(unsigned worker) const {
   std::vector<QueuePair> out;
+  out.reserve(ports_.size());
   for (const auto& port : ports_)
     out.push_back({.port = port->id(),
                    .queue = static_cast<std::uint16_t>(worker),
@@ -163,6 +164,7 @@ void PortPool::join() {
 
 std::vector<PortReport> PortPool::ports() const {
   std::vector<PortReport> out;
+  out.reserve(ports_.size());
   for (const auto& port : ports_)
     out.push_back(port->report(static_cast<std::uint32_t>(out.size())));
   return out;

@@ -48,7 +48,7 @@ struct Expected {
 constexpr Counter kAnswered = Counter::kDatagrams;
 
 const std::vector<Expected>& expectations() {
-  static const std::vector<Expected> all{
+  static const std::vector<Expected> kAll{
       {"arp: a request before the first datagram", {Counter::kArpReplies}},
       {"arp: a request at a known MAC address", {Counter::kArpReplies}},
       {"arp: arping", {Counter::kArpReplies}},
@@ -111,7 +111,7 @@ const std::vector<Expected>& expectations() {
       {"udp6: checksum left to the card", {Counter::kDropUdpChecksum}},
       {"802.3: a spanning tree's greeting", {Counter::kDropEthertype}},
   };
-  return all;
+  return kAll;
 }
 
 Bytes with_tag(const Bytes& frame, std::uint16_t tag) {

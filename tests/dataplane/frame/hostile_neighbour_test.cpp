@@ -241,7 +241,7 @@ TEST(HostileNeighbour, Solicitations) {
     details.options = support::from_hex(hex);
     return with(details, envelope);
   };
-  const auto to_host = [](Envelope envelope) {
+  const auto to_host = [](const Envelope& envelope) {
     support::Solicitation details;
     details.to_group = false;
     return support::solicitation_frame(envelope, details);

@@ -44,7 +44,7 @@ StationOptions host_options() {
 }
 
 const std::vector<Counter>& frame_counters() {
-  static const std::vector<Counter> counters = [] {
+  static const std::vector<Counter> kCounters = [] {
     std::vector<Counter> all{Counter::kDatagrams, Counter::kArpReplies, Counter::kNdpReplies, Counter::kEchoReplies,
                              Counter::kAddressConflicts};
     for (auto c = Counter::kDropFrameLength; c <= Counter::kDropNdp;
@@ -52,7 +52,7 @@ const std::vector<Counter>& frame_counters() {
       all.push_back(c);
     return all;
   }();
-  return counters;
+  return kCounters;
 }
 
 std::string_view name_of(Counter counter) {

@@ -10,7 +10,6 @@ namespace gnomon::frame {
 namespace {
 
 using namespace testing;  // NOLINT(google-build-using-namespace)
-using page::Counter;
 using support::Bytes;
 using support::Envelope;
 
