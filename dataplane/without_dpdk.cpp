@@ -20,11 +20,13 @@ tl::expected<std::unique_ptr<Ports>, platform::SystemError> Ports::open(const Po
   return tl::make_unexpected(absent());
 }
 
+// NOLINTBEGIN(performance-unnecessary-value-param): the signature is that of ports.hpp
 tl::expected<std::unique_ptr<WorkerPool>, platform::SystemError> Ports::make_pool(
     std::unique_ptr<Ports> /*ports*/, const WorkerPoolOptions& /*options*/, const page::ClockPage& /*clock*/,
     const page::RightsPage& /*rights*/, std::span<page::WorkerPage* const> /*pages*/,
     std::shared_ptr<const serve::AccessPolicy> /*policy*/) {
   return tl::make_unexpected(absent());
 }
+// NOLINTEND(performance-unnecessary-value-param)
 
 }  // namespace gnomon::dataplane

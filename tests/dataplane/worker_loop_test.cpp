@@ -74,7 +74,7 @@ class ScriptedStep {
     return bytes.size();
   }
   std::size_t next_parked(std::span<std::byte> out, serve::ReturnPath& path) {
-    if (script_.parked_ready == 0) return 0;
+    if (script_.parked_ready == 0 || out.empty()) return 0;
     --script_.parked_ready;
     path.size = 3;
     return out.size();

@@ -53,7 +53,8 @@ class Besieger {
     }
     const bool all_came = eventually([this] {
       take_all();
-      return asked_ == served_ && desk_.count(Counter::kFrames) == sent_;
+      return asked_ == served_ && desk_.count(Counter::kFrames) == sent_ &&
+             unaccounted_frames(desk_.page(0).counters) == 0;
     });
     EXPECT_TRUE(all_came) << asked_ << " asked, " << served_ << " were served; " << sent_ << " frames sent, "
                           << desk_.count(Counter::kFrames) << " arrived";

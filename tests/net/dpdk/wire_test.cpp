@@ -101,8 +101,9 @@ TEST_P(OnTheWire, EveryReplyLeavesWithRightChecksums) {
   const std::string file = (folder.path() / "capture.pcap").string();
   const std::string tcpdump = find_program("tcpdump");
   ASSERT_FALSE(tcpdump.empty()) << "tcpdump is missing; ./dev test installs it";
-  ChildProcess capture({tcpdump, "-Z", "root", "-U", "--immediate-mode", "-n", "-i", Rack::interface(), "-w", file}, {},
-                       folder.path() / "log", {.network_namespace = rack->client().fd()});
+  ChildProcess capture({tcpdump, "-Z", "root", "-U", "--immediate-mode", "-s", "2048", "-B", "8192", "-n", "-i",
+                        Rack::interface(), "-w", file},
+                       {}, folder.path() / "log", {.network_namespace = rack->client().fd()});
   const auto until = std::chrono::steady_clock::now() + seconds(20);
   while (capture.log().find("listening on") == std::string::npos && std::chrono::steady_clock::now() < until)
     nap();
