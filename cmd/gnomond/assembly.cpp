@@ -38,6 +38,7 @@ mint::LeadPolicy lead_policy(const Settings& settings) {
 
 std::vector<int> cpus_of(const Settings& settings) {
   std::vector<int> out;
+  out.reserve(settings.workers.cpus.size());
   for (const std::int64_t cpu : settings.workers.cpus)
     out.push_back(static_cast<int>(cpu));
   return out;

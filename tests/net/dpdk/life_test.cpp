@@ -22,7 +22,6 @@ namespace {
 
 using namespace support;
 
-using page::Counter;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
