@@ -3,6 +3,8 @@
 // Requests that have to wait are answered later, in frames that the worker makes itself.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <deque>
 #include <map>
 #include <set>
@@ -271,6 +273,8 @@ TEST(Parked, WaitsForBuffersAndFollowsOrdersMeanwhile) {
       n += serving.wire().take(0, std::span(sent).subspan(n));
     EXPECT_GT(n, 0U);
     ASSERT_LT(n, Crowd::kHosts) << "it has buffers from somewhere else";
+    EXPECT_TRUE(eventually([&] { return serving.desk().count(Counter::kReplies) == before + n; }))
+        << "a worker that waits for buffers counts all the same";
     auto policy = std::make_shared<serve::AccessPolicy>(open_policy());
     policy->version = 5;
     serving.pool().use_policy(std::move(policy));
@@ -326,6 +330,43 @@ TEST(Parked, AnsweredBeforeThePoolStops) {
         EXPECT_EQ(reply.request_id, i++);
         EXPECT_EQ(reply.status, status(Status::kOk));
       }
+    EXPECT_TRUE(serving.all_buffers_back()) << serving.buffers_text();
+  });
+}
+
+// Or the end would never come: there is always somebody who asks.
+TEST(Parked, NobodyIsTakenInWhileThePoolDrains) {
+  in_own_process([] {
+    RingServing serving(options(time::seconds(60)));
+    Asker asker(serving.wire(), 0, endpoint(kServer4));
+    constexpr std::uint64_t kRequests = 50;  // a second of waiting
+    for (std::uint64_t i = 0; i < kRequests; ++i)
+      asker.send(next_id(i, kSmallUnit, kSmall));
+    ASSERT_TRUE(eventually([&] { return serving.desk().count(Counter::kMessages) == kRequests; }));
+    std::atomic<bool> enough{false};
+    std::uint64_t asked = kRequests;
+    std::thread others([&] {
+      const Bytes request = asker.request(next_id(99, kSmallUnit, kSmall));
+      for (; !enough.load(); std::this_thread::sleep_for(std::chrono::milliseconds(2))) {
+        rte_mbuf* one = serving.wire().buffer(0, request);
+        if (one == nullptr) continue;
+        if (serving.wire().put(0, std::span(&one, 1)) == 1)
+          ++asked;
+        else
+          rte_pktmbuf_free(one);
+      }
+    });
+    const bool came = eventually([&] { return serving.desk().count(Counter::kMessages) > kRequests; });
+    const auto begin = std::chrono::steady_clock::now();
+    serving.pool().drain_and_stop(time::seconds(15));
+    const auto took = std::chrono::steady_clock::now() - begin;
+    enough = true;
+    others.join();
+    ASSERT_TRUE(came);
+    EXPECT_LT(took, std::chrono::seconds(10)) << "it waited for those who came later";
+    EXPECT_EQ(serving.desk().count(Counter::kReplies), serving.desk().count(Counter::kMessages));
+    EXPECT_LT(serving.desk().count(Counter::kMessages), asked) << "nobody was left out: this tests nothing";
+    (void)serving.wire().sweep();
     EXPECT_TRUE(serving.all_buffers_back()) << serving.buffers_text();
   });
 }

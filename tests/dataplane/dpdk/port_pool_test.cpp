@@ -180,6 +180,52 @@ TEST(PortPool, ServesSeveralPortsAtOnce) {
   });
 }
 
+// A port that has looked at a checksum is believed, and a port that says nothing is not asked.
+TEST(PortPool, BelievesAPortAboutChecksums) {
+  struct Case {
+    const char* name;
+    bool v6;
+    bool right;           // as the frame has them
+    std::uint64_t flags;  // as the port says
+    Counter counted;      // kReplies: answered
+  };
+  const std::vector<Case> cases{
+      {"unknown and right", false, true, 0, Counter::kReplies},
+      {"unknown and wrong", false, false, 0, Counter::kDropUdpChecksum},
+      {"good", false, false, RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD, Counter::kReplies},
+      {"good over IPv6", true, false, RTE_MBUF_F_RX_L4_CKSUM_GOOD, Counter::kReplies},
+      {"not yet made", false, false, RTE_MBUF_F_RX_L4_CKSUM_NONE, Counter::kReplies},
+      {"a bad IP checksum", false, true, RTE_MBUF_F_RX_IP_CKSUM_BAD, Counter::kDropIpChecksum},
+      {"a bad UDP checksum", false, true, RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_BAD,
+       Counter::kDropUdpChecksum},
+      {"a bad UDP checksum over IPv6", true, true, RTE_MBUF_F_RX_L4_CKSUM_BAD, Counter::kDropUdpChecksum},
+  };
+  in_own_process([&cases] {
+    RingServing serving;
+    const Desk& desk = serving.desk();
+    for (const Case& one : cases) {
+      Asker asker = asker_of_family(serving, 0, one.v6);
+      const Message request = next_id(1);
+      const Bytes frame =
+          support::udp_frame(asker.envelope(),
+                             {.from = asker.host().port,
+                              .to = asker.server().port,
+                              .checksum = one.right ? support::Checksum::kRight : support::Checksum::kWrong},
+                             to_bytes(std::span(&request, 1)));
+      rte_mbuf* buffer = serving.wire().buffer(0, frame);
+      ASSERT_NE(buffer, nullptr);
+      buffer->ol_flags = one.flags;
+      const std::uint64_t before = desk.count(one.counted);
+      ASSERT_EQ(serving.wire().put(0, std::span(&buffer, 1)), 1U);
+      ASSERT_TRUE(eventually([&] { return desk.count(one.counted) == before + 1; })) << one.name;
+      if (one.counted != Counter::kReplies) continue;
+      EXPECT_EQ(asker.receive().size(), 1U) << one.name;
+    }
+    EXPECT_FALSE(serving.wire().receive_now(0));
+    EXPECT_TRUE(serving.all_buffers_back()) << serving.buffers_text();
+  });
+}
+
 class EveryPoll : public testing::TestWithParam<PollMode> {};
 INSTANTIATE_TEST_SUITE_P(Poll, EveryPoll, testing::Values(PollMode::kBlock, PollMode::kSpin),
                          [](const auto& of) { return of.param == PollMode::kSpin ? "Spin" : "Block"; });
