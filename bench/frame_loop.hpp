@@ -38,7 +38,7 @@ class FrameLoop {
     for (std::size_t i = 0; i < kFrames; ++i) {
       write_request();
       replied_ += station_
-                      .handle({.data = buffer_.data(), .length = request_.size(), .capacity = buffer_.size()}, checks_,
+                      .handle({.data = frame(), .length = request_.size(), .capacity = kRoom}, checks_,
                               [this](auto payload, const auto& source, const auto& path) {
                                 return loop_.answer(payload, source, path);
                               })
@@ -71,6 +71,7 @@ class FrameLoop {
   static constexpr serve::Address kClient = serve::Address::v4(192, 0, 2, 2);
   // Where a driver puts a frame: behind the headroom, so that the IP header lies as it does in life.
   static constexpr std::size_t kHeadroom = 128;
+  static constexpr std::size_t kRoom = 2048;
 
   static bool by_port(FrameKind kind) { return kind == FrameKind::kV4Port || kind == FrameKind::kV6Port; }
   static bool is_v6(FrameKind kind) { return kind == FrameKind::kV6 || kind == FrameKind::kV6Port; }
@@ -98,8 +99,9 @@ class FrameLoop {
     return support::udp_frame(envelope, {.from = 40000, .to = kPort}, payload);
   }
 
-  [[gnu::noinline]] void write_request() { std::copy(request_.begin(), request_.end(), buffer_.begin()); }
-  [[nodiscard]] std::byte* payload() { return buffer_.data() + request_.size() - wire::kMessageSize; }
+  [[gnu::noinline]] void write_request() { std::copy(request_.begin(), request_.end(), frame()); }
+  [[nodiscard]] std::byte* frame() { return memory_.data() + kHeadroom; }
+  [[nodiscard]] std::byte* payload() { return frame() + request_.size() - wire::kMessageSize; }
 
   ServeLoop loop_;
   frame::Station station_;
@@ -107,8 +109,7 @@ class FrameLoop {
   support::Bytes request_;
   serve::ReturnPath path_;
   std::uint64_t replied_ = 0;
-  alignas(64) std::array<std::byte, kHeadroom> headroom_{};
-  std::array<std::byte, 2048> buffer_{};
+  alignas(64) std::array<std::byte, kHeadroom + kRoom> memory_{};
 };
 
 }  // namespace gnomon::bench

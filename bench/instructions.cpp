@@ -37,13 +37,13 @@ int verdict(std::uint64_t ids, std::uint64_t expected) {
 }
 
 std::optional<FrameKind> frame_kind(std::string_view name) {
-  static const std::map<std::string_view, FrameKind> kinds{{"v4", FrameKind::kV4},
-                                                           {"v4-port", FrameKind::kV4Port},
-                                                           {"v4-vlan", FrameKind::kV4Vlan},
-                                                           {"v6", FrameKind::kV6},
-                                                           {"v6-port", FrameKind::kV6Port}};
-  const auto found = kinds.find(name);
-  return found == kinds.end() ? std::nullopt : std::optional(found->second);
+  static const std::map<std::string_view, FrameKind> kKinds{{"v4", FrameKind::kV4},
+                                                            {"v4-port", FrameKind::kV4Port},
+                                                            {"v4-vlan", FrameKind::kV4Vlan},
+                                                            {"v6", FrameKind::kV6},
+                                                            {"v6-port", FrameKind::kV6Port}};
+  const auto found = kKinds.find(name);
+  return found == kKinds.end() ? std::nullopt : std::optional(found->second);
 }
 
 int run_frames(std::string_view mode, long bursts, FrameKind kind) {

@@ -6,10 +6,12 @@ What clang-format and clang-tidy themselves find is not tested here; their packa
 """
 
 import json
+import os
 import pathlib
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
@@ -41,6 +43,11 @@ class TreeTest(unittest.TestCase):
     def setUp(self):
         self.dir = tempfile.TemporaryDirectory(prefix="gnomon-test.")
         self.root = pathlib.Path(self.dir.name)
+        home = tempfile.TemporaryDirectory(prefix="gnomon-test.")
+        self.addCleanup(home.cleanup)
+        environment = unittest.mock.patch.dict(os.environ, {"XDG_CACHE_HOME": home.name})
+        environment.start()
+        self.addCleanup(environment.stop)
 
     def tearDown(self):
         self.dir.cleanup()
@@ -177,6 +184,27 @@ class CompiledTest(TreeTest):
         self.expect(compiled.check_headers)
         self.write("b.hpp", "#pragma once\n")
         self.expect(compiled.check_headers, "a.hpp:1: ")
+
+    def clone_of(self, text, packages):
+        """A second checkout with one file of this text looks at it, with these packages installed; how often it had to look."""
+        looked = []
+        with tempfile.TemporaryDirectory(prefix="gnomon-test.") as folder, \
+                unittest.mock.patch.object(shared, "installed_headers", lambda: packages):
+            (pathlib.Path(folder) / "a.hpp").write_text(text)
+            tree = shared.Tree(folder)
+            shared.Clean(tree, "x", f"-I{tree.root}").problems("a.hpp", lambda: looked.append(1))
+        return len(looked)
+
+    def test_a_clean_result_holds_for_every_checkout_of_this_user(self):
+        self.assertEqual(self.clone_of("int f();\n", "g++ 12"), 1)
+        self.assertEqual(self.clone_of("int f();\n", "g++ 12"), 0)
+        self.assertEqual(self.clone_of("int g();\n", "g++ 12"), 1)
+        self.assertEqual(self.clone_of("int f();\n", "g++ 14"), 1)
+
+    def test_a_home_that_cannot_be_written_to(self):
+        self.write("home", "a file\n")
+        with unittest.mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(self.root / "home")}):
+            self.test_a_clean_result_is_forgotten_when_an_included_header_changes()
 
 
 class Documents(TreeTest):

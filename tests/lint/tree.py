@@ -5,6 +5,7 @@ A check is a module with a function check(tree) that returns a list of problems,
 """
 
 import concurrent.futures
+import functools
 import hashlib
 import os
 import pathlib
@@ -88,22 +89,46 @@ class Tree:
         return commands
 
 
+def cache_root():
+    """The folder of what this user's checkouts have found clean: a fresh clone need not look again at what an older one did."""
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    return (pathlib.Path(cache) if os.path.isabs(cache) else pathlib.Path.home() / ".cache") / "gnomon" / "lint"
+
+
+@functools.cache
+def installed_headers():
+    """Names and versions of the packages whose headers a source may include, as one word."""
+    try:
+        listed = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version}\\n", "lib*-dev", "g++*", "clang*"],
+                                capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        return ""
+    return "\n".join(sorted(line for line in listed.splitlines() if line.startswith("installed ")))
+
+
 class Clean:
     """Remembers inputs that were found clean, so that a second run looks only at what changed since."""
 
     def __init__(self, tree, name, *common):
-        self.dir = tree.build_dir.parent / "lint-cache" / name
-        self.dir.mkdir(parents=True, exist_ok=True)
+        self.dir = cache_root() / name
         self.tree = tree
-        self.common = common
+        self.common = (*common, installed_headers())
+        try:
+            self.dir.mkdir(parents=True, exist_ok=True)
+        except OSError:  # a home that can't be written to: remembered for this checkout alone
+            self.dir = tree.build_dir.parent / "lint-cache" / name
+            self.dir.mkdir(parents=True, exist_ok=True)
         for entry in self.dir.iterdir():
-            if entry.stat().st_mtime < time.time() - CACHE_DAYS * 86400:
-                entry.unlink()
+            try:
+                if entry.stat().st_mtime < time.time() - CACHE_DAYS * 86400:
+                    entry.unlink()
+            except FileNotFoundError:  # another run was faster
+                pass
 
     def key(self, path, *more):
         digest = hashlib.sha256()
         for word in self.common + more:
-            digest.update(str(word).encode() + b"\0")
+            digest.update(str(word).replace(str(self.tree.root), "").encode() + b"\0")
         for part in self.tree.closure(path):
             digest.update(part.encode() + b"\0" + self.tree.text(part).encode(errors="replace") + b"\0")
         return self.dir / digest.hexdigest()
