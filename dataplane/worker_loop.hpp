@@ -62,7 +62,7 @@ class WorkerLoop {
     answer_parked();  // who waited goes first
     io_.answer_burst([this](std::span<std::byte> datagram, const serve::Address& source,
                             const serve::ReturnPath& path) { return step_.answer(datagram, source, path); });
-    answer_parked();  // and nobody waits for a nap; also completes the counters before the replies leave
+    answer_parked();  // and nobody waits for a nap; also completes the counters before the last replies leave
     io_.send();
 
     counters_.add(received != 0 ? page::Counter::kBursts : page::Counter::kIdlePolls);

@@ -3,7 +3,8 @@
 // Bursts of frames in and out through the queue pairs of one worker: what the worker loop sees of DPDK.
 //
 //   receive        one burst of up to 64 frames from one port; with several ports, from the next one each turn
-//   answer_burst   each frame becomes its own reply where it lies, or is freed
+//   answer_burst   each frame becomes its own reply where it lies, or is freed; unless more is waiting, replies leave
+//                  already in pieces of kPiece
 //   send           all replies of the turn leave; what a full queue does not take after kSendTries is dropped, counted
 //                  and freed, because a worker that waits for one peer serves nobody
 //
@@ -45,6 +46,7 @@ struct QueuePair {
 class PortIo {
  public:
   static constexpr std::size_t kBurst = 64;
+  static constexpr std::size_t kPiece = 16;          // replies
   static constexpr std::size_t kParkedReplies = 64;  // per turn
   static constexpr int kSendTries = 64;
   static constexpr std::uint32_t kTurnsPerHousekeeping = 1024;
@@ -168,6 +170,9 @@ template <typename Answer>
 inline void PortIo::answer_burst(Answer&& answer) {
   constexpr std::size_t kAhead = 4;
   Lane& lane = *current_;
+  // Behind a full burst more is waiting, and one send for all is the cheapest. Else it is the clients that wait: their
+  // first replies are on the way while the last ones are made.
+  const std::size_t piece = received_ == kBurst ? lane.replies.size() : kPiece;
   for (std::size_t i = 0; i < received_; ++i) {
     if (i + kAhead < received_) rte_prefetch0(rte_pktmbuf_mtod(burst_[i + kAhead], void*));
     rte_mbuf* const buffer = burst_[i];
@@ -176,10 +181,12 @@ inline void PortIo::answer_burst(Answer&& answer) {
       out = lane.station.handle(frame_of(buffer), checks_of(buffer), answer);
     else
       counters_.add(page::Counter::kDropFrameLength);
-    if (out.length != 0) [[likely]]
+    if (out.length != 0) [[likely]] {
+      if (lane.pending >= piece) flush(lane);
       hand_over(lane, buffer, out);
-    else
+    } else {
       rte_pktmbuf_free(buffer);
+    }
   }
   received_ = 0;
 }
