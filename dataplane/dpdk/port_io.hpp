@@ -107,12 +107,6 @@ class PortIo {
             .length = buffer->data_len,
             .capacity = static_cast<std::size_t>(buffer->buf_len) - buffer->data_off};
   }
-  // Headers and the first message lie in two cache lines.
-  static void prefetch(const rte_mbuf* buffer) {
-    const auto* const data = rte_pktmbuf_mtod(buffer, const std::byte*);
-    rte_prefetch0(data);
-    rte_prefetch0(data + RTE_CACHE_LINE_SIZE);
-  }
   [[nodiscard]] static frame::PortChecks checks_of(const rte_mbuf* buffer);
   static void hand_over(Lane& lane, rte_mbuf* buffer, const frame::Outgoing& out);
   void prepare(Lane& lane);
@@ -180,7 +174,7 @@ inline void PortIo::answer_burst(Answer&& answer) {
   // first replies are on the way while the last ones are made.
   const std::size_t piece = received_ == kBurst ? lane.replies.size() : kPiece;
   for (std::size_t i = 0; i < received_; ++i) {
-    if (i + kAhead < received_) prefetch(burst_[i + kAhead]);
+    if (i + kAhead < received_) rte_prefetch0(rte_pktmbuf_mtod(burst_[i + kAhead], void*));
     rte_mbuf* const buffer = burst_[i];
     frame::Outgoing out;
     if (buffer->nb_segs == 1) [[likely]]
