@@ -75,6 +75,8 @@ constexpr std::array kTaken{
     Taken{'l', "lcores", "set workers.count and workers.cpus"},
     Taken{'c', "", "set workers.count and workers.cpus"},
     Taken{'\0', "main-lcore", "set workers.count and workers.cpus"},
+    Taken{'s', "", "service cores have no use here, and would be taken from the workers"},
+    Taken{'S', "", "service cores have no use here, and would be taken from the workers"},
     Taken{'m', "", "set dpdk.memory_mb"},
     Taken{'\0', "socket-mem", "set dpdk.memory_mb"},
     Taken{'\0', "no-huge", "set dpdk.memory"},

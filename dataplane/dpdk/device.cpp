@@ -129,6 +129,10 @@ tl::expected<std::uint16_t, SystemError> attach(const Device& device, Eal& eal) 
         ENOTSUP, "cannot use the device " + device.text +
                      ": its driver does not survive its own end as a server; let the other side be the server "
                      "(net_vhost here, net_virtio_user there), or leave server=1 out"});
+  // Its driver then hands over buffers that are not the worker's own, which the way of a frame takes for granted.
+  if (argument_of(device, "mprq_en") == "1")
+    return tl::make_unexpected(
+        SystemError{ENOTSUP, "cannot use the device " + device.text + ": leave mprq_en=1 out of its arguments"});
   eal.forget_log();
   int code = 0;
   std::uint16_t port = 0;
@@ -143,7 +147,8 @@ tl::expected<std::uint16_t, SystemError> attach(const Device& device, Eal& eal) 
     code = -rte_dev_probe(device.text.c_str());
   }
   if (code == 0 && rte_eth_dev_get_port_by_name(device.name.c_str(), &port) == 0) return port;
-  const std::string logged = eal.logged();
+  if (device.is_pci) code = ENODEV;
+  const std::string logged = device.is_pci ? eal.said_at_start() : eal.logged();
   const std::string reason =
       code > EPERM ? std::string(": ") + std::generic_category().message(code) : std::string();  // as above
   return tl::make_unexpected(

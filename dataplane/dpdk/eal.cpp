@@ -179,9 +179,22 @@ tl::expected<std::unique_ptr<Eal>, SystemError> Eal::start(const PortOptions& op
         code, platform::system_error("start DPDK with" + line, code).text + eal->logged() +
                   "; check dpdk.memory, dpdk.memory_mb, dpdk.eal_args and the permissions on " + options.runtime_dir});
   }
+  eal->said_at_start_ = eal->logged();
   unsigned lcore = 0;
   RTE_LCORE_FOREACH_WORKER(lcore) { eal->lcores_.push_back(lcore); }
+  if (eal->lcores_.size() < options.workers)
+    return tl::make_unexpected(SystemError{EINVAL, "cannot start DPDK: it has " + std::to_string(eal->lcores_.size()) +
+                                                       " lcores for " + std::to_string(options.workers) +
+                                                       " workers; take what changes its lcores out of dpdk.eal_args"});
   return eal;
+}
+
+void Eal::leave_cpus(const PortOptions& options, unsigned workers) {
+  cpu_set_t mask;
+  if (sched_getaffinity(0, sizeof mask, &mask) != 0) return;
+  for (std::size_t i = workers; i < options.cpus.size(); ++i)
+    if (may_run_on(options.cpus[i])) CPU_SET(static_cast<std::size_t>(options.cpus[i]), &mask);
+  (void)sched_setaffinity(0, sizeof mask, &mask);
 }
 
 // An alarm goes off on the interrupt thread; the second one not before the round of events that the first was part of

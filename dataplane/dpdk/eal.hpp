@@ -34,6 +34,12 @@ class Eal {
   [[nodiscard]] bool huge_pages() const { return huge_pages_; }
   [[nodiscard]] const std::vector<std::string>& remarks() const { return remarks_; }
 
+  /// What DPDK said while it started, as `logged` has it: all that there is about PCI devices, which it opens then.
+  [[nodiscard]] const std::string& said_at_start() const { return said_at_start_; }
+  /// Gives the CPUs of workers that will not be started, those from number `workers` on, to the calling thread and
+  /// those that it starts from now on.
+  static void leave_cpus(const PortOptions& options, unsigned workers);
+
   /// Forgets what DPDK has logged, so that `logged` tells what it said about the next step.
   void forget_log();
   /// "; DPDK says: ..." with the last lines, or "" if it said nothing.
@@ -45,6 +51,7 @@ class Eal {
   std::vector<std::string> words_;  // EAL keeps pointers into its arguments
   std::vector<char*> arguments_;
   std::string run_time_files_;
+  std::string said_at_start_;
   std::unique_ptr<LogCapture> log_;
   std::vector<unsigned> lcores_;
   std::vector<std::string> remarks_;

@@ -111,15 +111,16 @@ tl::expected<void, SystemError> Port::start(const PortOptions& options,
   const auto with_log = [&](SystemError failed) {
     const std::string logged = eal.logged();
     failed.text += logged;
-    if (failed.code == EPERM || failed.code == EACCES || !logged.empty())
+    // A card was opened before: it is bound as it should be.
+    if (!device_.is_pci && (failed.code == EPERM || failed.code == EACCES || !logged.empty()))
       failed.text += remedy_for(device_, failed.code, logged);
     return tl::make_unexpected(std::move(failed));
   };
   const bool steered =
       options.steering == Steering::kOn || (options.steering == Steering::kAuto && is_bifurcated(driver_));
-  if (steered)
-    if (const int code = isolate(id_); code != 0 && options.steering == Steering::kOn)
-      return with_log(error("leave other traffic to the kernel (dpdk.steering): set it to auto or off", code));
+  const int shared = steered ? isolate(id_) : 0;
+  if (shared != 0 && options.steering == Steering::kOn)
+    return with_log(error("leave other traffic to the kernel (dpdk.steering): set it to auto or off", shared));
   if (auto done = configure(queues_); !done) return with_log(done.error());
   if (auto done = set_up_queues(options, pools); !done) return with_log(done.error());
   if (const int code = rte_eth_dev_start(id_); code != 0) {
@@ -129,7 +130,12 @@ tl::expected<void, SystemError> Port::start(const PortOptions& options,
     return with_log(std::move(failed));
   }
   started_ = true;
-  if (steered) {
+  if (steered && shared != 0) {
+    const std::string reason = std::generic_category().message(-shared);
+    note("steering", "absent", "all that arrives for its MAC address comes here, and not to the kernel: " + reason);
+    remarks_.push_back("port " + device_.name + ": the card can't leave other traffic to the kernel (" + reason +
+                       "), so the kernel gets none through it; check the firmware, or set dpdk.steering = \"off\"");
+  } else if (steered) {
     if (auto done = steer(options, endpoints); !done) return with_log(done.error());
   } else {
     note("steering", "off", "all that arrives comes here; the kernel has no part in this port");
@@ -176,13 +182,20 @@ tl::expected<void, SystemError> Port::configure(std::uint16_t queues) {
   return {};
 }
 
-tl::expected<void, SystemError> Port::set_up_queues(const PortOptions& options,
-                                                    const std::vector<rte_mempool*>& pools) {
-  auto rx = static_cast<std::uint16_t>(options.rx_descriptors);
-  auto tx = static_cast<std::uint16_t>(options.tx_descriptors);
-  if (const int code = rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx, &tx); code != 0)
+tl::expected<Descriptors, SystemError> Port::descriptors(const PortOptions& options) const {
+  Descriptors out{.rx = static_cast<std::uint16_t>(options.rx_descriptors),
+                  .tx = static_cast<std::uint16_t>(options.tx_descriptors)};
+  if (const int code = rte_eth_dev_adjust_nb_rx_tx_desc(id_, &out.rx, &out.tx); code != 0)
     return tl::make_unexpected(
         error("agree on the number of descriptors (dpdk.rx_descriptors, dpdk.tx_descriptors)", code));
+  return out;
+}
+
+tl::expected<void, SystemError> Port::set_up_queues(const PortOptions& options,
+                                                    const std::vector<rte_mempool*>& pools) {
+  const auto agreed = descriptors(options);
+  if (!agreed) return tl::make_unexpected(agreed.error());
+  const auto [rx, tx] = *agreed;
   if (rx != options.rx_descriptors || tx != options.tx_descriptors)
     remarks_.push_back("port " + device_.name + " has " + std::to_string(rx) + " receive and " + std::to_string(tx) +
                        " transmit descriptors per queue: its driver takes no other number");
@@ -284,13 +297,17 @@ bool Port::interface_is_up() const {
 }
 
 bool Port::look() {
+  if (state() == State::kGone) return false;  // for good: the workers have given it up
   State now = State::kDown;
   std::array<char, IF_NAMESIZE> name{};
   rte_eth_link link{};
   const bool borrowed = !interface_.empty();
-  if (removed_.load(std::memory_order_relaxed) ||
-      (borrowed && ::if_indextoname(info_.if_index, name.data()) == nullptr)) {
+  const bool named = borrowed && ::if_indextoname(info_.if_index, name.data()) != nullptr;
+  const bool vanished = borrowed && !named && (errno == ENXIO || errno == ENODEV);
+  if (removed_.load(std::memory_order_relaxed) || vanished) {
     now = State::kGone;
+  } else if (borrowed && !named) {
+    return false;  // nobody knows, for want of a file descriptor: the next look may
   } else if (rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP) {
     if (borrowed) interface_ = name.data();  // it may have been renamed
     now = !borrowed || interface_is_up() ? State::kUp : State::kDown;

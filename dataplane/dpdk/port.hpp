@@ -32,6 +32,12 @@
 
 namespace gnomon::dataplane::dpdk {
 
+/// Of each queue.
+struct Descriptors {
+  std::uint16_t rx = 0;
+  std::uint16_t tx = 0;
+};
+
 class Port {
  public:
   enum class State : std::uint8_t { kDown, kUp, kGone };
@@ -53,13 +59,15 @@ class Port {
   [[nodiscard]] int numa_node() const { return numa_node_; }
   /// Of both kinds at once.
   [[nodiscard]] unsigned max_queues() const;
+  /// Those that its driver makes of the options.
+  [[nodiscard]] tl::expected<Descriptors, platform::SystemError> descriptors(const PortOptions& options) const;
   [[nodiscard]] const frame::Mac& mac() const { return mac_; }
   /// Whether it makes the checksums of what leaves.
   [[nodiscard]] bool makes_checksums() const { return makes_checksums_; }
   /// What an operator should know of it, as sentences. Complete after `start`.
   [[nodiscard]] const std::vector<std::string>& remarks() const { return remarks_; }
 
-  /// Looks at the device. True if the state is another one than at the last look.
+  /// Looks at the device. True if the state is another one than at the last look. kGone is for good.
   [[nodiscard]] bool look();
   [[nodiscard]] State state() const { return state_.load(std::memory_order_relaxed); }
   [[nodiscard]] PortReport report(std::uint32_t index) const;

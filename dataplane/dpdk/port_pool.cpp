@@ -29,8 +29,8 @@ time::Uptime uptime() {
   return {std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec};
 }
 
-unsigned pool_size(const PortOptions& options, std::size_t ports) {
-  const unsigned queued = static_cast<unsigned>(ports) * (options.rx_descriptors + options.tx_descriptors);
+// What the queues may hold, and what the worker and its cache do.
+unsigned pool_size(unsigned queued) {
   const unsigned wanted = queued + 2 * PortIo::kBurst + PortIo::kParkedReplies + kPoolCache * 2;
   return std::bit_ceil(wanted + 1) - 1;  // a pool wastes least at 2^n - 1
 }
@@ -109,7 +109,13 @@ tl::expected<std::unique_ptr<PortPool>, SystemError> PortPool::open(std::unique_
 }
 
 tl::expected<void, SystemError> PortPool::make_pools(unsigned workers) {
-  const unsigned size = pool_size(options_, ports_.size());
+  unsigned queued = 0;
+  for (const auto& port : ports_) {
+    const auto descriptors = port->descriptors(options_);
+    if (!descriptors) return tl::make_unexpected(descriptors.error());
+    queued += descriptors->rx + descriptors->tx;
+  }
+  const unsigned size = pool_size(queued);
   const int node = ports_.front()->numa_node();
   for (unsigned i = 0; i < workers; ++i) {
     const std::string name = "gnomon-w" + std::to_string(i);
@@ -190,6 +196,7 @@ tl::expected<std::vector<std::string>, SystemError> PortPool::look_after_ports()
       case Port::State::kUp:
         news.push_back("port " + port.name() + " is up");
         announce_again_[i] = now;
+        announced_.erase(i);
         break;
       case Port::State::kDown: news.push_back("port " + port.name() + " has lost its link"); break;
       case Port::State::kGone:
@@ -242,6 +249,7 @@ tl::expected<std::unique_ptr<Ports>, platform::SystemError> Ports::open(const Po
     out->usable_workers = std::min(out->usable_workers, queues);
     out->ports.push_back(std::move(*port));
   }
+  out->eal->leave_cpus(options, out->usable_workers);
   return out;
 }
 

@@ -33,6 +33,11 @@ std::string name_of(page::Counter counter) {
   return std::string(page::kCounterTable[static_cast<std::size_t>(counter)].name);
 }
 
+// Letters, digits and '_' are all that a name may have: no PCI address.
+void add_container(rte_tel_data* out, const std::string& name, rte_tel_data* one) {
+  if (rte_tel_data_add_dict_container(out, name.c_str(), one, 0) != 0) rte_tel_data_free(one);
+}
+
 int say_ports(const char* /*command*/, const char* /*parameters*/, rte_tel_data* out) {
   const std::lock_guard lock(g_mutex);
   (void)rte_tel_data_start_dict(out);
@@ -41,6 +46,7 @@ int say_ports(const char* /*command*/, const char* /*parameters*/, rte_tel_data*
     rte_tel_data* const one = rte_tel_data_alloc();
     if (one == nullptr) return -ENOMEM;
     (void)rte_tel_data_start_dict(one);
+    (void)rte_tel_data_add_dict_string(one, "device", port.device.c_str());
     (void)rte_tel_data_add_dict_string(one, "driver", port.driver.c_str());
     (void)rte_tel_data_add_dict_string(one, "mac", port.mac.c_str());
     (void)rte_tel_data_add_dict_string(one, "state", port.state.c_str());
@@ -52,7 +58,7 @@ int say_ports(const char* /*command*/, const char* /*parameters*/, rte_tel_data*
     add_number(one, "rx_errors", port.rx_errors);
     add_number(one, "rx_no_buffer", port.rx_no_buffer);
     add_number(one, "tx_errors", port.tx_errors);
-    (void)rte_tel_data_add_dict_container(out, port.device.c_str(), one, 0);
+    add_container(out, "port" + std::to_string(port.index), one);
   }
   return 0;
 }
@@ -73,7 +79,7 @@ int say_workers(const char* /*command*/, const char* /*parameters*/, rte_tel_dat
     add_number(one, "buffers_free", buffers.free);
     for (const page::Counter counter : kFew)
       add_number(one, name_of(counter).c_str(), g_pool->counters(i).get(counter));
-    (void)rte_tel_data_add_dict_container(out, ("worker" + std::to_string(i)).c_str(), one, 0);
+    add_container(out, "worker" + std::to_string(i), one);
   }
   return 0;
 }

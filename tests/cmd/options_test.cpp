@@ -376,6 +376,8 @@ TEST(Checks, EalIsNotToldWhatOtherOptionsSay) {
       {"--lcore 0@0", "'--lcore' can't be given here: set workers.count and workers.cpus"},
       {"-n 4 -c 3", "'-c' can't be given here: set workers.count and workers.cpus"},
       {"--main-lcore 2", "'--main-lcore' can't be given here: set workers.count and workers.cpus"},
+      {"-S 1", "'-S' can't be given here: service cores have no use here, and would be taken from the workers"},
+      {"-s2", "'-s2' can't be given here: service cores have no use here, and would be taken from the workers"},
       {"-m 64", "'-m' can't be given here: set dpdk.memory_mb"},
       {"--socket-mem=64", "'--socket-mem=64' can't be given here: set dpdk.memory_mb"},
       {"--in-memory", "'--in-memory' can't be given here: set dpdk.memory"},

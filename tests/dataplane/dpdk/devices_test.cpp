@@ -3,6 +3,7 @@
 // Virtual devices that need no privilege, opened as gnomond opens them: they serve, describe themselves, and leave
 // nothing behind.
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -192,6 +193,30 @@ TEST(Devices, OneQueueFeedsOneWorker) {
     EXPECT_NE(remark.find("1 worker is started"), std::string::npos) << remark;
     EXPECT_NE(remark.find("workers.count"), std::string::npos) << remark;
     EXPECT_EQ(serving.pool().workers(), 1U);
+  });
+}
+
+TEST(Devices, WorkersThatAreNotStartedLeaveTheirCpusToTheOthers) {
+  in_own_process([] {
+    cpu_set_t all;
+    ASSERT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
+    std::vector<int> cpus;
+    for (int cpu = 0; cpu < CPU_SETSIZE && cpus.size() < 2; ++cpu)
+      if (CPU_ISSET(static_cast<std::size_t>(cpu), &all)) cpus.push_back(cpu);
+    if (cpus.size() < 2) throw NotHere("there is one CPU only");
+    const auto is_ours = [](int cpu) {
+      cpu_set_t now;
+      EXPECT_EQ(sched_getaffinity(0, sizeof now, &now), 0);
+      return CPU_ISSET(static_cast<std::size_t>(cpu), &now) != 0;
+    };
+    const ScratchFolder folder;
+    dataplane::PortOptions options = options_for(folder, vhost(folder.path() / "vhost", 1), 2);
+    options.cpus = cpus;
+    if (CPU_COUNT(&all) == 2) options.cpus[0] = 4096;  // else no CPU would be left, and all would be taken
+    const auto ports = dataplane::Ports::open(options);
+    ASSERT_TRUE(ports.has_value()) << ports.error().text;
+    EXPECT_TRUE(is_ours(cpus[1])) << "the second worker is not started";
+    EXPECT_TRUE(CPU_COUNT(&all) == 2 || !is_ours(cpus[0])) << "the first one is";
   });
 }
 

@@ -3,13 +3,23 @@
 // Links that come and go, and what the neighbours are told.
 #include <gtest/gtest.h>
 #include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "dataplane/dpdk/device.hpp"
+#include "dataplane/dpdk/eal.hpp"
+#include "dataplane/dpdk/port.hpp"
 #include "tests/dataplane/dpdk/asker.hpp"
 #include "tests/dataplane/dpdk/own_process.hpp"
 #include "tests/dataplane/dpdk/ring_serving.hpp"
@@ -115,6 +125,86 @@ TEST(PortState, AnnouncesItsAddressesTwiceWhenTheLinkComesUp) {
     expect_both_rounds(serving, {0});
     EXPECT_EQ(serving.desk().count(Counter::kFrames), 0U);
     EXPECT_TRUE(serving.all_buffers_back()) << serving.buffers_text();
+  });
+}
+
+// As it does while a switch negotiates: nothing of the first link counts for the second one.
+TEST(PortState, AnnouncesItsAddressesTwiceThoughTheLinkFlapped) {
+  in_own_process([] {
+    RingServing serving;
+    EXPECT_EQ(listen(serving, 2, kPatience).size(), 2U) << "the first round of the first link";
+    ASSERT_EQ(rte_eth_dev_set_link_down(serving.wire().port()), 0);
+    EXPECT_EQ(look(serving).size(), 1U);
+    ASSERT_EQ(rte_eth_dev_set_link_up(serving.wire().port()), 0);
+    EXPECT_EQ(look(serving).size(), 1U);
+    expect_both_rounds(serving, {0});
+  });
+}
+
+// Runs `ip` with these arguments; whether it succeeded.
+bool ip(const std::string& arguments) { return std::system(("ip " + arguments + " >/dev/null 2>&1").c_str()) == 0; }
+
+class BorrowedPort {
+ public:
+  // A network namespace of this process's own, with an interface of a chosen index.
+  BorrowedPort() {
+    if (geteuid() != 0 || unshare(CLONE_NEWNET) != 0) throw NotHere("no network namespace can be made here");
+    make_interface();
+    options_ = port_options(folder_);
+    options_.devices = {"net_af_packet0,iface=gnv0"};
+    auto eal = dataplane::dpdk::Eal::start(options_);
+    if (!eal) throw std::runtime_error(eal.error().text);
+    eal_ = std::move(*eal);
+    auto port = dataplane::dpdk::Port::open(dataplane::dpdk::parse_device(options_.devices[0]), *eal_);
+    if (!port) throw std::runtime_error(port.error().text);
+    port_ = std::move(*port);
+    pool_ = rte_pktmbuf_pool_create("borrowed", 4095, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+    if (const auto done = port_->start(options_, {endpoint(kServer4)}, {pool_}, *eal_); !done)
+      throw std::runtime_error(done.error().text);
+  }
+  void make_interface() {
+    if (!ip("link add gnv0 index 4242 type veth peer name gnv1") || !ip("link set gnv0 up") || !ip("link set gnv1 up"))
+      throw std::runtime_error("cannot make a pair of interfaces");
+  }
+  [[nodiscard]] dataplane::dpdk::Port& port() { return *port_; }
+
+ private:
+  support::ScratchFolder folder_;
+  dataplane::PortOptions options_;
+  std::unique_ptr<dataplane::dpdk::Eal> eal_;
+  std::unique_ptr<dataplane::dpdk::Port> port_;
+  rte_mempool* pool_ = nullptr;
+};
+
+using State = dataplane::dpdk::Port::State;
+
+TEST(PortState, WhatIsGoneStaysGoneThoughItsInterfaceIsBack) {
+  in_own_process([] {
+    BorrowedPort borrowed;
+    ASSERT_TRUE(eventually([&] { return (void)borrowed.port().look(), borrowed.port().state() == State::kUp; }));
+    ASSERT_TRUE(ip("link delete gnv0"));
+    EXPECT_TRUE(borrowed.port().look());
+    EXPECT_EQ(borrowed.port().state(), State::kGone);
+    borrowed.make_interface();
+    EXPECT_FALSE(borrowed.port().look());
+    EXPECT_EQ(borrowed.port().state(), State::kGone);
+  });
+}
+
+TEST(PortState, WantOfFileDescriptorsRemovesNoDevice) {
+  in_own_process([] {
+    BorrowedPort borrowed;
+    ASSERT_TRUE(eventually([&] { return (void)borrowed.port().look(), borrowed.port().state() == State::kUp; }));
+    rlimit limit{};
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const rlimit none{.rlim_cur = 3, .rlim_max = limit.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+    EXPECT_LT(::socket(AF_INET, SOCK_DGRAM, 0), 0) << "there are descriptors left";
+    EXPECT_FALSE(borrowed.port().look());
+    EXPECT_EQ(borrowed.port().state(), State::kUp);
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ASSERT_TRUE(ip("link set gnv1 down"));
+    EXPECT_TRUE(eventually([&] { return (void)borrowed.port().look(), borrowed.port().state() == State::kDown; }));
   });
 }
 

@@ -3,16 +3,20 @@
 // What DPDK is refused for, and whether the refusal names the thing and the remedy; and what an ordinary user may do.
 #include <grp.h>
 #include <gtest/gtest.h>
+#include <rte_log.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "dataplane/dpdk/device.hpp"
+#include "dataplane/dpdk/eal.hpp"
 #include "tests/dataplane/dpdk/asker.hpp"
 #include "tests/dataplane/dpdk/device_serving.hpp"
 #include "tests/dataplane/dpdk/own_process.hpp"
@@ -75,6 +79,31 @@ TEST(Refusals, AbsentInterface) {
 
 TEST(Refusals, AbsentCard) {
   expect_refused("0000:ff:1f.7", {"cannot open the device 0000:ff:1f.7", "dpdk-devbind.py --status", "vfio-pci"});
+}
+
+// With a PCI device DPDK says what it thinks of it when it starts, before anybody has asked for that device.
+TEST(Refusals, AbsentCardWithWhatDpdkSaidOfIt) {
+  in_own_process([] {
+    const ScratchFolder folder;
+    auto eal = dataplane::dpdk::Eal::start(port_options(folder));
+    ASSERT_TRUE(eal.has_value()) << eal.error().text;
+    rte_log(RTE_LOG_ERR, RTE_LOGTYPE_EAL, "said later\n");
+    const auto port = dataplane::dpdk::attach(dataplane::dpdk::parse_device("0000:ff:1f.7"), **eal);
+    ASSERT_FALSE(port.has_value());
+    EXPECT_EQ(port.error().code, ENODEV);
+    EXPECT_EQ(port.error().text.find("said later"), std::string::npos) << port.error().text;
+    EXPECT_EQ(port.error().text.find("DPDK says") != std::string::npos, !(*eal)->said_at_start().empty());
+  });
+}
+
+TEST(Refusals, BuffersThatAreNotTheWorkersOwn) {
+  expect_refused("0000:ff:1f.7,mprq_en=1", {"0000:ff:1f.7,mprq_en=1", "leave mprq_en=1 out"});
+}
+
+// Past the check of the configuration: EAL takes the lcores of workers for itself.
+TEST(Refusals, FewerLcoresThanWorkers) {
+  expect_refused("net_null0", {"0 lcores for 1 workers", "dpdk.eal_args"},
+                 [](PortOptions& options) { options.eal_arguments = {"-S", "1"}; });
 }
 
 TEST(Refusals, NoHugePages) {

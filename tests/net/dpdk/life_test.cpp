@@ -244,6 +244,7 @@ TEST_F(Life, SaysWhatItsPortsAndWorkersDo) {
   const auto socket = rack.daemon().state_dir().parent_path() / "run" / "gnomon" / "dpdk" /
                       ("gnomon-" + rack.daemon().instance()) / "dpdk_telemetry.v2";
   const std::string ports = telemetry(socket, "/gnomon/ports");
+  EXPECT_NE(ports.find("\"port0\":{\"device\":\"net_af_packet"), std::string::npos) << ports;
   EXPECT_NE(ports.find("\"driver\":\"net_af_packet\""), std::string::npos) << ports;
   EXPECT_NE(ports.find("\"state\":\"up\""), std::string::npos) << ports;
   const std::string workers = telemetry(socket, "/gnomon/workers");
