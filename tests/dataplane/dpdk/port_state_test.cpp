@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -24,6 +23,7 @@
 #include "tests/dataplane/dpdk/own_process.hpp"
 #include "tests/dataplane/dpdk/ring_serving.hpp"
 #include "tests/dataplane/udp_client.hpp"
+#include "tests/support/child_process.hpp"
 
 namespace gnomon::test {
 namespace {
@@ -141,8 +141,10 @@ TEST(PortState, AnnouncesItsAddressesTwiceThoughTheLinkFlapped) {
   });
 }
 
-// Runs `ip` with these arguments; whether it succeeded.
-bool ip(const std::string& arguments) { return std::system(("ip " + arguments + " >/dev/null 2>&1").c_str()) == 0; }
+bool ip(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), support::find_program("ip"));
+  return support::run_program(arguments, {}).exit.code == 0;
+}
 
 class BorrowedPort {
  public:
@@ -163,7 +165,8 @@ class BorrowedPort {
       throw std::runtime_error(done.error().text);
   }
   void make_interface() {
-    if (!ip("link add gnv0 index 4242 type veth peer name gnv1") || !ip("link set gnv0 up") || !ip("link set gnv1 up"))
+    if (!ip({"link", "add", "gnv0", "index", "4242", "type", "veth", "peer", "name", "gnv1"}) ||
+        !ip({"link", "set", "gnv0", "up"}) || !ip({"link", "set", "gnv1", "up"}))
       throw std::runtime_error("cannot make a pair of interfaces");
   }
   [[nodiscard]] dataplane::dpdk::Port& port() { return *port_; }
@@ -182,7 +185,7 @@ TEST(PortState, WhatIsGoneStaysGoneThoughItsInterfaceIsBack) {
   in_own_process([] {
     BorrowedPort borrowed;
     ASSERT_TRUE(eventually([&] { return (void)borrowed.port().look(), borrowed.port().state() == State::kUp; }));
-    ASSERT_TRUE(ip("link delete gnv0"));
+    ASSERT_TRUE(ip({"link", "delete", "gnv0"}));
     EXPECT_TRUE(borrowed.port().look());
     EXPECT_EQ(borrowed.port().state(), State::kGone);
     borrowed.make_interface();
@@ -203,7 +206,7 @@ TEST(PortState, WantOfFileDescriptorsRemovesNoDevice) {
     EXPECT_FALSE(borrowed.port().look());
     EXPECT_EQ(borrowed.port().state(), State::kUp);
     ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    ASSERT_TRUE(ip("link set gnv1 down"));
+    ASSERT_TRUE(ip({"link", "set", "gnv1", "down"}));
     EXPECT_TRUE(eventually([&] { return (void)borrowed.port().look(), borrowed.port().state() == State::kDown; }));
   });
 }
