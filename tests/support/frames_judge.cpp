@@ -93,7 +93,8 @@ std::uint16_t checksum_over(const Dissection& d, std::span<const std::byte> pack
     data.push_back(static_cast<std::byte>(value >> 8));
     data.push_back(static_cast<std::byte>(value & 0xff));
   }
-  data.insert(data.end(), packet.begin(), packet.end());
+  for (const std::byte b : packet)
+    data.push_back(b);
   return internet_checksum(data);
 }
 
