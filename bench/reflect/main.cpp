@@ -5,9 +5,9 @@
 // One thread takes turns, every 2 ms, between swapping addresses and the full way of production, over one queue, while
 // a generator on the other CPU keeps a fixed number of one-ID requests under way. Each pair of neighbouring slots gives
 // one ratio of requests per second; their median and spread are reported, because two runs on a shared machine can't be
-// compared. Pairs that were taken while either thread was switched out, or while a cache line took half as
-// long again as usual to go to the other CPU and back (the machine's other guests do that), are marked, and reported
-// apart. What is usual is measured before each series: it depends on where the two CPUs lie today.
+// compared. Pairs that were taken while either thread was switched out, or while a cache line took half as long again
+// as usual to go to the other CPU and back (the machine's other guests do that), are marked, and reported apart. What
+// is usual is measured before each series: it depends on where the two CPUs lie today.
 //
 // Requests per second is what a client sees, and hides what the generator is too slow for; requests per busy cycle is
 // what the server could do, and hides nothing.
@@ -74,7 +74,7 @@ struct Series {
   std::vector<double> round_trip_ns;
   int switched = 0;
   double far_from_ns = 0;  // a round trip that takes longer is a long one
-  int far = 0;
+  int far = 0;             // pairs with one
   int thin = 0;
 };
 

@@ -129,10 +129,11 @@ tl::expected<std::uint16_t, SystemError> attach(const Device& device, Eal& eal) 
         ENOTSUP, "cannot use the device " + device.text +
                      ": its driver does not survive its own end as a server; let the other side be the server "
                      "(net_vhost here, net_virtio_user there), or leave server=1 out"});
-  // Its driver then hands over buffers that are not the worker's own, which the way of a frame takes for granted.
-  if (argument_of(device, "mprq_en") == "1")
+  if (const std::string strides = argument_of(device, "mprq_en"); !strides.empty() && strides != "0")
     return tl::make_unexpected(
-        SystemError{ENOTSUP, "cannot use the device " + device.text + ": leave mprq_en=1 out of its arguments"});
+        SystemError{ENOTSUP, "cannot use the device " + device.text +
+                                 ": its driver would hand over frames in buffers that are not the worker's own; leave "
+                                 "mprq_en out of its arguments"});
   eal.forget_log();
   int code = 0;
   std::uint16_t port = 0;

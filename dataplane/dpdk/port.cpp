@@ -118,9 +118,9 @@ tl::expected<void, SystemError> Port::start(const PortOptions& options,
   };
   const bool steered =
       options.steering == Steering::kOn || (options.steering == Steering::kAuto && is_bifurcated(driver_));
-  const int shared = steered ? isolate(id_) : 0;
-  if (shared != 0 && options.steering == Steering::kOn)
-    return with_log(error("leave other traffic to the kernel (dpdk.steering): set it to auto or off", shared));
+  const int not_isolated = steered ? isolate(id_) : 0;
+  if (not_isolated != 0 && options.steering == Steering::kOn)
+    return with_log(error("leave other traffic to the kernel (dpdk.steering): set it to auto or off", not_isolated));
   if (auto done = configure(queues_); !done) return with_log(done.error());
   if (auto done = set_up_queues(options, pools); !done) return with_log(done.error());
   if (const int code = rte_eth_dev_start(id_); code != 0) {
@@ -130,8 +130,8 @@ tl::expected<void, SystemError> Port::start(const PortOptions& options,
     return with_log(std::move(failed));
   }
   started_ = true;
-  if (steered && shared != 0) {
-    const std::string reason = std::generic_category().message(-shared);
+  if (not_isolated != 0) {
+    const std::string reason = std::generic_category().message(-not_isolated);
     note("steering", "absent", "all that arrives for its MAC address comes here, and not to the kernel: " + reason);
     remarks_.push_back("port " + device_.name + ": the card can't leave other traffic to the kernel (" + reason +
                        "), so the kernel gets none through it; check the firmware, or set dpdk.steering = \"off\"");

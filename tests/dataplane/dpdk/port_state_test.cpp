@@ -4,13 +4,12 @@
 #include <gtest/gtest.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
-#include <sched.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,7 +22,7 @@
 #include "tests/dataplane/dpdk/own_process.hpp"
 #include "tests/dataplane/dpdk/ring_serving.hpp"
 #include "tests/dataplane/udp_client.hpp"
-#include "tests/support/child_process.hpp"
+#include "tests/support/network_namespace.hpp"
 
 namespace gnomon::test {
 namespace {
@@ -141,19 +140,14 @@ TEST(PortState, AnnouncesItsAddressesTwiceThoughTheLinkFlapped) {
   });
 }
 
-bool ip(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), support::find_program("ip"));
-  return support::run_program(arguments, {}).exit.code == 0;
-}
-
+// A port on one end of a cable whose ends are both ours.
 class BorrowedPort {
  public:
-  // A network namespace of this process's own, with an interface of a chosen index.
   BorrowedPort() {
-    if (geteuid() != 0 || unshare(CLONE_NEWNET) != 0) throw NotHere("no network namespace can be made here");
-    make_interface();
+    lay_cable();
+    const support::InNamespace inside(host_);
     options_ = port_options(folder_);
-    options_.devices = {"net_af_packet0,iface=gnv0"};
+    options_.devices = {"net_af_packet0,iface=near"};
     auto eal = dataplane::dpdk::Eal::start(options_);
     if (!eal) throw std::runtime_error(eal.error().text);
     eal_ = std::move(*eal);
@@ -164,15 +158,25 @@ class BorrowedPort {
     if (const auto done = port_->start(options_, {endpoint(kServer4)}, {pool_}, *eal_); !done)
       throw std::runtime_error(done.error().text);
   }
-  void make_interface() {
-    if (!ip({"link", "add", "gnv0", "index", "4242", "type", "veth", "peer", "name", "gnv1"}) ||
-        !ip({"link", "set", "gnv0", "up"}) || !ip({"link", "set", "gnv1", "up"}))
-      throw std::runtime_error("cannot make a pair of interfaces");
+  // Again, too: the interface has the same index then, by which a port knows its own.
+  void lay_cable() {
+    host_.must_run({"ip", "link", "add", "near", "index", "4242", "type", "veth", "peer", "name", "far"});
+    for (const char* end : {"near", "far"})
+      host_.must_run({"ip", "link", "set", end, "up"});
   }
+  [[nodiscard]] bool look() {
+    const support::InNamespace inside(host_);
+    return port_->look();
+  }
+  [[nodiscard]] bool becomes(dataplane::dpdk::Port::State state) {
+    return eventually([&] { return (void)look(), port_->state() == state; });
+  }
+  [[nodiscard]] const support::NetworkNamespace& host() const { return host_; }
   [[nodiscard]] dataplane::dpdk::Port& port() { return *port_; }
 
  private:
   support::ScratchFolder folder_;
+  support::NetworkNamespace host_;
   dataplane::PortOptions options_;
   std::unique_ptr<dataplane::dpdk::Eal> eal_;
   std::unique_ptr<dataplane::dpdk::Port> port_;
@@ -181,33 +185,43 @@ class BorrowedPort {
 
 using State = dataplane::dpdk::Port::State;
 
-TEST(PortState, WhatIsGoneStaysGoneThoughItsInterfaceIsBack) {
-  in_own_process([] {
+// In a process of its own, with a port whose link is up.
+void with_borrowed_port(const std::function<void(BorrowedPort&)>& body) {
+  in_own_process([&] {
+    std::string why;
+    if (!support::NetworkNamespace::available(&why)) throw NotHere(why);
     BorrowedPort borrowed;
-    ASSERT_TRUE(eventually([&] { return (void)borrowed.port().look(), borrowed.port().state() == State::kUp; }));
-    ASSERT_TRUE(ip({"link", "delete", "gnv0"}));
-    EXPECT_TRUE(borrowed.port().look());
+    ASSERT_TRUE(borrowed.becomes(State::kUp));
+    body(borrowed);
+  });
+}
+
+TEST(PortState, WhatIsGoneStaysGoneThoughItsInterfaceIsBack) {
+  with_borrowed_port([](BorrowedPort& borrowed) {
+    borrowed.host().must_run({"ip", "link", "delete", "near"});
+    EXPECT_TRUE(borrowed.look());
     EXPECT_EQ(borrowed.port().state(), State::kGone);
-    borrowed.make_interface();
-    EXPECT_FALSE(borrowed.port().look());
+    borrowed.lay_cable();
+    EXPECT_FALSE(borrowed.look());
     EXPECT_EQ(borrowed.port().state(), State::kGone);
   });
 }
 
 TEST(PortState, WantOfFileDescriptorsRemovesNoDevice) {
-  in_own_process([] {
-    BorrowedPort borrowed;
-    ASSERT_TRUE(eventually([&] { return (void)borrowed.port().look(), borrowed.port().state() == State::kUp; }));
-    rlimit limit{};
-    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    const rlimit none{.rlim_cur = 3, .rlim_max = limit.rlim_max};
-    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
-    EXPECT_LT(::socket(AF_INET, SOCK_DGRAM, 0), 0) << "there are descriptors left";
-    EXPECT_FALSE(borrowed.port().look());
-    EXPECT_EQ(borrowed.port().state(), State::kUp);
-    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    ASSERT_TRUE(ip({"link", "set", "gnv1", "down"}));
-    EXPECT_TRUE(eventually([&] { return (void)borrowed.port().look(), borrowed.port().state() == State::kDown; }));
+  with_borrowed_port([](BorrowedPort& borrowed) {
+    {
+      const support::InNamespace inside(borrowed.host());
+      rlimit limit{};
+      ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+      const rlimit none{.rlim_cur = 3, .rlim_max = limit.rlim_max};
+      ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+      EXPECT_LT(::socket(AF_INET, SOCK_DGRAM, 0), 0) << "there are descriptors left";
+      EXPECT_FALSE(borrowed.port().look());
+      EXPECT_EQ(borrowed.port().state(), State::kUp);
+      ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    }
+    borrowed.host().must_run({"ip", "link", "set", "far", "down"});
+    EXPECT_TRUE(borrowed.becomes(State::kDown));
   });
 }
 
