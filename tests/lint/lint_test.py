@@ -160,6 +160,12 @@ class CompiledTest(TreeTest):
             [{"directory": str(self.root / "build" / "release"), "file": "../../a.cpp", "command": "c++ -I../.. -c ../../a.cpp"}]))
         self.write("a.cpp", "")
 
+    def test_a_compiler_behind_ccache_is_the_same_compiler(self):
+        plain = shared.Tree(self.root).compile_commands()
+        database = self.root / "build/release/compile_commands.json"
+        database.write_text(database.read_text().replace("c++ -I", "/usr/bin/ccache c++ -I"))
+        self.assertEqual(shared.Tree(self.root).compile_commands(), plain)
+
     def test_a_source_that_nobody_builds(self):
         self.expect(compiled.check_built)
         self.write("b.cpp", "")

@@ -85,7 +85,8 @@ class Tree:
         for entry in json.loads(database.read_text()):
             path = (pathlib.Path(entry["directory"]) / entry["file"]).resolve()
             if self.root.resolve() in path.parents and self.build_dir.resolve() not in path.parents:
-                commands.setdefault(str(path.relative_to(self.root.resolve())), entry["command"])
+                # With ccache in front or without, it is the same command.
+                commands.setdefault(str(path.relative_to(self.root.resolve())), re.sub(r"^\S*ccache\s+", "", entry["command"]))
         return commands
 
 
