@@ -13,6 +13,8 @@
 #include <csignal>
 #include <functional>
 #include <set>
+#include <stdexcept>
+#include <system_error>
 #include <thread>
 
 #include "tests/support/daemon.hpp"
