@@ -27,7 +27,7 @@
 #include "oracle/page/rights_page.hpp"
 #include "platform/cycle_counter.hpp"
 #include "ptp/clock_thread.hpp"
-#include "ptp/system_source.hpp"
+#include "ptp/sources.hpp"
 #include "tests/support/raw_client.hpp"
 
 namespace gnomon::bench {
@@ -42,7 +42,7 @@ struct Bench {
   std::unique_ptr<page::WorkerPage> worker_page = std::make_unique<page::WorkerPage>();
   page::RightsRecord rights;
   serve::AccessPolicy policy;
-  ptp::ClockThread clock{{}, std::make_unique<ptp::SystemSource>(time::milliseconds(100)), *clock_page};
+  ptp::ClockThread clock{{}, ptp::system_source(time::milliseconds(100)), *clock_page};
   std::unique_ptr<serve::Server> server;
 
   Bench() {

@@ -24,15 +24,34 @@ enum class Bug : std::uint8_t {
   kUnconfirmedJump,    // oracle/mint
   kOneLayoutReleased,  // oracle/serve
   kIgnoredFloor,       // oracle/lease
+  // What each term of the uncertainty is there for: one is left out or halved.
+  kTightestSource,         // oracle/time: fusion
+  kWholeSecondsBelieved,   // ptp
+  kContradictionBelieved,  // ptp
+  kHalvedAsymmetry,        // ptp
+  kForgottenOffset,        // ptp
+  kDroppedWidth,           // ptp
+  kAgeFromPoll,            // ptp
+  kForgottenDrift,         // ptp
+  kForgottenAccuracy,      // ptp
+  kForgottenLeapDoubt,     // ptp
+  kEarlyRelease,           // oracle/serve: commit-wait
+};
+
+/// Which proof has to find a bug.
+enum class Finder : std::uint8_t {
+  kSimulator,  // tests/sim, in its own worlds
+  kClocks,     // tests/ptp: random histories of clocks against a ground truth
 };
 
 struct BugInfo {
   Bug bug;
   std::string_view name;
   std::string_view what;
+  Finder finder = Finder::kSimulator;
 };
 
-constexpr std::array<BugInfo, 9> kBugs{{
+constexpr std::array<BugInfo, 20> kBugs{{
     {Bug::kUnknownExtension, "unknown-extension", "an extension is used although its outcome is unknown"},
     {Bug::kEarlyLastUsed, "early-last-used", "last-used is read before the workers acknowledged the revocation"},
     {Bug::kReopenedUnit, "reopened-unit", "a generator opens its unit once more when time did not move on"},
@@ -42,6 +61,23 @@ constexpr std::array<BugInfo, 9> kBugs{{
     {Bug::kUnconfirmedJump, "unconfirmed-jump", "the ordering timeline follows a forward jump at once"},
     {Bug::kOneLayoutReleased, "one-layout-released", "last-used is that of the first layout only"},
     {Bug::kIgnoredFloor, "ignored-floor", "an acquisition starts its window now, whatever the last ceiling was"},
+    {Bug::kTightestSource, "tightest-source", "fusion takes what all sources share, not what enough of them allow",
+     Finder::kClocks},
+    {Bug::kWholeSecondsBelieved, "whole-seconds-believed", "a source that jumps by whole seconds is believed",
+     Finder::kClocks},
+    {Bug::kContradictionBelieved, "contradiction-believed", "a result that contradicts the one before is published",
+     Finder::kClocks},
+    {Bug::kHalvedAsymmetry, "halved-asymmetry", "half of PTP's mean path delay is taken for the asymmetry",
+     Finder::kClocks},
+    {Bug::kForgottenOffset, "forgotten-offset", "offsets seen lately are left out of the bound", Finder::kClocks},
+    {Bug::kDroppedWidth, "dropped-width", "the width of a bracketed reading is left out of the bound", Finder::kClocks},
+    {Bug::kAgeFromPoll, "age-from-poll", "age counts from the poll, not from the ingress of the sample",
+     Finder::kClocks},
+    {Bug::kForgottenDrift, "forgotten-drift", "the counter is taken for a perfect oscillator", Finder::kClocks},
+    {Bug::kForgottenAccuracy, "forgotten-accuracy", "the reference's own accuracy is left out of the bound",
+     Finder::kClocks},
+    {Bug::kForgottenLeapDoubt, "forgotten-leap-doubt", "a leap table in doubt is believed", Finder::kClocks},
+    {Bug::kEarlyRelease, "early-release", "a commit-wait ends once latest > t", Finder::kClocks},
 }};
 
 #ifdef GNOMON_CANARIES

@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ptp/clock_thread.hpp"
 
+#include <fmt/format.h>
 #include <pthread.h>
 #include <time.h>
 
 #include <algorithm>
+#include <limits>
 #include <system_error>
 #include <utility>
 
+#include "oracle/time/smear.hpp"
 #include "platform/cycle_counter.hpp"
+#include "ptp/core_skew.hpp"
 
 namespace gnomon::ptp {
 namespace {
 
 constexpr auto kMinInterval = time::milliseconds(1);
 constexpr auto kMaxInterval = time::milliseconds(100);
+constexpr auto kDay = time::seconds(86'400);
 
 tl::unexpected<ClockStartError> refuse(ClockStartFault fault, std::string text) {
   return tl::make_unexpected(ClockStartError{fault, std::move(text)});
@@ -27,42 +32,62 @@ void sleep_for(time::Duration d) {
   clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, nullptr);
 }
 
-time::Uptime boot_time() {
+// None of these can fail: the clock ids are valid on every kernel that runs this.
+std::int64_t read_clock(clockid_t id) {
   timespec now{};
-  clock_gettime(CLOCK_BOOTTIME,
-                &now);  // can't fail: the clock id is valid on every kernel that runs this
-  return {std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec};
+  clock_gettime(id, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
 UptimeReading read_uptime() {
-  const auto best = narrowest_of(kReadingsPerSample, platform::read_cycles, boot_time);
-  return {{best.before.count + (best.after.count - best.before.count) / 2}, best.value};
+  const auto best =
+      narrowest_of(kReadingsPerSample, platform::read_cycles, [] { return time::Uptime{read_clock(CLOCK_BOOTTIME)}; });
+  return {best.middle(), best.value};
+}
+
+// Between its two halves the thread may be held up, so the smallest of a few differences counts.
+time::Duration time_asleep() {
+  time::Duration least = time::Duration{std::numeric_limits<std::int64_t>::max()};
+  for (int i = 0; i < kReadingsPerSample; ++i) {
+    const std::int64_t monotonic = read_clock(CLOCK_MONOTONIC);
+    least = std::min(least, time::Duration{read_clock(CLOCK_BOOTTIME) - monotonic});
+  }
+  return least;
 }
 
 }  // namespace
 
-ClockThread::ClockThread(const ClockThreadOptions& options, std::unique_ptr<TimeSource> source, page::ClockPage& page)
-    : options_(options), source_(std::move(source)), page_(page) {
+ClockThread::ClockThread(const ClockThreadOptions& options, ClockSources sources, page::ClockPage& page)
+    : options_(options), sources_(std::move(sources)), page_(page), leaps_(options.leaps) {
   options_.interval = std::clamp(options_.interval, kMinInterval, kMaxInterval);
 }
 
 ClockThread::~ClockThread() { stop(); }
 
+std::vector<TimeSource*> ClockThread::counted_sources() const {
+  std::vector<TimeSource*> out;
+  if (sources_.system_counts) out.push_back(sources_.system.get());
+  for (const auto& source : sources_.others)
+    out.push_back(source.get());
+  return out;
+}
+
 tl::expected<void, ClockStartError> ClockThread::start() {
   if (estimator_) return refuse(ClockStartFault::kAlreadyStarted, "the clock was started already");
-  if (options_.ordering.nominal == time::CycleRate{}) {
-    auto calibration = calibrate_cycles();
-    if (!calibration) return refuse(ClockStartFault::kCalibration, calibration.error().text);
-    calibration_ = std::move(*calibration);
-    options_.ordering.nominal = calibration_.rate;
-  }
-  estimator_ = std::make_unique<ClockEstimator>(options_.ordering);
-
-  const time::Uptime deadline = time::saturating_add(boot_time(), options_.start_limit);
+  if (auto calibrated = calibrate(); !calibrated) return calibrated;
+  estimator_ = std::make_unique<ClockEstimator>(options_.estimator, counted_sources().size());
+  resume();
+  const std::int64_t began = read_clock(CLOCK_BOOTTIME);
   while (!turn()) {
-    if (boot_time() >= deadline)
-      return refuse(ClockStartFault::kSource, "no time from the " + source_->describe() + ": " + last_failure());
+    if (read_clock(CLOCK_BOOTTIME) - began >= options_.start_limit.ns)
+      return refuse(ClockStartFault::kSource,
+                    "no time from the " + sources_.system->describe() + ": " + last_failure());
     sleep_for(options_.interval);
+  }
+  while (estimator_->record().truth.fault != time::ClockFault::kNone &&
+         read_clock(CLOCK_BOOTTIME) - began < options_.truth_limit.ns) {
+    sleep_for(options_.interval);
+    turn();
   }
   try {
     thread_ = std::thread([this] { run(); });
@@ -72,14 +97,94 @@ tl::expected<void, ClockStartError> ClockThread::start() {
   return {};
 }
 
+tl::expected<void, ClockStartError> ClockThread::calibrate() {
+  ClockEstimatorOptions& to = options_.estimator;
+  if (to.ordering.nominal != time::CycleRate{}) {
+    calibration_.rate = to.ordering.nominal;
+    calibration_.kernel_trusts_counter = true;
+  } else {
+    auto calibration = calibrate_cycles();
+    if (!calibration) return refuse(ClockStartFault::kCalibration, calibration.error().text);
+    calibration_ = std::move(*calibration);
+    to.ordering.nominal = calibration_.rate;
+    to.truth.drift.ppb += calibration_.error_ppb;
+  }
+  to.truth.nominal = to.ordering.nominal;
+  if (options_.measure_cores) to.truth.cores = measure_core_skew(to.truth.nominal);
+  return {};
+}
+
+// What an earlier run had proved still holds if the counter ran on since then: it kept pace with CLOCK_BOOTTIME, which
+// nothing stops.
+void ClockThread::resume() {
+  const auto& details = options_.previous_details;
+  const auto& line = options_.previous_line;
+  if (!details || !line || line->fault != time::ClockFault::kNone || !calibration_.kernel_trusts_counter) return;
+  const UptimeReading now = read_uptime();
+  if (now.at < line->anchor || details->supported_at > line->anchor) return;
+  const time::CycleRate nominal = calibration_.rate;
+  const time::Duration since_support = nominal.span(now.at.count - details->supported_at.count);
+  const time::Duration by_counter = nominal.span(now.at.count - details->uptime.anchor.count);
+  const time::Duration by_uptime = now.uptime - details->uptime.at_anchor;
+  const time::Duration allowed = time::milliseconds(2) + time::Duration{by_counter.ns / 1000};
+  const time::Duration apart = by_counter - by_uptime;
+  if (now.at < details->uptime.anchor || apart > allowed || -apart > allowed) return;
+  if (since_support > options_.estimator.truth.holdover) return;
+  time::TrueTimeLine proven = *line;
+  const time::Drift& drift = options_.estimator.truth.drift;
+  const time::Interval here = line->extrapolated(now.at);
+  proven.anchor = now.at;
+  proven.earliest = here.earliest;
+  proven.latest = here.latest;
+  proven.slow = drift.slowest(nominal);
+  proven.fast = drift.fastest(nominal);
+  estimator_->resume(proven, details->supported_at);
+  resumed_ = true;
+}
+
 bool ClockThread::turn() {
   if (new_era_requested_.exchange(false, std::memory_order_relaxed)) estimator_->start_new_era();
-  const auto sample = source_->sample();
-  page_.record.write(estimator_->step(sample, read_uptime()));
-  if (sample) return true;
-  const std::lock_guard lock(failure_mutex_);
-  last_failure_ = sample.error().text;
-  return false;
+  const bool told_to_distrust = distrust_requested_.exchange(false, std::memory_order_relaxed);
+  const time::CycleRate nominal = calibration_.rate;
+  News system = sources_.system->poll(nominal);
+  news_.clear();
+  if (sources_.system_counts) news_.push_back(system);
+  for (const auto& source : sources_.others)
+    news_.push_back(source->poll(nominal));
+  const ClockEvent event{
+      .system = system.value_or(tl::make_unexpected(SourceError{SourceFault::kUnreadable, "it said nothing"})),
+      .uptime = read_uptime(),
+      .asleep = time_asleep(),
+      .kernel_trusts_counter = calibration_.kernel_trusts_counter && !told_to_distrust,
+      .phc2sys_runs = phc2sys_runs_.load(std::memory_order_relaxed),
+      .news = news_};
+  {
+    const std::lock_guard lock(mutex_);
+    if (!event.system) last_failure_ = event.system.error().text;
+    publish(estimator_->step(event, leaps_));
+  }
+  if (!estimator_->counter_trusted())
+    for (TimeSource* const source : counted_sources())
+      source->distrust();
+  return event.system.has_value();
+}
+
+void ClockThread::publish(const page::ClockRecord& record) {
+  page_.record.write(record);
+  page_.truth.write(page::PublishedLine::of(record.truth, page_.header.incarnation));
+  const TrueTimeView& truth = estimator_->truth().view();
+  const std::vector<TimeSource*> counted = counted_sources();
+  page::ClockDetails details;
+  details.terms = truth.terms;
+  details.sampled_at = truth.sampled_at;
+  details.supported_at = truth.supported_at;
+  details.nominal = calibration_.rate;
+  details.uptime = record.uptime;
+  details.sources = static_cast<std::uint32_t>(counted.size());
+  details.roots = truth.roots;
+  details.holdover = truth.holdover;
+  if (truth.best < counted.size()) details.name(counted[truth.best]->describe());
+  page_.details.write(details);
 }
 
 void ClockThread::run() {
@@ -95,9 +200,43 @@ void ClockThread::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+void ClockThread::use_leaps(const time::LeapTable& leaps) {
+  const std::lock_guard lock(mutex_);
+  leaps_ = leaps;
+}
+
 std::string ClockThread::last_failure() const {
-  const std::lock_guard lock(failure_mutex_);
+  const std::lock_guard lock(mutex_);
   return last_failure_;
+}
+
+ClockStatus ClockThread::status() const {
+  const std::lock_guard lock(mutex_);
+  ClockStatus out;
+  out.leap_table_expires = leaps_.expires();
+  out.phc2sys_runs = phc2sys_runs_.load(std::memory_order_relaxed);
+  out.resumed = resumed_;
+  if (!calibration_.kernel_trusts_counter)
+    out.counter_problem =
+        fmt::format("the kernel's clocksource is '{}', not the cycle counter", calibration_.clocksource);
+  if (!estimator_) return out;
+  out.truth = estimator_->truth().view();
+  const std::vector<TimeSource*> counted = counted_sources();
+  for (std::size_t i = 0; i < counted.size(); ++i)
+    out.sources.push_back({counted[i]->describe(), estimator_->truth().sources()[i]});
+  const auto now = time::to_tai(leaps_, estimator_->record().ordering.line.at(platform::read_cycles()));
+  if (!now) return out;
+  out.tai_minus_utc = leaps_.offset_at(*now).value_or(time::Duration{});
+  out.leap_table_expired = leaps_.expired(*now);
+  out.leap_near = leaps_.near_leap(*now, kDay);
+  return out;
+}
+
+std::string ClockThread::describe_sources() const {
+  std::string text;
+  for (const TimeSource* const source : counted_sources())
+    text += (text.empty() ? "" : "; ") + source->describe();
+  return text;
 }
 
 }  // namespace gnomon::ptp

@@ -22,9 +22,7 @@ tl::unexpected<CalibrationError> refuse(CalibrationFault fault, std::string text
   return tl::make_unexpected(CalibrationError{fault, std::move(text)});
 }
 
-time::Cycles middle(const RawReading& reading) {
-  return {reading.before.count + (reading.after.count - reading.before.count) / 2};
-}
+time::Cycles middle(const RawReading& reading) { return reading.middle(); }
 
 // Cycles per second between two readings; nothing if either the counter or the clock did not
 // advance.
@@ -53,7 +51,12 @@ void sleep_for(time::Duration d) {
   }
 }
 
-tl::expected<std::uint64_t, CalibrationError> measure(time::Duration span) {
+struct Measured {
+  std::uint64_t hz = 0;
+  std::int64_t error_ppb = 0;
+};
+
+tl::expected<Measured, CalibrationError> measure(time::Duration span) {
   std::array<RawReading, 3> readings;
   for (std::size_t i = 0; i < readings.size(); ++i) {
     if (i != 0) sleep_for(span / 2);
@@ -61,7 +64,9 @@ tl::expected<std::uint64_t, CalibrationError> measure(time::Duration span) {
     if (!reading) return tl::make_unexpected(reading.error());
     readings[i] = *reading;
   }
-  return cycles_per_second(readings);
+  const auto hz = cycles_per_second(readings);
+  if (!hz) return tl::make_unexpected(hz.error());
+  return Measured{*hz, calibration_error_ppb(readings)};
 }
 
 std::string kernel_clocksource() {
@@ -103,16 +108,23 @@ tl::expected<std::uint64_t, CalibrationError> cycles_per_second(const std::array
   return *whole;
 }
 
+std::int64_t calibration_error_ppb(const std::array<RawReading, 3>& readings) {
+  const std::uint64_t blur = (readings[0].width_cycles() + readings[2].width_cycles()) / 2 + 1;
+  const std::uint64_t cycles = middle(readings[2]).count - middle(readings[0]).count;
+  return static_cast<std::int64_t>(static_cast<time::UInt128>(blur) * 1'000'000'000 / cycles) + 1;
+}
+
 tl::expected<CycleCalibration, CalibrationError> calibrate_cycles(time::Duration span) {
-  auto hz = measure(std::max(span, kMinSpan));
+  auto measured = measure(std::max(span, kMinSpan));
   // A thread that was held up in the middle of a reading looks like an unsteady counter; one that
   // is measured again does not.
-  for (int attempt = 1; attempt < kAttempts && !hz; ++attempt) {
-    if (hz.error().fault != CalibrationFault::kUnsteady) break;
-    hz = measure(std::max(span, kMinSpan));
+  for (int attempt = 1; attempt < kAttempts && !measured; ++attempt) {
+    if (measured.error().fault != CalibrationFault::kUnsteady) break;
+    measured = measure(std::max(span, kMinSpan));
   }
-  if (!hz) return tl::make_unexpected(hz.error());
-  CycleCalibration calibration{*hz, time::CycleRate::from_hz(*hz), kernel_clocksource(), false};
+  if (!measured) return tl::make_unexpected(measured.error());
+  CycleCalibration calibration{measured->hz, time::CycleRate::from_hz(measured->hz), measured->error_ppb,
+                               kernel_clocksource(), false};
   calibration.kernel_trusts_counter = is_cycle_counter(calibration.clocksource);
   return calibration;
 }

@@ -7,9 +7,8 @@
 // changes its speed (no invariant TSC) or a thread that was held up shows as two halves that
 // disagree, and then nothing is believed.
 //
-// A few ppm of error are harmless: every sample of the source starts a new line, and the ordering
-// timeline slews by far more. What the plausibility check must catch is a rate that is wrong by a
-// factor.
+// A few ppm of error are harmless to the ordering timeline, which slews by far more; the uncertainty of the true time
+// counts them in. What the plausibility check must catch is a rate that is wrong by a factor.
 #pragma once
 
 #include <array>
@@ -31,7 +30,8 @@ constexpr std::int64_t kMaxHalvesDifferPpb = 1'000'000;  // the two halves of a 
 struct CycleCalibration {
   std::uint64_t hz = 0;
   time::CycleRate rate;
-  std::string clocksource;  // what the kernel itself uses; empty if it doesn't say
+  std::int64_t error_ppb = 0;  // how far `hz` may be from what the kernel's own clock makes of the counter
+  std::string clocksource;     // what the kernel itself uses; empty if it doesn't say
   /// Whether the kernel trusts the counter. If not (hpet, acpi_pm, a paravirtual clock) the counter
   /// may stop or jump under pauses and migration; ordering and uniqueness hold all the same,
   /// uncertainty does not.
@@ -56,6 +56,10 @@ using RawReading = Bracketed<time::Duration>;
 /// The arithmetic: readings at the start, in the middle and at the end. Pure.
 [[nodiscard]] tl::expected<std::uint64_t, CalibrationError> cycles_per_second(
     const std::array<RawReading, 3>& readings);
+
+/// How wrong that frequency can be: both ends were read somewhere within their brackets. Pure; of readings that
+/// cycles_per_second has accepted.
+[[nodiscard]] std::int64_t calibration_error_ppb(const std::array<RawReading, 3>& readings);
 
 /// Measures for `span` (>= 20 ms; waits, sleeping). Tries a few times before it gives up.
 [[nodiscard]] tl::expected<CycleCalibration, CalibrationError> calibrate_cycles(

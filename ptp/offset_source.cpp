@@ -10,6 +10,7 @@
 #include <charconv>
 #include <utility>
 
+#include "oracle/time/leap_table.hpp"
 #include "platform/system_error.hpp"
 #include "platform/unique_fd.hpp"
 
@@ -66,12 +67,12 @@ ReadOffset offset_from_atomic(std::shared_ptr<const std::atomic<std::int64_t>> o
 OffsetSource::OffsetSource(std::unique_ptr<TimeSource> inner, ReadOffset read_offset)
     : inner_(std::move(inner)), read_offset_(std::move(read_offset)) {}
 
-tl::expected<SourceSample, SourceError> OffsetSource::sample() {
+News OffsetSource::poll(time::CycleRate nominal) {
   const auto offset = read_offset_();
   if (!offset) return tl::make_unexpected(offset.error());
-  auto sample = inner_->sample();
-  if (sample) sample->reading = time::saturating_add(sample->reading, *offset);
-  return sample;
+  News news = inner_->poll(nominal);
+  if (news && *news) (*news)->reading_ns = time::saturating_add(time::Utc{(*news)->reading_ns}, *offset).ns;
+  return news;
 }
 
 std::string OffsetSource::describe() const {

@@ -34,7 +34,8 @@ class OffsetSource final : public TimeSource {
  public:
   OffsetSource(std::unique_ptr<TimeSource> inner, ReadOffset read_offset);
 
-  [[nodiscard]] tl::expected<SourceSample, SourceError> sample() override;
+  [[nodiscard]] News poll(time::CycleRate nominal) override;
+  void distrust() override { inner_->distrust(); }
   [[nodiscard]] std::string describe() const override;
 
  private:

@@ -15,7 +15,7 @@
 #include "dataplane/frame/byte_order.hpp"
 #include "oracle/id/layout.hpp"
 #include "platform/cycle_counter.hpp"
-#include "ptp/system_source.hpp"
+#include "ptp/sources.hpp"
 
 namespace gnomon::bench {
 namespace {
@@ -49,11 +49,16 @@ void swap_all(std::byte* frame) {
   frame::store_raw(ports, std::rotl(frame::load_raw<std::uint32_t>(ports), 16));
 }
 
+ptp::ClockThreadOptions clock_options() {
+  ptp::ClockThreadOptions options;
+  options.interval = kClockInterval;
+  return options;
+}
+
 }  // namespace
 
 ReflectServer::ReflectServer(const dataplane::dpdk::Port& port, rte_mempool* pool)
-    : clock_({.ordering = {}, .interval = kClockInterval}, std::make_unique<ptp::SystemSource>(time::milliseconds(100)),
-             *clock_page_),
+    : clock_(clock_options(), ptp::system_source(time::milliseconds(100)), *clock_page_),
       port_(port.id()),
       io_({pair_of(port)}, pool, dataplane::PollMode::kSpin, page_->counters) {
   policy_.auth = serve::AuthRule::kNever;

@@ -124,7 +124,7 @@ Or<void> Daemon::open_pages_and_clock() {
   pages_ = std::make_unique<Pages>(std::move(*pages));
   clock_ = std::make_unique<ptp::ClockThread>(clock_options(settings()), time_source(settings()), pages_->clock());
   if (const auto running = clock_->start(); !running) return refused(running.error().text);
-  log_info("the clock is the {}", clock_->describe_source());
+  log_info("the clock is the {}", clock_->describe_sources());
 
   page::ClockRecord record;
   std::uint64_t version = 0;
@@ -216,7 +216,7 @@ Or<void> Daemon::start_services() {
                     .metrics_listen = metrics_ ? metrics_->bound() : std::string(),
                     .state_dir = state_dir_,
                     .store_url = "sqlite:" + database_path(settings(), state_dir_),
-                    .clock_source = clock_->describe_source(),
+                    .clock_source = clock_->describe_sources(),
                     .store_epoch = state_->meta.identity.epoch,
                     .layouts = layouts_};
   for (const platform::Endpoint& endpoint : workers_->bound())

@@ -88,7 +88,8 @@ control::ClockReport Reporter::clock_report() const {
   out.now = record.ordering.line.at(platform::read_cycles());
   out.lead = record.ordering.lead;
   out.era = record.ordering.era;
-  out.bound = record.source_bound;
+  const auto truth = record.truth.at(platform::read_cycles());
+  out.bound = truth ? truth->epsilon() : time::Duration{};
   out.readings = record.readings;
   out.failed_readings = record.failed_readings;
   return out;

@@ -24,7 +24,7 @@
 #include "platform/endpoint.hpp"
 #include "ptp/clock_thread.hpp"
 #include "ptp/offset_source.hpp"
-#include "ptp/system_source.hpp"
+#include "ptp/sources.hpp"
 
 namespace gnomon::test {
 
@@ -65,7 +65,7 @@ class Serving {
   explicit Serving(const dataplane::KernelPoolOptions& options = pool_options(), const serve::AccessPolicy& policy = {})
       : offset_ns_(std::make_shared<std::atomic<std::int64_t>>(0)),
         clock_thread_({},
-                      std::make_unique<ptp::OffsetSource>(std::make_unique<ptp::SystemSource>(time::milliseconds(10)),
+                      std::make_unique<ptp::OffsetSource>(ptp::system_source(time::milliseconds(10)),
                                                           ptp::offset_from_atomic(offset_ns_)),
                       *clock_),
         generations_(options.workers, 0) {

@@ -21,7 +21,7 @@
 #include "dataplane/worker_loop.hpp"
 #include "oracle/serve/server.hpp"
 #include "ptp/clock_thread.hpp"
-#include "ptp/system_source.hpp"
+#include "ptp/sources.hpp"
 #include "tests/support/raw_client.hpp"
 
 namespace gnomon::test {
@@ -84,7 +84,7 @@ struct Worker {
   std::unique_ptr<page::WorkerPage> page = std::make_unique<page::WorkerPage>();
   page::RightsRecord rights;
   serve::AccessPolicy policy;
-  ptp::ClockThread clock{{}, std::make_unique<ptp::SystemSource>(time::milliseconds(100)), *clock_page};
+  ptp::ClockThread clock{{}, ptp::system_source(time::milliseconds(100)), *clock_page};
   std::unique_ptr<serve::Server> server;
   std::unique_ptr<dataplane::BurstIo> io;
   dataplane::WorkerOrders orders;

@@ -15,11 +15,17 @@ namespace {
 /// Always the same reading.
 class FixedSource final : public TimeSource {
  public:
-  tl::expected<SourceSample, SourceError> sample() override {
-    return SourceSample{{10}, {20}, {1'000'000}, time::microseconds(3)};
+  News poll(time::CycleRate) override {
+    Claim claim;
+    claim.at = {15};
+    claim.reading_ns = 1'000'000;
+    claim.terms.source = time::microseconds(3);
+    return ClaimOr(claim);
   }
   std::string describe() const override { return "fixed"; }
 };
+
+ClaimOr sample(OffsetSource& source) { return *source.poll(time::CycleRate::from_hz(1'000'000'000)); }
 
 class OffsetFile : public testing::Test {
  protected:
@@ -42,47 +48,46 @@ class OffsetFile : public testing::Test {
 
 TEST_F(OffsetFile, ShiftsTheReadingByWhatStandsInTheFileNow) {
   OffsetSource source(std::make_unique<FixedSource>(), offset_from_file(file()));
-  EXPECT_EQ(source.sample()->reading.ns, 1'000'000) << "no file: no offset";
+  EXPECT_EQ(sample(source)->reading_ns, 1'000'000) << "no file: no offset";
   write("-1000000\n");
-  EXPECT_EQ(source.sample()->reading.ns, 0);
+  EXPECT_EQ(sample(source)->reading_ns, 0);
   write("86400000000000");
-  EXPECT_EQ(source.sample()->reading.ns, 86'400'000'000'000 + 1'000'000);
+  EXPECT_EQ(sample(source)->reading_ns, 86'400'000'000'000 + 1'000'000);
   std::filesystem::remove(file());
-  const auto sample = source.sample();
-  EXPECT_EQ(sample->reading.ns, 1'000'000);
-  EXPECT_EQ(sample->before.count, 10U);
-  EXPECT_EQ(sample->after.count, 20U);
-  EXPECT_EQ(sample->bound, time::microseconds(3));
+  const auto claim = sample(source);
+  EXPECT_EQ(claim->reading_ns, 1'000'000);
+  EXPECT_EQ(claim->at.count, 15U);
+  EXPECT_EQ(claim->terms.sum(), time::microseconds(3));
 }
 
 TEST_F(OffsetFile, FailsTheSampleOnGarbage) {
   OffsetSource source(std::make_unique<FixedSource>(), offset_from_file(file()));
   for (const char* text : {"", " \n", "abc", "12x", "1 2", "--1", "+-1", "0x10", "1.5", "9223372036854775808"}) {
     write(text);
-    const auto sample = source.sample();
-    ASSERT_FALSE(sample) << text;
-    EXPECT_EQ(sample.error().fault, SourceFault::kMalformed);
-    EXPECT_NE(sample.error().text.find(file().string()), std::string::npos);
+    const auto claim = sample(source);
+    ASSERT_FALSE(claim) << text;
+    EXPECT_EQ(claim.error().fault, SourceFault::kMalformed);
+    EXPECT_NE(claim.error().text.find(file().string()), std::string::npos);
   }
   write(std::string(100, '1'));
-  EXPECT_EQ(source.sample().error().fault, SourceFault::kMalformed);
+  EXPECT_EQ(sample(source).error().fault, SourceFault::kMalformed);
   write("+5");
-  EXPECT_EQ(source.sample()->reading.ns, 1'000'005) << "and recovers";
+  EXPECT_EQ(sample(source)->reading_ns, 1'000'005) << "and recovers";
 }
 
 TEST_F(OffsetFile, SaysWhyTheFileCannotBeRead) {
   OffsetSource source(std::make_unique<FixedSource>(), offset_from_file(file().parent_path()));
-  const auto sample = source.sample();  // a directory
-  ASSERT_FALSE(sample);
-  EXPECT_EQ(sample.error().fault, SourceFault::kUnreadable);
+  const auto claim = sample(source);  // a directory
+  ASSERT_FALSE(claim);
+  EXPECT_EQ(claim.error().fault, SourceFault::kUnreadable);
 }
 
 TEST(OffsetSource, FollowsAnAtomicAndStaysInRange) {
   auto offset = std::make_shared<std::atomic<std::int64_t>>(7);
   OffsetSource source(std::make_unique<FixedSource>(), offset_from_atomic(offset));
-  EXPECT_EQ(source.sample()->reading.ns, 1'000'007);
+  EXPECT_EQ(sample(source)->reading_ns, 1'000'007);
   offset->store(std::numeric_limits<std::int64_t>::max());
-  EXPECT_EQ(source.sample()->reading, time::SmearedUtc::max());
+  EXPECT_EQ(sample(source)->reading_ns, std::numeric_limits<std::int64_t>::max());
   EXPECT_NE(source.describe().find("fixed"), std::string::npos);
 }
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +34,7 @@ std::vector<std::string_view> promises_broken_by(Bug bug) {
     case Bug::kUnconfirmedJump: return {"liveness"};
     case Bug::kOneLayoutReleased: return {"release"};
     case Bug::kIgnoredFloor: return {"window"};
-    case Bug::kNone: break;
+    default: break;  // others find the rest
   }
   return {};
 }
@@ -60,7 +61,14 @@ TEST_P(Canary, is_found) {
   FAIL() << kBound << " seeds did not find the planted bug: " << GetParam().what;
 }
 
-INSTANTIATE_TEST_SUITE_P(Planted, Canary, testing::ValuesIn(canary::kBugs),
+std::vector<canary::BugInfo> bugs_for_the_simulator() {
+  std::vector<canary::BugInfo> out;
+  std::copy_if(canary::kBugs.begin(), canary::kBugs.end(), std::back_inserter(out),
+               [](const canary::BugInfo& info) { return info.finder == canary::Finder::kSimulator; });
+  return out;
+}
+
+INSTANTIATE_TEST_SUITE_P(Planted, Canary, testing::ValuesIn(bugs_for_the_simulator()),
                          [](const testing::TestParamInfo<canary::BugInfo>& parameter) {
                            std::string name(parameter.param.name);
                            std::replace(name.begin(), name.end(), '-', '_');

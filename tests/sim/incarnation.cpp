@@ -15,8 +15,24 @@ constexpr time::Duration kTickInterval = time::milliseconds(20);
 constexpr time::Duration kStep = time::microseconds(3);  // of a thread that is running
 constexpr std::int64_t kSourceBoundNs = 10'000'000;
 
-mint::OrderingOptions ordering_of(const Scenario& scenario) {
-  return {.nominal = time::CycleRate::from_hz(kNominalHz), .max_lead = scenario.max_lead, .confirm = scenario.confirm};
+const time::LeapTable kLeaps = time::builtin_leap_table();
+
+ptp::ClockEstimatorOptions estimator_options(const Scenario& scenario) {
+  ptp::ClockEstimatorOptions options;
+  options.ordering = {
+      .nominal = time::CycleRate::from_hz(kNominalHz), .max_lead = scenario.max_lead, .confirm = scenario.confirm};
+  options.truth.nominal = options.ordering.nominal;
+  return options;
+}
+
+ptp::ClaimOr claim_of(time::SmearedUtc reading, time::Cycles at, time::Duration half_width) {
+  ptp::Claim claim;
+  claim.at = at;
+  claim.reading_ns = reading.ns;
+  claim.terms.source = {kSourceBoundNs};
+  claim.terms.reading = half_width;
+  claim.root.bare_clock = true;
+  return claim;
 }
 
 control::AgentOptions agent_of(const Scenario& scenario, std::uint32_t number, const control::Nonce& incarnation) {
@@ -43,7 +59,7 @@ Incarnation::Incarnation(Environment& environment, StoreLink& link, std::uint32_
       number_(number),
       paused_until_(kFirstWorkerThread + environment.scenario.workers),
       clock_page_(std::make_unique<page::ClockPage>()),
-      estimator_(ordering_of(environment.scenario)),
+      estimator_(estimator_options(environment.scenario), 1),
       agent_(agent_of(environment.scenario, number, draw_nonce())),
       agent_clock_(*clock_page_),
       reported_(environment.scenario.workers),
@@ -112,10 +128,7 @@ void Incarnation::sample_clock() {
   const time::Duration half_width = env_.random.between(time::nanoseconds(20), time::microseconds(100));
   sampled_at_ = env_.now();
   if (env_.source_readable)
-    sample_ = ptp::SourceSample{.before = cores_[kClockThread].at(sampled_at_ - half_width),
-                                .after = cores_[kClockThread].at(sampled_at_ + half_width),
-                                .reading = env_.source.at(sampled_at_),
-                                .bound = {kSourceBoundNs}};
+    sample_ = claim_of(env_.source.at(sampled_at_), cores_[kClockThread].at(sampled_at_), half_width);
   else
     sample_ = tl::make_unexpected(ptp::SourceError{ptp::SourceFault::kUnreadable, "the source can't be read"});
   env_.queue.after(half_width + with_preemption(env_.random.around(kStep)), EventKind::kClockPublish, number_);
@@ -128,9 +141,14 @@ void Incarnation::publish_clock() {
   }
   era_wanted_ = false;
   const time::Uptime uptime{3'600'000'000'000 + sampled_at_.ns};
-  clock_page_->record.write(estimator_.step(sample_, {cores_[kClockThread].at(sampled_at_), uptime}));
+  const ptp::News news[] = {sample_};
+  clock_page_->record.write(estimator_.step({.system = sample_,
+                                             .uptime = {cores_[kClockThread].at(sampled_at_), uptime},
+                                             .asleep = {},
+                                             .news = news},
+                                            kLeaps));
   if (sample_) {
-    seen_ = {sampled_at_, sample_->reading};
+    seen_ = {sampled_at_, {sample_->reading_ns}};
     judge_belief();
   }
   env_.queue.after(with_preemption(env_.random.between(kSampleInterval, kSampleInterval * 6 / 5)),

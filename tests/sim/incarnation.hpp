@@ -79,7 +79,7 @@ class Incarnation {
   // clock thread
   std::unique_ptr<page::ClockPage> clock_page_;
   ptp::ClockEstimator estimator_;
-  tl::expected<ptp::SourceSample, ptp::SourceError> sample_;
+  ptp::ClaimOr sample_;
   time::Uptime sampled_at_;
   SourceSeen seen_;
   bool era_wanted_ = false;

@@ -20,7 +20,7 @@
 #include "oracle/page/worker_page.hpp"
 #include "platform/cycle_counter.hpp"
 #include "ptp/clock_thread.hpp"
-#include "ptp/system_source.hpp"
+#include "ptp/sources.hpp"
 
 namespace gnomon::test {
 
@@ -28,7 +28,7 @@ class Desk {
  public:
   /// Every worker has a right of an hour, under machine id 1 + worker. Starts a thread.
   explicit Desk(unsigned workers)
-      : clock_thread_({}, std::make_unique<ptp::SystemSource>(time::milliseconds(10)), *clock_),
+      : clock_thread_({}, ptp::system_source(time::milliseconds(10)), *clock_),
         generations_(workers, 0) {
     for (unsigned i = 0; i < workers; ++i) {
       pages_.push_back(std::make_unique<page::WorkerPage>());

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// chronyd's tracking report as a source: the system clock is within |current correction| + root dispersion + root delay
+// / 2 of its reference (RFC 5905, section 11.1; ClockBound takes the same sum).
+//
+// chronyd keeps saying "Normal" long after its servers fell silent: only the age of its last measurement tells. So the
+// report is refused when that is older than a few polling intervals, and what the oscillator may have drifted since
+// then is a term of its own. A chronyd that never was synchronised answers with reference 0 and a plausible bound
+// of 1.5 s.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ptp/chrony.hpp"
+#include "ptp/datagram_socket.hpp"
+#include "ptp/reference_clock.hpp"
+#include "ptp/time_source.hpp"
+
+namespace gnomon::ptp {
+
+struct ChronyPolicy {
+  Scale scale = Scale::kUtc;                         // what its servers do at a leap second
+  time::Drift drift;                                 // of the system clock between measurements
+  std::int64_t max_missed = 4;                       // polling intervals without a measurement
+  time::Duration least_patience = time::seconds(8);  // intervals may be short or unknown
+};
+
+/// The claim that follows from a report and a reading of the system clock that was taken right after. Pure.
+[[nodiscard]] ClaimOr chrony_claim(const Tracking& tracking, const ClockReading& reading, const ChronyPolicy& policy,
+                                   time::CycleRate nominal);
+
+struct ChronyOptions {
+  std::string socket = "/run/chrony/chronyd.sock";
+  std::string own_socket;  // path that this end is bound to
+  ChronyPolicy policy;
+};
+
+class ChronySource final : public TimeSource {
+ public:
+  explicit ChronySource(ChronyOptions options) : options_(std::move(options)) {}
+
+  [[nodiscard]] News poll(time::CycleRate nominal) override;
+  [[nodiscard]] std::string describe() const override;
+
+ private:
+  [[nodiscard]] std::optional<tl::expected<Tracking, SourceError>> take_reply();
+
+  ChronyOptions options_;
+  SystemClock clock_;
+  DatagramSocket socket_;
+  std::optional<ChronySequence> waiting_for_;
+  std::int64_t asked_ns_ = 0;
+};
+
+}  // namespace gnomon::ptp

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ptp/kernel_source.hpp"
+
+#include <sys/timex.h>
+
+#include <cstdlib>
+
+#include "oracle/canary.hpp"
+#include "platform/system_error.hpp"
+
+namespace gnomon::ptp {
+namespace {
+
+tl::expected<KernelClockWord, SourceError> ask_kernel() {
+  timex state{};
+  const int status = adjtimex(&state);
+  if (status < 0)
+    return tl::make_unexpected(SourceError{SourceFault::kUnreadable, platform::system_error("ask adjtimex").text});
+  KernelClockWord word;
+  word.synchronised = status != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
+  word.leap_announced = status == TIME_INS || status == TIME_DEL || status == TIME_OOP || status == TIME_WAIT;
+  word.max_error = time::microseconds(state.maxerror);
+  const std::int64_t offset = std::llabs(state.offset);
+  word.offset = (state.status & STA_NANO) != 0 ? time::nanoseconds(offset) : time::microseconds(offset);
+  return word;
+}
+
+}  // namespace
+
+ClaimOr kernel_claim(const ClockReading& reading, const KernelClockWord& word, Scale scale, time::CycleRate nominal) {
+  if (!word.synchronised)
+    return tl::make_unexpected(
+        SourceError{SourceFault::kNotSynchronised,
+                    "the kernel calls the system clock unsynchronised: run chronyd, ntpd or phc2sys, or use another "
+                    "source"});
+  Claim claim;
+  claim.at = reading.middle();
+  claim.scale = scale;
+  claim.reading_ns = reading.value;
+  claim.terms.source = word.max_error;
+  claim.terms.offset = word.offset;
+  claim.terms.reading = canary::planted(canary::Bug::kDroppedWidth) ? time::Duration{} : reading.half_width(nominal);
+  claim.root = {.reference = 0, .clock = ClockKind::kSystem, .bare_clock = true, .disciplines = false};
+  claim.leap_announced = word.leap_announced;
+  return claim;
+}
+
+News KernelSource::poll(time::CycleRate nominal) {
+  const auto reading = clock_.read(nominal);
+  if (!reading) return tl::make_unexpected(reading.error());
+  const auto word = ask_kernel();  // after the reading: maxerror only grows between updates
+  if (!word) return tl::make_unexpected(word.error());
+  return kernel_claim(*reading, *word, scale_, nominal);
+}
+
+}  // namespace gnomon::ptp

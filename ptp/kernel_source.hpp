@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The system clock with the kernel's own word about it (adjtimex): a daemon that disciplines the clock keeps `maxerror`
+// up to date, and the kernel lets it grow by 500 ppm from then on (RFC 5905, section 11; `man 2 adjtimex`).
+//
+// Believed only while the kernel calls the clock synchronised. A machine that nobody synchronises says 16 s and
+// TAI - UTC 0, and both mean "unknown".
+#pragma once
+
+#include <string>
+
+#include "ptp/reference_clock.hpp"
+#include "ptp/time_source.hpp"
+
+namespace gnomon::ptp {
+
+/// What adjtimex says, without its C struct.
+struct KernelClockWord {
+  bool synchronised = false;
+  bool leap_announced = false;
+  time::Duration max_error;
+  time::Duration offset;  // still being slewed away
+};
+
+/// The claim that follows from a reading and the kernel's word. Pure.
+[[nodiscard]] ClaimOr kernel_claim(const ClockReading& reading, const KernelClockWord& word, Scale scale,
+                                   time::CycleRate nominal);
+
+class KernelSource final : public TimeSource {
+ public:
+  explicit KernelSource(Scale scale) : scale_(scale) {}
+
+  [[nodiscard]] News poll(time::CycleRate nominal) override;
+  [[nodiscard]] std::string describe() const override { return "system clock, the kernel's estimate (adjtimex)"; }
+
+ private:
+  Scale scale_;
+  SystemClock clock_;
+};
+
+}  // namespace gnomon::ptp

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ptp/ptp_follower.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "oracle/canary.hpp"
+
+namespace gnomon::ptp {
+namespace {
+
+using time::Duration;
+
+constexpr Duration kSecond = time::seconds(1);
+
+SourceError error(SourceFault fault, std::string text) { return {fault, std::move(text)}; }
+
+Duration magnitude(Duration d) { return d < Duration{} ? -d : d; }
+
+std::uint64_t number_of(const ClockIdentity& identity) {
+  std::uint64_t number = 0;
+  for (const std::uint8_t byte : identity.bytes)
+    number = number << 8 | byte;
+  return number;
+}
+
+const PortDataSet* slave_port(const PtpRound& round) {
+  const auto at = std::find_if(round.ports.begin(), round.ports.end(),
+                               [](const PortDataSet& port) { return port.state == PortState::kSlave; });
+  return at == round.ports.end() ? nullptr : &*at;
+}
+
+}  // namespace
+
+News PtpFollower::judge(const PtpRound& round, time::CycleRate nominal) {
+  // Asked one after another: between two answers the grandmaster may have changed. The next round is of one piece.
+  if (round.status->gm_identity != round.parent->gm_identity) return std::nullopt;
+  if (auto unfit_for = unfit(round)) {
+    forget_samples();
+    return tl::make_unexpected(std::move(*unfit_for));
+  }
+  if (round.status->gm_identity != grandmaster_) forget_samples();
+  grandmaster_ = round.status->gm_identity;
+  if (last_ingress_ != round.status->ingress) {
+    last_ingress_ = round.status->ingress;
+    keep(round);
+  }
+  if (kept_ < kNeeded)
+    return tl::make_unexpected(
+        error(SourceFault::kSettling, fmt::format("{} of the {} samples that it takes to believe "
+                                                  "it have come in",
+                                                  kept_, kNeeded)));
+  if (claimed_ == round.status->ingress) return std::nullopt;
+  return claim_at(round, nominal);
+}
+
+std::optional<SourceError> PtpFollower::unfit(const PtpRound& round) const {
+  if (slave_port(round) == nullptr)
+    return error(SourceFault::kNotSynchronised,
+                 fmt::format("no port of ptp4l is in state SLAVE (the first is {}): it follows no grandmaster",
+                             text_of(round.ports.front().state)));
+  if (!round.status->ingress)
+    return error(SourceFault::kNotSynchronised, "ptp4l has had no Sync message from its grandmaster");
+  const ParentDataSet& parent = *round.parent;
+  const auto& allowed = policy_.grandmasters;
+  if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), parent.gm_identity) == allowed.end())
+    return error(SourceFault::kPolicy,
+                 fmt::format("grandmaster {} is not one of those that may be followed", text_of(parent.gm_identity)));
+  const auto clock_class = static_cast<unsigned>(parent.gm_quality.clock_class);
+  if (clock_class > policy_.max_class)
+    return error(SourceFault::kPolicy,
+                 fmt::format("grandmaster {} is of clock class {}, {}; accepted are classes up to {}",
+                             text_of(parent.gm_identity), clock_class, text_of(parent.gm_quality.clock_class),
+                             policy_.max_class));
+  const auto stated = policy_.accuracy ? policy_.accuracy : bound_of(parent.gm_quality.accuracy);
+  if (!stated || *stated > policy_.max_accuracy)
+    return error(
+        SourceFault::kPolicy,
+        fmt::format("grandmaster {} states an accuracy of {}; accepted are {} ns, or state the accuracy that it "
+                    "has",
+                    text_of(parent.gm_identity), text_of(parent.gm_quality.accuracy), policy_.max_accuracy.ns));
+  if (round.properties->synchronization_uncertain)
+    return error(SourceFault::kNotSynchronised,
+                 "the grandmaster, or a clock on the way to it, says that it is not sure "
+                 "of its synchronisation");
+  if (auto scale = wrong_scale(*round.properties)) return scale;
+  return offset_too_large(round.status->master_offset);
+}
+
+std::optional<SourceError> PtpFollower::wrong_scale(const TimeProperties& properties) const {
+  if (clock_ == ClockKind::kSystem && properties.ptp_timescale)
+    return error(
+        SourceFault::kTimescale,
+        "the grandmaster counts TAI (ptpTimescale), and ptp4l sets the system clock, which counts UTC: it would "
+        "be 37 s off; use hardware time stamps and phc2sys, or a grandmaster without ptpTimescale");
+  if (properties.ptp_timescale && !properties.utc_offset_valid)
+    return error(SourceFault::kTimescale,
+                 "the grandmaster counts TAI and says no valid UTC offset: it does not know "
+                 "which second it is");
+  if (!properties.ptp_timescale && !policy_.arbitrary_is_utc)
+    return error(
+        SourceFault::kTimescale,
+        "the grandmaster is on an arbitrary time scale (no ptpTimescale); if it counts UTC, say timescale=utc");
+  return std::nullopt;
+}
+
+std::optional<SourceError> PtpFollower::offset_too_large(Duration offset) const {
+  if (magnitude(offset) <= policy_.max_offset) return std::nullopt;
+  const std::int64_t seconds = (magnitude(offset).ns + kSecond.ns / 2) / kSecond.ns;
+  if (seconds != 0 && magnitude(magnitude(offset) - kSecond * seconds) <= policy_.max_offset)
+    return error(SourceFault::kWholeSeconds,
+                 fmt::format("the clock is {} ns from the grandmaster, {} whole seconds: one of the two counts TAI and "
+                             "the other UTC, or a UTC offset is wrong",
+                             offset.ns, seconds));
+  return error(SourceFault::kNotSynchronised,
+               fmt::format("the clock is {} ns from the grandmaster, more than {} ns: it is still being set", offset.ns,
+                           policy_.max_offset.ns));
+}
+
+void PtpFollower::keep(const PtpRound& round) {
+  offsets_[next_] = magnitude(round.status->master_offset);
+  const PortDataSet& port = *slave_port(round);
+  delays_[next_] =
+      magnitude(port.peer_mean_path_delay.ns != 0 ? port.peer_mean_path_delay : round.current->mean_path_delay);
+  next_ = (next_ + 1) % kKept;
+  kept_ = std::min(kept_ + 1, kKept);
+}
+
+Duration PtpFollower::largest(const std::array<Duration, kKept>& of) const {
+  Duration out;
+  for (std::size_t age = 0; age < kept_; ++age)
+    out = std::max(out, of[(next_ + kKept - 1 - age) % kKept]);
+  return out;
+}
+
+Duration PtpFollower::accuracy_of(const PtpRound& round) const {
+  if (canary::planted(canary::Bug::kForgottenAccuracy)) return {};
+  const ClockAccuracy stated = round.parent->gm_quality.accuracy;
+  const Duration accuracy = policy_.accuracy ? *policy_.accuracy : *bound_of(stated);
+  const std::int64_t between = std::max(0, static_cast<int>(round.current->steps_removed) - 1);
+  return accuracy + policy_.per_boundary_clock * between;
+}
+
+News PtpFollower::claim_at(const PtpRound& round, time::CycleRate nominal) {
+  const std::int64_t ingress = round.status->ingress->ns;
+  const auto moment = track_.when(ingress, nominal);
+  if (!moment && moment.error() == TrackFault::kNotYet) return std::nullopt;  // after the next reading
+  claimed_ = round.status->ingress;
+  if (!moment && moment.error() == TrackFault::kStepped) {
+    forget_samples();
+    return tl::make_unexpected(error(SourceFault::kSettling, "the clock was stepped: it has to settle"));
+  }
+  if (!moment) return std::nullopt;  // an old one, from before this began to watch the clock
+  Claim claim;
+  claim.at = canary::planted(canary::Bug::kAgeFromPoll) ? track_.last() : moment->at;
+  claim.scale = round.properties->ptp_timescale ? Scale::kTai : Scale::kUtc;
+  claim.reading_ns = ingress;
+  claim.terms.source = accuracy_of(round);
+  claim.terms.asymmetry = policy_.asymmetry.value_or(largest(delays_));
+  if (canary::planted(canary::Bug::kHalvedAsymmetry)) claim.terms.asymmetry = claim.terms.asymmetry / 2;
+  if (!canary::planted(canary::Bug::kForgottenOffset)) claim.terms.offset = largest(offsets_);
+  if (!canary::planted(canary::Bug::kDroppedWidth)) claim.terms.reading = moment->width;
+  claim.root = {.reference = number_of(grandmaster_), .clock = clock_, .bare_clock = false, .disciplines = true};
+  claim.leap_announced = round.properties->leap61 || round.properties->leap59;
+  return ClaimOr(claim);
+}
+
+void PtpFollower::distrust() {
+  track_.clear();
+  forget_samples();
+  claimed_ = last_ingress_;
+}
+
+}  // namespace gnomon::ptp

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What ptp4l says, weighed: from its data sets to a claim, or to the reason why it is not believed. Pure.
+//
+// ptp4l goes on saying SLAVE, gmPresent and the old offset for seconds after its grandmaster fell silent, and a
+// grandmaster with a wrong UTC offset is followed without a murmur. So nothing it says about itself is enough:
+//
+//   health   the ingress of the last Sync advances, AND a port is SLAVE, AND class, accuracy and identity of the
+//            grandmaster are within the policy, AND the offset is small
+//   scale    TAI if the grandmaster says ptpTimescale and a valid UTC offset and a card's clock is disciplined. The
+//            system clock counts UTC: a grandmaster on TAI would be 37 s off, and is refused (docs/limits.md). One on
+//            an arbitrary time scale counts as UTC only if the operator says so
+//   bound    accuracy + path delay in full + largest |offset| of the last kKept + width of the moment. ptp4l's mean
+//   path
+//            delay is half the round trip, so an entirely one-sided path is off by all of it. The offset bounds how
+//            far the clock is from what the servo aims at, spikes of the time stamps included
+//
+// The claim is about the clock's value at the ingress, put on the counter's axis by ClockTrack: what the servo did to
+// the clock since then plays no part.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "ptp/claim.hpp"
+#include "ptp/clock_track.hpp"
+#include "ptp/management.hpp"
+#include "ptp/reference_clock.hpp"
+
+namespace gnomon::ptp {
+
+struct PtpPolicy {
+  std::uint8_t max_class = 7;                                 // 6: locked, 7: holdover within specification
+  std::optional<time::Duration> accuracy;                     // instead of the grandmaster's own word
+  time::Duration max_accuracy = time::milliseconds(1);        // beyond: refused
+  std::vector<ClockIdentity> grandmasters;                    // that may be followed; empty: any
+  std::optional<time::Duration> asymmetry;                    // calibrated; instead of the path delay
+  time::Duration per_boundary_clock = time::microseconds(1);  // what each clock in between may add
+  time::Duration max_offset = time::milliseconds(1);
+  bool arbitrary_is_utc = false;  // a grandmaster without ptpTimescale counts UTC
+};
+
+/// The answers to one round of questions.
+struct PtpRound {
+  std::optional<TimeStatus> status;
+  std::optional<CurrentDataSet> current;
+  std::optional<ParentDataSet> parent;
+  std::optional<TimeProperties> properties;
+  std::vector<PortDataSet> ports;  // one for each port
+
+  [[nodiscard]] bool complete() const { return status && current && parent && properties && !ports.empty(); }
+};
+
+class PtpFollower {
+ public:
+  static constexpr std::size_t kKept = 64;   // offsets and path delays
+  static constexpr std::size_t kNeeded = 8;  // before anything is believed
+
+  PtpFollower(PtpPolicy policy, ClockKind clock) : policy_(std::move(policy)), clock_(clock) {}
+
+  /// A reading of the clock that ptp4l disciplines; every turn.
+  void read(const ClockReading& reading, time::CycleRate nominal) {
+    track_.add(reading.middle(), reading.value, reading.half_width(nominal));
+  }
+  /// A complete round.
+  [[nodiscard]] News judge(const PtpRound& round, time::CycleRate nominal);
+  /// Readings from before mean nothing any more.
+  void distrust();
+
+ private:
+  [[nodiscard]] std::optional<SourceError> unfit(const PtpRound& round) const;
+  [[nodiscard]] std::optional<SourceError> wrong_scale(const TimeProperties& properties) const;
+  [[nodiscard]] std::optional<SourceError> offset_too_large(time::Duration offset) const;
+  [[nodiscard]] time::Duration accuracy_of(const PtpRound& round) const;
+  [[nodiscard]] News claim_at(const PtpRound& round, time::CycleRate nominal);
+  void keep(const PtpRound& round);
+  void forget_samples() { kept_ = 0; }
+  [[nodiscard]] time::Duration largest(const std::array<time::Duration, kKept>& of) const;
+
+  PtpPolicy policy_;
+  ClockKind clock_;
+  ClockTrack track_;
+  std::array<time::Duration, kKept> offsets_{};
+  std::array<time::Duration, kKept> delays_{};
+  std::size_t next_ = 0;
+  std::size_t kept_ = 0;
+  std::optional<PtpClockTime> last_ingress_;
+  std::optional<PtpClockTime> claimed_;
+  ClockIdentity grandmaster_;
+};
+
+}  // namespace gnomon::ptp

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ptp/roots.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace gnomon::ptp {
+namespace {
+
+bool one_clock(ClockKind a, ClockKind b, bool phc2sys_runs) { return a == b || phc2sys_runs; }
+
+bool one_witness(const Root& a, const Root& b, bool phc2sys_runs) {
+  if (a.reference != 0 && a.reference == b.reference) return true;
+  if (!one_clock(a.clock, b.clock, phc2sys_runs)) return false;
+  if (a.bare_clock && b.bare_clock) return true;
+  return (a.bare_clock && b.disciplines) || (b.bare_clock && a.disciplines);
+}
+
+}  // namespace
+
+std::vector<std::size_t> group_roots(std::span<const Root> roots, bool phc2sys_runs) {
+  std::vector<std::size_t> group(roots.size());
+  std::iota(group.begin(), group.end(), std::size_t{0});
+  for (std::size_t i = 0; i < roots.size(); ++i)
+    for (std::size_t j = i + 1; j < roots.size(); ++j) {
+      if (group[i] == group[j] || !one_witness(roots[i], roots[j], phc2sys_runs)) continue;
+      const auto [kept, dropped] = std::minmax(group[i], group[j]);
+      std::replace(group.begin(), group.end(), std::size_t{dropped}, std::size_t{kept});
+    }
+  return group;
+}
+
+}  // namespace gnomon::ptp

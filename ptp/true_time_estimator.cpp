@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ptp/true_time_estimator.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "oracle/canary.hpp"
+#include "ptp/claim_to_tai.hpp"
+#include "ptp/roots.hpp"
+
+namespace gnomon::ptp {
+namespace {
+
+using time::ClockFault;
+using time::Duration;
+using time::Interval;
+using time::TrueTimeLine;
+
+constexpr Duration kSecond = time::seconds(1);
+constexpr Duration kLargestTerm = time::seconds(1000);
+// An announcement is made up to a day ahead, and the second that it announced may come late for as long.
+constexpr Duration kLeapAnnouncementHolds = time::seconds(2 * 86'400);
+
+/// Whether this error means that what the source said before is void too.
+bool puts_out(SourceFault fault) {
+  switch (fault) {
+    case SourceFault::kUnreadable:  // it may be back at the next turn; until then the claim ages
+    case SourceFault::kMalformed:
+    case SourceFault::kSettling: return false;
+    case SourceFault::kNotSynchronised:
+    case SourceFault::kStale:
+    case SourceFault::kPolicy:
+    case SourceFault::kTimescale:
+    case SourceFault::kWholeSeconds:
+    case SourceFault::kUnsupported: break;
+  }
+  return true;
+}
+
+std::uint64_t cycles_in(Duration span, time::CycleRate nominal) {
+  const auto q32 = static_cast<time::UInt128>(span.ns) << 32;
+  return static_cast<std::uint64_t>(q32 / std::max<std::uint64_t>(1, nominal.ns_per_cycle_q32));
+}
+
+}  // namespace
+
+TrueTimeEstimator::TrueTimeEstimator(const TrueTimeOptions& options, std::size_t sources)
+    : options_(options),
+      void_after_cycles_(cycles_in(options.void_after, options.nominal)),
+      sources_(sources),
+      lines_(sources),
+      put_out_(sources) {}
+
+void TrueTimeEstimator::resume(const TrueTimeLine& proven, time::Cycles supported_at) {
+  proven_ = proven;
+  last_support_ = supported_at;
+  last_sample_ = supported_at;
+  view_.supported_at = supported_at;
+}
+
+const TrueTimeView& TrueTimeEstimator::step(const TrueTimeEvent& event, const time::LeapTable& leaps) {
+  if (!event.counter_trusted) {
+    forget(event.now);
+    refuse(ClockFault::kCounterUntrusted);
+    return view_;
+  }
+  const bool fresh = take_news(event, leaps);
+  update_health(event.now);
+  Basis basis{{}, leaps.expires(), leaps.entries().size()};
+  const std::vector<Interval> witnesses = join_roots(event.phc2sys_runs, basis);
+  view_.roots = static_cast<std::uint32_t>(witnesses.size());
+  view_.holdover = false;
+  if (witnesses.empty()) {
+    hold_over(event.now);
+    return view_;
+  }
+  const auto fused = time::fuse(witnesses);
+  if (fused) {
+    mark_sources(fused->interval, event.now);
+    judge(fused->interval, basis, event.now, fresh);
+    return view_;
+  }
+  if (view_.line.fault != ClockFault::kDisagreement) ++view_.disagreements;
+  mark_all(SourceState::kDisputed);
+  refuse(ClockFault::kDisagreement);
+  return view_;
+}
+
+// ---- what the sources say
+
+bool TrueTimeEstimator::take_news(const TrueTimeEvent& event, const time::LeapTable& leaps) {
+  bool fresh = false;
+  for (std::size_t i = 0; i < sources_.size() && i < event.news.size(); ++i) {
+    if (!event.news[i]) continue;
+    const ClaimOr& said = *event.news[i];
+    if (said)
+      fresh = take_claim(i, *said, event.now, leaps) || fresh;
+    else
+      take_error(i, said.error());
+  }
+  return fresh;
+}
+
+void TrueTimeEstimator::take_error(std::size_t source, const SourceError& error) {
+  SourceView& view = sources_[source];
+  ++view.errors;
+  view.error = error;
+  if (puts_out(error.fault)) view.claim.reset();
+}
+
+bool TrueTimeEstimator::take_claim(std::size_t source, const Claim& claim, time::Cycles now,
+                                   const time::LeapTable& leaps) {
+  SourceView& view = sources_[source];
+  if (claim.at <= trusted_since_) return false;
+  if (view.claim && claim.at <= view.claim->at) return false;  // nothing new: its age goes on
+  if (auto error = implausible(claim, now)) {
+    take_error(source, *error);
+    return false;
+  }
+  if (claim.leap_announced) leap_announced_at_ = now;
+  const bool announced = leap_announced_at_ && age(*leap_announced_at_, now) < kLeapAnnouncementHolds;
+  const auto tai = claim_to_tai(claim, leaps, announced);
+  if (!tai) {
+    take_error(source, tai.error());
+    return false;
+  }
+  if (const auto off = whole_seconds_off(source, claim, tai->interval)) {
+    if (!put_out_[source]) ++view.evictions;
+    put_out_[source] = true;
+    take_error(source, {SourceFault::kWholeSeconds,
+                        fmt::format("it is off by {} s from what was proved before: a wrong UTC offset or time scale, "
+                                    "here or at its reference; put that right, or restart gnomond if what was proved "
+                                    "before was wrong",
+                                    *off)});
+    return false;
+  }
+  put_out_[source] = false;
+  ++view.claims;
+  view.claim = claim;
+  view.terms = tai->terms;
+  view.error.reset();
+  lines_[source] = line_from(tai->interval, claim.at);
+  return true;
+}
+
+std::optional<SourceError> TrueTimeEstimator::implausible(const Claim& claim, time::Cycles now) const {
+  const bool in_range = std::all_of(time::kTerms.begin(), time::kTerms.end(), [&](const time::TermInfo& info) {
+    const Duration term = claim.terms.*info.term;
+    return term >= Duration{} && term <= kLargestTerm;
+  });
+  if (!in_range)
+    return SourceError{SourceFault::kMalformed, "a term of its uncertainty is negative or above 1000 s: ignored"};
+  if (claim.at > now && options_.nominal.span(claim.at.count - now.count) > TrueTimeLine::kMaxLag)
+    return SourceError{SourceFault::kMalformed, "it speaks of a moment that is yet to come: ignored"};
+  return std::nullopt;
+}
+
+// Against what is proved, or else against what it said itself before it was put out or fell silent.
+std::optional<std::int64_t> TrueTimeEstimator::whole_seconds_off(std::size_t source, const Claim& claim,
+                                                                 const Interval& claimed) const {
+  // A bare clock has no UTC offset that could be wrong: somebody set it.
+  if (claim.root.bare_clock || canary::planted(canary::Bug::kWholeSecondsBelieved)) return std::nullopt;
+  const auto& reference = proven_ ? proven_ : lines_[source];
+  if (!reference) return std::nullopt;
+  const Interval expected = reference->extrapolated(claim.at);
+  if (intersection(claimed, expected)) return std::nullopt;
+  const Duration off = saturating_sub(claimed.midpoint(), expected.midpoint());
+  const std::int64_t seconds = (off.ns + (off.ns < 0 ? -kSecond.ns : kSecond.ns) / 2) / kSecond.ns;
+  if (seconds == 0) return std::nullopt;
+  const Duration shift = kSecond * -seconds;
+  const Interval shifted{saturating_add(claimed.earliest, shift), saturating_add(claimed.latest, shift)};
+  if (!intersection(shifted, expected.widened(time::milliseconds(1)))) return std::nullopt;
+  return seconds;
+}
+
+// ---- what counts
+
+bool TrueTimeEstimator::healthy(std::size_t source, time::Cycles now) const {
+  const SourceView& view = sources_[source];
+  return view.claim && lines_[source] && !put_out_[source] && age(view.claim->at, now) <= options_.source_timeout;
+}
+
+void TrueTimeEstimator::update_health(time::Cycles now) {
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    SourceView& view = sources_[i];
+    view.interval.reset();
+    if (healthy(i, now)) {
+      view.interval = lines_[i]->extrapolated(now).widened(options_.cores);
+      continue;
+    }
+    if (view.claim && !view.error)
+      view.error = SourceError{SourceFault::kStale, "its latest sample is too old: it has fallen silent"};
+    view.state = put_out_[i]                                           ? SourceState::kEvicted
+                 : view.claims == 0 && !view.error && view.errors == 0 ? SourceState::kSilent
+                                                                       : SourceState::kUnhealthy;
+  }
+}
+
+std::vector<Interval> TrueTimeEstimator::join_roots(bool phc2sys_runs, Basis& basis) const {
+  std::vector<Root> roots;
+  std::vector<Interval> intervals;
+  std::vector<std::size_t> indices;
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    if (!sources_[i].interval) continue;
+    roots.push_back(sources_[i].claim->root);
+    intervals.push_back(*sources_[i].interval);
+    indices.push_back(i);
+  }
+  const std::vector<std::size_t> group = group_roots(roots, phc2sys_runs);
+  std::vector<Interval> witnesses;
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    if (group[i] != i) continue;
+    Interval joined = intervals[i];
+    for (std::size_t j = i + 1; j < group.size(); ++j)
+      if (group[j] == i) joined = hull(joined, intervals[j]);
+    witnesses.push_back(joined);
+  }
+  for (std::size_t i = 0; i < roots.size(); ++i)
+    basis.roots.push_back(roots[i].reference != 0 ? roots[i].reference : indices[i]);
+  std::sort(basis.roots.begin(), basis.roots.end());
+  return witnesses;
+}
+
+void TrueTimeEstimator::mark_all(SourceState state) {
+  for (SourceView& view : sources_)
+    if (view.interval) view.state = state;
+}
+
+void TrueTimeEstimator::mark_sources(const Interval& result, time::Cycles now) {
+  std::optional<std::size_t> best;
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    SourceView& view = sources_[i];
+    if (!view.interval) continue;
+    const bool meets = intersection(*view.interval, result).has_value();
+    if (!meets && view.state != SourceState::kEvicted) ++view.evictions;
+    view.state = meets ? SourceState::kUsed : SourceState::kEvicted;
+    if (!meets) continue;
+    if (!best || view.interval->width() < sources_[*best].interval->width()) best = i;
+  }
+  if (!best) return;
+  const SourceView& view = sources_[*best];
+  view_.best = *best;
+  view_.sampled_at = view.claim->at;
+  view_.terms = view.terms;
+  view_.terms.extrapolation = view_.terms.extrapolation + options_.drift.over(age(view.claim->at, now));
+  view_.terms.cores = view_.terms.cores + options_.cores;
+}
+
+// ---- what is proved
+
+void TrueTimeEstimator::judge(const Interval& fused, const Basis& basis, time::Cycles now, bool fresh) {
+  if (confirming_) return confirm(fused, basis, now, fresh);
+  const bool same_basis = basis_ == basis;
+  std::optional<Interval> both = fused;
+  if (proven_) both = intersection(fused, proven_->extrapolated(now));
+  if (!both) return contradict(fused, now);
+  basis_ = basis;
+  if (fresh || !proven_) last_sample_ = now;
+  prove(same_basis ? *both : fused, now);
+}
+
+void TrueTimeEstimator::contradict(const Interval& fused, time::Cycles now) {
+  if (canary::planted(canary::Bug::kContradictionBelieved)) return prove(fused, now);
+  ++view_.contradictions;
+  view_.suspect = age(last_sample_, now);
+  confirming_ = Confirming{line_from(fused, now), 0};
+  proven_.reset();
+  basis_.reset();
+  refuse(ClockFault::kContradiction);
+}
+
+void TrueTimeEstimator::confirm(const Interval& fused, const Basis& basis, time::Cycles now, bool fresh) {
+  refuse(ClockFault::kContradiction);
+  if (!fresh) return;
+  const auto both = intersection(fused, confirming_->line.extrapolated(now));
+  if (!both) {
+    confirming_ = Confirming{line_from(fused, now), 0};
+    return;
+  }
+  confirming_->line = line_from(*both, now);
+  if (++confirming_->agreed < options_.confirmations) return;
+  confirming_.reset();
+  basis_ = basis;
+  last_sample_ = now;
+  prove(*both, now);
+}
+
+void TrueTimeEstimator::prove(const Interval& interval, time::Cycles now) {
+  proven_ = line_from(interval, now);
+  last_support_ = now;
+  view_.supported_at = now;
+  publish(interval, now);
+}
+
+void TrueTimeEstimator::publish(const Interval& interval, time::Cycles now) {
+  if (interval.epsilon() > options_.max_epsilon) return refuse(ClockFault::kTooWide);
+  view_.line = line_from(interval, now);
+}
+
+// Without a healthy source the truth is still where it was, give or take the drift of the counter.
+void TrueTimeEstimator::hold_over(time::Cycles now) {
+  if (confirming_) return refuse(ClockFault::kContradiction);
+  if (!proven_) {
+    const auto spoke = [](const SourceView& view) { return view.claims != 0 || view.errors != 0; };
+    const bool any = std::any_of(sources_.begin(), sources_.end(), spoke);
+    return refuse(any ? ClockFault::kNoSource : ClockFault::kNotProven);
+  }
+  if (age(last_support_, now) > options_.holdover) {
+    proven_.reset();
+    basis_.reset();
+    return refuse(ClockFault::kNoSource);
+  }
+  view_.holdover = true;
+  const Interval interval = proven_->extrapolated(now);
+  view_.terms.extrapolation = view_.terms.extrapolation + Duration{interval.epsilon().ns - view_.terms.sum().ns};
+  publish(interval, now);
+}
+
+void TrueTimeEstimator::forget(time::Cycles now) {
+  trusted_since_ = now;
+  proven_.reset();
+  basis_.reset();
+  confirming_.reset();
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    sources_[i].claim.reset();
+    sources_[i].interval.reset();
+    sources_[i].state = SourceState::kUnhealthy;
+    lines_[i].reset();
+    put_out_[i] = false;
+  }
+}
+
+TrueTimeLine TrueTimeEstimator::line_from(const Interval& interval, time::Cycles at) const {
+  TrueTimeLine line;
+  line.anchor = at;
+  line.void_after = {at.count + void_after_cycles_};
+  line.earliest = interval.earliest;
+  line.latest = interval.latest;
+  const time::Drift drift = canary::planted(canary::Bug::kForgottenDrift) ? time::Drift{0} : options_.drift;
+  line.slow = drift.slowest(options_.nominal);
+  line.fast = drift.fastest(options_.nominal);
+  line.fault = ClockFault::kNone;
+  return line;
+}
+
+}  // namespace gnomon::ptp

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From a value of a clock back to the moment at which it was shown: within the stated width, and refused where the
+// clock was stepped.
+#include "ptp/clock_track.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace gnomon::ptp {
+namespace {
+
+const time::CycleRate kNominal = time::CycleRate::from_hz(1'000'000'000);
+constexpr std::int64_t kTurn = 10'000'000;
+
+TEST(ClockTrack, KnowsNothingBeforeItsFirstReadings) {
+  ClockTrack track;
+  EXPECT_EQ(track.when(5, kNominal).error(), TrackFault::kNotYet);
+  track.add({1'000}, 100, {});
+  EXPECT_EQ(track.when(101, kNominal).error(), TrackFault::kNotYet);
+  EXPECT_EQ(track.when(99, kNominal).error(), TrackFault::kTooOld);
+  track.add({1'000 + kTurn}, 100 + kTurn, {});
+  EXPECT_EQ(track.when(99, kNominal).error(), TrackFault::kTooOld);
+  EXPECT_EQ(track.when(100 + kTurn / 2, kNominal)->at.count, 1'000U + kTurn / 2);
+}
+
+TEST(ClockTrack, RefusesWhatLiesAcrossAStep) {
+  for (const std::int64_t step : {-5'000'000LL, 5'000'000LL, 37'000'000'000LL}) {
+    ClockTrack track;
+    std::int64_t value = 1'000'000'000'000;
+    std::uint64_t at = 0;
+    for (int i = 0; i < 20; ++i, value += kTurn, at += kTurn)
+      track.add({at}, value, {});
+    const std::int64_t last = value - kTurn;
+    value += step;
+    for (int i = 0; i < 20; ++i, value += kTurn, at += kTurn)
+      track.add({at}, value, {});
+    EXPECT_EQ(track.when(last + kTurn / 2, kNominal).error(), TrackFault::kStepped) << step;
+    EXPECT_TRUE(track.when(value - kTurn - kTurn / 2, kNominal)) << step;
+    EXPECT_TRUE(track.when(last - 2 * kTurn, kNominal)) << step;
+    if (step < 0) {
+      EXPECT_EQ(track.when(last + step / 2, kNominal).error(), TrackFault::kStepped) << "shown twice";
+    }
+  }
+}
+
+TEST(ClockTrack, IgnoresACounterThatGoesBack) {
+  ClockTrack track;
+  track.add({1'000}, 1'000, {});
+  track.add({500}, 2'000, {});
+  EXPECT_EQ(track.when(1'500, kNominal).error(), TrackFault::kNotYet);
+  track.clear();
+  EXPECT_EQ(track.when(1'000, kNominal).error(), TrackFault::kNotYet);
+}
+
+// The clock's servo changes its rate at any time, within what a clock may be slewed by; turns are late now and then.
+TEST(ClockTrack, NeverMissesTheMomentByMoreThanItSays) {
+  std::mt19937_64 random(11);
+  const auto between = [&random](std::int64_t a, std::int64_t b) {
+    return std::uniform_int_distribution<std::int64_t>(a, b)(random);
+  };
+  int checked = 0;
+  for (int history = 0; history < 2'000; ++history) {
+    ClockTrack track;
+    std::int64_t at = 1'000'000;
+    double value = 1e12;
+    double rate = 1.0;
+    std::vector<std::pair<std::int64_t, std::int64_t>> stamps;  // value, moment
+    for (int turn = 0; turn < 40; ++turn) {
+      const std::int64_t gap = between(0, 9) == 0 ? between(kTurn, 10 * kTurn) : kTurn;
+      const std::int64_t changes_at = between(0, gap);
+      const std::int64_t stamped_at = between(0, gap);
+      const double next_rate = 1.0 + static_cast<double>(between(-900, 900)) * 1e-6;
+      const auto value_after = [&](std::int64_t ns) {
+        const auto first = static_cast<double>(std::min(ns, changes_at));
+        const auto second = static_cast<double>(std::max<std::int64_t>(0, ns - changes_at));
+        return value + first * rate + second * next_rate;
+      };
+      stamps.emplace_back(static_cast<std::int64_t>(value_after(stamped_at)), at + stamped_at);
+      value = value_after(gap);
+      rate = next_rate;
+      at += gap;
+      const std::int64_t half_width = between(0, 2'000);
+      const std::int64_t off = between(-half_width, half_width);
+      track.add({static_cast<std::uint64_t>(at + off)}, static_cast<std::int64_t>(value), {half_width});
+    }
+    for (std::size_t i = 2; i < stamps.size(); ++i) {
+      const auto moment = track.when(stamps[i].first, kNominal);
+      if (!moment) continue;
+      ++checked;
+      const std::int64_t error = static_cast<std::int64_t>(moment->at.count) - stamps[i].second;
+      ASSERT_LE(std::abs(error), moment->width.ns + 1) << history << " " << i;
+    }
+  }
+  EXPECT_GT(checked, 50'000);
+}
+
+}  // namespace
+}  // namespace gnomon::ptp

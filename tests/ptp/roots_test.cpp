@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ptp/roots.hpp"
+
+#include <gtest/gtest.h>
+
+namespace gnomon::ptp {
+namespace {
+
+constexpr Root kSystem{.reference = 0, .clock = ClockKind::kSystem, .bare_clock = true, .disciplines = false};
+constexpr Root kPhc{.reference = 0, .clock = ClockKind::kPhc, .bare_clock = true, .disciplines = false};
+
+Root ptp4l(std::uint64_t grandmaster, ClockKind clock) { return {grandmaster, clock, false, true}; }
+
+std::vector<std::size_t> groups(std::vector<Root> roots, bool phc2sys = false) { return group_roots(roots, phc2sys); }
+
+using Groups = std::vector<std::size_t>;
+
+TEST(Roots, StrangersStayApart) {
+  EXPECT_EQ(groups({ptp4l(1, ClockKind::kPhc), ptp4l(2, ClockKind::kPhc), ptp4l(3, ClockKind::kSystem)}),
+            (Groups{0, 1, 2}));
+}
+
+TEST(Roots, OneReferenceIsOneWitness) {
+  EXPECT_EQ(groups({ptp4l(7, ClockKind::kPhc), ptp4l(8, ClockKind::kPhc), ptp4l(7, ClockKind::kSystem)}),
+            (Groups{0, 1, 0}));
+}
+
+TEST(Roots, ABareClockIsOneWithWhoeverSetsIt) {
+  EXPECT_EQ(groups({kSystem, ptp4l(1, ClockKind::kSystem)}), (Groups{0, 0}));
+  EXPECT_EQ(groups({kSystem, kSystem}), (Groups{0, 0}));
+  EXPECT_EQ(groups({kSystem, ptp4l(1, ClockKind::kPhc)}), (Groups{0, 1}));
+  EXPECT_EQ(groups({kPhc, ptp4l(1, ClockKind::kPhc), kSystem}), (Groups{0, 0, 2}));
+}
+
+TEST(Roots, Phc2sysMakesOneOfTwoClocks) {
+  EXPECT_EQ(groups({kSystem, ptp4l(1, ClockKind::kPhc)}, true), (Groups{0, 0}));
+  EXPECT_EQ(groups({kSystem, ptp4l(1, ClockKind::kPhc), ptp4l(2, ClockKind::kPhc)}, true), (Groups{0, 0, 0}))
+      << "in doubt both: it is not known which of the two phc2sys copies";
+}
+
+TEST(Roots, AreJoinedThroughThirdOnes) {
+  EXPECT_EQ(groups({ptp4l(1, ClockKind::kPhc), ptp4l(2, ClockKind::kSystem), kSystem, ptp4l(1, ClockKind::kSystem)}),
+            (Groups{0, 0, 0, 0}));
+}
+
+}  // namespace
+}  // namespace gnomon::ptp

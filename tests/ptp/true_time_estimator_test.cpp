@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The estimator's decisions one by one, in virtual time: a counter of 1 GHz that is right, and sources that say what
+// they are told to. That its answers contain the truth is shown in truth/.
+#include "ptp/true_time_estimator.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace gnomon::ptp {
+namespace {
+
+using time::ClockFault;
+using time::microseconds;
+using time::milliseconds;
+using time::seconds;
+
+constexpr std::int64_t kTai = 1'790'000'037'000'000'000;
+constexpr time::Duration kTurn = milliseconds(10);
+
+time::LeapTable table(time::Utc expires = time::LeapTable::kLastUtc) {
+  time::LeapTable out(expires);
+  for (const time::LeapEntry& entry : time::builtin_leap_table().entries())
+    EXPECT_TRUE(out.append(entry));
+  return out;
+}
+
+TrueTimeOptions options() {
+  TrueTimeOptions out;
+  out.nominal = time::CycleRate::from_hz(1'000'000'000);
+  return out;
+}
+
+class Bench {
+ public:
+  explicit Bench(std::size_t sources, const TrueTimeOptions& o = options())
+      : estimator(o, sources), news(sources), off(sources), speaks(sources, true) {}
+
+  const TrueTimeView& turn(time::Duration by = kTurn) {
+    now = now + by;
+    for (std::size_t i = 0; i < news.size(); ++i)
+      news[i] = speaks[i] ? News(claim(i)) : std::nullopt;
+    return step();
+  }
+  const TrueTimeView& step() { return estimator.step({.now = at(), .counter_trusted = trusted, .news = news}, leaps); }
+  const TrueTimeView& run(time::Duration length) {
+    for (time::Duration passed; passed < length; passed = passed + kTurn)
+      turn();
+    return estimator.view();
+  }
+  const TrueTimeView& say(std::size_t source, SourceFault fault) {
+    now = now + kTurn;
+    for (News& said : news)
+      said.reset();
+    news[source] = tl::make_unexpected(SourceError{fault, "told to"});
+    return step();
+  }
+  [[nodiscard]] Claim claim(std::size_t i) const {
+    Claim out;
+    out.at = at();
+    out.scale = scale;
+    out.reading_ns = kTai + now.ns + off[i].ns - (scale == Scale::kTai ? 0 : 37'000'000'000);
+    out.terms.source = bound;
+    out.root.reference = 100 + i;
+    out.root.disciplines = true;
+    out.leap_announced = announced;
+    return out;
+  }
+  [[nodiscard]] time::Cycles at() const { return {1'000'000'000 + static_cast<std::uint64_t>(now.ns)}; }
+  [[nodiscard]] ClockFault fault() const { return estimator.view().line.fault; }
+  [[nodiscard]] time::Interval interval() const { return *estimator.view().line.at(at()); }
+  [[nodiscard]] bool right() const {
+    const time::Now said = estimator.view().line.at(at());
+    return said && said->contains(time::Tai{kTai + now.ns});
+  }
+
+  TrueTimeEstimator estimator;
+  time::Duration now;
+  std::vector<News> news;
+  std::vector<time::Duration> off;
+  std::vector<bool> speaks;
+  Scale scale = Scale::kTai;
+  time::Duration bound = microseconds(100);
+  bool trusted = true;
+  bool announced = false;
+  time::LeapTable leaps = table();
+};
+
+TEST(TrueTimeEstimator, HasNothingToSayUntilASourceHas) {
+  Bench bench(2);
+  EXPECT_EQ(bench.fault(), ClockFault::kNotProven);
+  bench.speaks = {false, false};
+  bench.turn();
+  EXPECT_EQ(bench.fault(), ClockFault::kNotProven);
+  EXPECT_EQ(bench.estimator.sources()[0].state, SourceState::kSilent);
+  bench.speaks[1] = true;
+  EXPECT_EQ(bench.turn().line.fault, ClockFault::kNone);
+  EXPECT_TRUE(bench.right());
+  EXPECT_EQ(bench.estimator.sources()[1].state, SourceState::kUsed);
+  EXPECT_LT(bench.interval().epsilon(), microseconds(101));
+}
+
+TEST(TrueTimeEstimator, SaysWhatTheIntervalIsMadeOf) {
+  TrueTimeOptions with_cores = options();
+  with_cores.cores = time::nanoseconds(700);
+  Bench bench(1, with_cores);
+  bench.turn();
+  bench.speaks[0] = false;
+  const TrueTimeView& view = bench.turn(seconds(1));
+  EXPECT_EQ(view.terms.source, microseconds(100));
+  EXPECT_EQ(view.terms.cores, time::nanoseconds(700));
+  EXPECT_NEAR(static_cast<double>(view.terms.extrapolation.ns), 200'000, 100);
+  EXPECT_NEAR(static_cast<double>(bench.interval().epsilon().ns), static_cast<double>(view.terms.sum().ns), 100);
+}
+
+TEST(TrueTimeEstimator, HoldsOverWhenAllFallSilentAndThenRefuses) {
+  Bench bench(1);
+  bench.run(seconds(1));
+  bench.speaks[0] = false;
+  const TrueTimeView& silent = bench.run(seconds(4));
+  EXPECT_EQ(silent.line.fault, ClockFault::kNone);
+  EXPECT_TRUE(silent.holdover);
+  EXPECT_EQ(bench.estimator.sources()[0].state, SourceState::kUnhealthy);
+  EXPECT_EQ(bench.estimator.sources()[0].error->fault, SourceFault::kStale);
+  EXPECT_GT(bench.interval().epsilon(), microseconds(800)) << "grown by 200 ppm";
+  EXPECT_NEAR(static_cast<double>(silent.terms.sum().ns), static_cast<double>(bench.interval().epsilon().ns), 10);
+  EXPECT_TRUE(bench.right());
+  bench.run(seconds(60));
+  EXPECT_EQ(bench.fault(), ClockFault::kNoSource);
+  bench.speaks[0] = true;
+  bench.turn();
+  EXPECT_EQ(bench.fault(), ClockFault::kNone) << "with nothing to contradict it";
+}
+
+TEST(TrueTimeEstimator, AgesAClaimFromItsIngressAndNotFromItsArrival) {
+  Bench bench(1);
+  bench.now = seconds(10);
+  Claim old = bench.claim(0);
+  old.at = {bench.at().count - 2'900'000'000};
+  old.reading_ns -= 2'900'000'000;
+  bench.news[0] = ClaimOr(old);
+  EXPECT_EQ(bench.step().line.fault, ClockFault::kNone);
+  EXPECT_GT(bench.interval().epsilon(), microseconds(100 + 579));
+  bench.speaks[0] = false;
+  bench.turn(milliseconds(200));
+  EXPECT_TRUE(bench.estimator.view().holdover) << "3.1 s after the ingress it is too old";
+  bench.news[0] = ClaimOr(old);
+  bench.step();
+  EXPECT_EQ(bench.estimator.sources()[0].claims, 1U) << "the same again is nothing new";
+}
+
+TEST(TrueTimeEstimator, RefusesWhenTwoDisagree) {
+  Bench bench(2);
+  bench.run(milliseconds(100));
+  bench.off[1] = milliseconds(1);
+  bench.turn();
+  EXPECT_EQ(bench.fault(), ClockFault::kDisagreement);
+  EXPECT_EQ(bench.estimator.sources()[0].state, SourceState::kDisputed);
+  EXPECT_EQ(bench.estimator.view().disagreements, 1U);
+  bench.off[1] = {};
+  bench.turn();
+  EXPECT_TRUE(bench.right());
+}
+
+TEST(TrueTimeEstimator, EvictsTheOneOfThreeThatLies) {
+  Bench bench(3);
+  bench.run(milliseconds(100));
+  bench.off[2] = milliseconds(1);
+  bench.run(seconds(1));
+  EXPECT_TRUE(bench.right());
+  EXPECT_EQ(bench.estimator.sources()[2].state, SourceState::kEvicted);
+  EXPECT_EQ(bench.estimator.sources()[2].evictions, 1U) << "once, not in every turn";
+  bench.off[2] = {};
+  bench.turn();
+  EXPECT_EQ(bench.estimator.sources()[2].state, SourceState::kUsed);
+}
+
+TEST(TrueTimeEstimator, CountsOneRootOnce) {
+  Bench bench(3);
+  bench.turn();
+  EXPECT_EQ(bench.estimator.view().roots, 3U);
+  bench.now = bench.now + kTurn;
+  for (std::size_t i = 0; i < 3; ++i) {
+    Claim claim = bench.claim(i);
+    if (i != 0) {
+      claim.root.reference = 7;
+      claim.reading_ns += 1'000'000;  // two that agree on a lie, and have one grandmaster
+    }
+    bench.news[i] = ClaimOr(claim);
+  }
+  bench.step();
+  EXPECT_EQ(bench.estimator.view().roots, 2U);
+  EXPECT_EQ(bench.fault(), ClockFault::kDisagreement) << "they may not outvote the third";
+}
+
+TEST(TrueTimeEstimator, RefusesAfterAContradictionUntilEnoughAgree) {
+  Bench bench(1);
+  bench.run(seconds(1));
+  bench.off[0] = milliseconds(1);
+  bench.turn();
+  EXPECT_EQ(bench.fault(), ClockFault::kContradiction);
+  EXPECT_EQ(bench.estimator.view().contradictions, 1U);
+  EXPECT_LE(bench.estimator.view().suspect, milliseconds(20));
+  for (int i = 0; i < 7; ++i) {
+    bench.turn();
+    EXPECT_EQ(bench.fault(), ClockFault::kContradiction) << i;
+  }
+  bench.turn();
+  EXPECT_EQ(bench.fault(), ClockFault::kNone) << "one source alone is believed in the end";
+  bench.off[0] = {};
+  bench.turn();
+  EXPECT_EQ(bench.fault(), ClockFault::kContradiction);
+  bench.off[0] = milliseconds(3);
+  for (int i = 0; i < 4; ++i)
+    bench.turn();
+  bench.off[0] = {};
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_EQ(bench.fault(), ClockFault::kContradiction) << "who changes his mind begins again";
+    bench.turn();
+  }
+  bench.turn();
+  EXPECT_EQ(bench.fault(), ClockFault::kNone);
+}
+
+TEST(TrueTimeEstimator, NeverFollowsAJumpByWholeSeconds) {
+  for (const std::int64_t jump : {-37LL, -1LL, 1LL, 37LL}) {
+    Bench bench(1);
+    bench.run(seconds(1));
+    bench.off[0] = seconds(jump);
+    bench.run(seconds(30));
+    EXPECT_EQ(bench.estimator.sources()[0].state, SourceState::kEvicted);
+    EXPECT_EQ(bench.estimator.sources()[0].error->fault, SourceFault::kWholeSeconds);
+    EXPECT_NE(bench.estimator.sources()[0].error->text.find(std::to_string(jump) + " s"), std::string::npos);
+    EXPECT_TRUE(bench.right()) << "held over";
+    bench.run(seconds(120));
+    EXPECT_EQ(bench.fault(), ClockFault::kNoSource) << "insisting does not help it";
+    bench.off[0] = {};
+    bench.run(seconds(1));
+    EXPECT_TRUE(bench.right()) << "and it is taken back";
+  }
+}
+
+TEST(TrueTimeEstimator, DropsAllItKnewWhenTheCounterCannotBeTrusted) {
+  Bench bench(1);
+  bench.run(seconds(1));
+  bench.trusted = false;
+  bench.speaks[0] = false;
+  bench.turn();
+  EXPECT_EQ(bench.fault(), ClockFault::kCounterUntrusted);
+  const Claim before = bench.claim(0);
+  bench.trusted = true;
+  bench.turn();
+  EXPECT_NE(bench.fault(), ClockFault::kNone) << "not until there is a new sample";
+  bench.news[0] = ClaimOr(before);
+  bench.step();
+  EXPECT_NE(bench.fault(), ClockFault::kNone) << "and not one from before";
+  bench.speaks[0] = true;
+  bench.turn();
+  EXPECT_TRUE(bench.right());
+}
+
+TEST(TrueTimeEstimator, GivesUpItsHistoryWhenTheSourcesChange) {
+  Bench bench(2);
+  bench.bound = milliseconds(1);
+  bench.speaks[1] = false;
+  bench.off[0] = microseconds(900);  // within its bound
+  bench.run(milliseconds(100));
+  bench.speaks[1] = true;
+  bench.off[1] = microseconds(-900);
+  bench.turn();
+  EXPECT_TRUE(bench.right());
+  EXPECT_LT(bench.interval().epsilon(), microseconds(150)) << "what the two share";
+  bench.say(0, SourceFault::kPolicy);
+  bench.speaks[0] = false;
+  bench.turn();
+  EXPECT_GT(bench.interval().epsilon(), microseconds(900)) << "the one that is left may be the one that is wrong";
+}
+
+TEST(TrueTimeEstimator, PutsASourceOutAtOnceForWhatItsDaemonSays) {
+  for (const SourceFault fault : {SourceFault::kPolicy, SourceFault::kNotSynchronised, SourceFault::kTimescale,
+                                  SourceFault::kStale, SourceFault::kUnsupported}) {
+    Bench bench(1);
+    bench.run(milliseconds(100));
+    EXPECT_TRUE(bench.say(0, fault).holdover) << static_cast<int>(fault);
+    EXPECT_EQ(bench.estimator.sources()[0].state, SourceState::kUnhealthy);
+  }
+  for (const SourceFault fault : {SourceFault::kUnreadable, SourceFault::kMalformed, SourceFault::kSettling}) {
+    Bench bench(1);
+    bench.run(milliseconds(100));
+    EXPECT_FALSE(bench.say(0, fault).holdover) << static_cast<int>(fault);
+    EXPECT_EQ(bench.estimator.sources()[0].errors, 1U);
+  }
+}
+
+TEST(TrueTimeEstimator, RefusesATermThatIsNoBound) {
+  Bench bench(1);
+  for (const time::Duration term : {time::nanoseconds(-1), seconds(1001)}) {
+    bench.now = bench.now + kTurn;
+    Claim claim = bench.claim(0);
+    claim.terms.asymmetry = term;
+    bench.news[0] = ClaimOr(claim);
+    bench.step();
+    EXPECT_EQ(bench.estimator.sources()[0].error->fault, SourceFault::kMalformed);
+  }
+  Claim future = bench.claim(0);
+  future.at = {bench.at().count + 1'000'000'000};
+  bench.news[0] = ClaimOr(future);
+  bench.step();
+  EXPECT_EQ(bench.estimator.sources()[0].claims, 0U);
+}
+
+TEST(TrueTimeEstimator, RefusesWhatIsTooWide) {
+  TrueTimeOptions narrow = options();
+  narrow.max_epsilon = microseconds(150);
+  Bench bench(1, narrow);
+  bench.turn();
+  EXPECT_EQ(bench.fault(), ClockFault::kNone);
+  bench.speaks[0] = false;
+  bench.turn(milliseconds(500));
+  EXPECT_EQ(bench.fault(), ClockFault::kTooWide);
+}
+
+TEST(TrueTimeEstimator, DoubtsUtcWhereASecondMayBeMissing) {
+  Bench certain(1);
+  certain.scale = Scale::kUtc;
+  certain.turn();
+  EXPECT_LT(certain.interval().epsilon(), milliseconds(1));
+  Bench expired(1);
+  expired.scale = Scale::kUtc;
+  expired.leaps = table(time::Utc{kTai - 37'000'000'000 - seconds(86'400).ns});
+  EXPECT_EQ(expired.turn().terms.leap, seconds(1));
+  EXPECT_TRUE(expired.right());
+  Bench unknown(1);
+  unknown.scale = Scale::kUnknownUtc;
+  EXPECT_EQ(unknown.turn().terms.leap, seconds(1));
+  Bench tai(1);
+  tai.leaps = expired.leaps;
+  EXPECT_EQ(tai.turn().terms.leap, time::Duration{}) << "TAI has no leap seconds";
+}
+
+TEST(TrueTimeEstimator, DoubtsUtcForTwoDaysOnceALeapSecondWasAnnounced) {
+  Bench bench(1);
+  bench.scale = Scale::kUtc;
+  bench.turn();
+  bench.announced = true;
+  bench.turn();
+  EXPECT_EQ(bench.estimator.view().terms.leap, seconds(1));
+  bench.announced = false;
+  bench.turn();
+  EXPECT_EQ(bench.estimator.view().terms.leap, seconds(1)) << "dropped again: which of the two was the lie?";
+  bench.turn(seconds(2 * 86'400));
+  bench.turn();
+  EXPECT_EQ(bench.estimator.view().terms.leap, time::Duration{});
+}
+
+TEST(TrueTimeEstimator, GoesOnWithWhatAnEarlierRunHadProved) {
+  Bench first(1);
+  first.run(seconds(1));
+  Bench second(1);
+  second.now = first.now + seconds(5);
+  second.estimator.resume(first.estimator.view().line, first.estimator.view().supported_at);
+  second.speaks[0] = false;
+  second.turn();
+  EXPECT_TRUE(second.right());
+  EXPECT_GT(second.interval().epsilon(), milliseconds(1));
+  second.speaks[0] = true;
+  second.turn();
+  EXPECT_LT(second.interval().epsilon(), microseconds(101));
+  Bench late(1);
+  late.now = first.now + seconds(61);
+  late.estimator.resume(first.estimator.view().line, first.estimator.view().supported_at);
+  late.speaks[0] = false;
+  late.turn();
+  EXPECT_EQ(late.fault(), ClockFault::kNoSource) << "the holdover counts from the last support, not from the start";
+}
+
+}  // namespace
+}  // namespace gnomon::ptp
