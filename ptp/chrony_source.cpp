@@ -44,8 +44,9 @@ std::optional<SourceError> unfit(const Tracking& tracking) {
 ClaimOr chrony_claim(const Tracking& tracking, const ClockReading& reading, const ChronyPolicy& policy,
                      time::CycleRate nominal) {
   if (auto reason = unfit(tracking)) return tl::make_unexpected(std::move(*reason));
+  const ChronyTime measured = tracking.reference_time.value_or(ChronyTime{});  // who is fit has one
   // On the clock that it disciplines, so a step makes this wrong; chronyd then has a new measurement soon.
-  const Duration age{std::max<std::int64_t>(0, reading.value - tracking.reference_time->ns)};
+  const Duration age{std::max<std::int64_t>(0, reading.value - measured.ns)};
   const Duration patience = std::max(policy.least_patience, tracking.last_update_interval * policy.max_missed);
   if (age > patience)
     return tl::make_unexpected(

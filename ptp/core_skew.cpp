@@ -120,7 +120,8 @@ std::vector<int> usable_cpus() {
 }  // namespace
 
 std::uint64_t PairOffset::magnitude() const {
-  return static_cast<std::uint64_t>(std::max<std::int64_t>({at_most, -at_least, 0}));
+  const std::int64_t apart = at_most > -at_least ? at_most : -at_least;
+  return apart > 0 ? static_cast<std::uint64_t>(apart) : 0;
 }
 
 time::Duration measure_core_skew(time::CycleRate nominal) {

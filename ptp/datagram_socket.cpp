@@ -55,7 +55,7 @@ std::optional<SourceError> DatagramSocket::open(const std::string& own, const st
   fd_ = std::move(fd);
   // chronyd has given up root when it answers. Whose datagrams count is decided by `is_peer`.
   if (::chmod(own.c_str(), 0666) != 0) {
-    const auto error = unreadable(platform::system_error("let the daemon answer to " + own).text);
+    auto error = unreadable(platform::system_error("let the daemon answer to " + own).text);
     close();
     return error;
   }

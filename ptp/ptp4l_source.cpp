@@ -47,10 +47,10 @@ News Ptp4lSource::poll(time::CycleRate nominal) {
   const std::int64_t now = monotonic_ns();
   // A turn after the question every port has answered: ptp4l answers at once, one after another.
   News news;
-  if (round_.complete() && stamps_) {
+  if (const auto round = answers_.whole()) {
     answered_ns_ = now;
-    news = judge(nominal);
-    if (news) round_ = {};  // once is enough; a sample that was too new for the last reading comes up again
+    news = judge(*round, nominal);
+    if (news) answers_ = {};  // once is enough; a sample that was too new for the last reading comes up again
   }
   if (now - asked_ns_ >= kAskEvery || (pushed_ && now - asked_ns_ >= kMillisecond)) {
     if (auto failed = ask_round()) return tl::make_unexpected(std::move(*failed));
@@ -66,24 +66,25 @@ News Ptp4lSource::poll(time::CycleRate nominal) {
   return news;
 }
 
-News Ptp4lSource::judge(time::CycleRate nominal) {
+News Ptp4lSource::judge(const PtpRound& round, time::CycleRate nominal) {
   if (auto wrong = wrong_stamps()) return tl::make_unexpected(std::move(*wrong));
-  return follower_.judge(round_, nominal);
+  return follower_.judge(round, nominal);
 }
 
 // The clock that is read here must be the one that ptp4l disciplines, or all of this is about another clock.
 std::optional<SourceError> Ptp4lSource::wrong_stamps() const {
-  const bool software = *stamps_ == Timestamping::kSoftware;
+  const Timestamping stamps = answers_.stamps.value_or(Timestamping::kSoftware);
+  const bool software = stamps == Timestamping::kSoftware;
   if (software == (clock_->kind() == ClockKind::kSystem)) return std::nullopt;
   return SourceError{SourceFault::kPolicy,
-                     fmt::format("ptp4l uses {} time stamps, and the clock that is read is the {}: {}",
-                                 text_of(*stamps_), clock_->describe(),
+                     fmt::format("ptp4l uses {} time stamps, and the clock that is read is the {}: {}", text_of(stamps),
+                                 clock_->describe(),
                                  software ? "leave out clock=" : "say clock=/dev/ptpN, the clock of its interface")};
 }
 
 std::optional<SourceError> Ptp4lSource::ask_round() {
   ++request_.sequence;
-  round_ = {};
+  answers_ = {};
   pushed_ = false;
   const std::int64_t now = monotonic_ns();
   if (subscribed_ns_ == 0 || now - subscribed_ns_ >= kSubscribeEvery) {
@@ -114,13 +115,13 @@ void Ptp4lSource::take(const ManagementReply& reply) {
     pushed_ = pushed_ || std::holds_alternative<TimeStatus>(reply.data);
     return;
   }
-  if (const auto* status = std::get_if<TimeStatus>(&reply.data)) round_.status = *status;
-  if (const auto* current = std::get_if<CurrentDataSet>(&reply.data)) round_.current = *current;
-  if (const auto* parent = std::get_if<ParentDataSet>(&reply.data)) round_.parent = *parent;
-  if (const auto* properties = std::get_if<TimeProperties>(&reply.data)) round_.properties = *properties;
-  if (const auto* data = std::get_if<PortDataSet>(&reply.data)) round_.ports.push_back(*data);
+  if (const auto* status = std::get_if<TimeStatus>(&reply.data)) answers_.status = *status;
+  if (const auto* current = std::get_if<CurrentDataSet>(&reply.data)) answers_.current = *current;
+  if (const auto* parent = std::get_if<ParentDataSet>(&reply.data)) answers_.parent = *parent;
+  if (const auto* properties = std::get_if<TimeProperties>(&reply.data)) answers_.properties = *properties;
+  if (const auto* data = std::get_if<PortDataSet>(&reply.data)) answers_.ports.push_back(*data);
   const auto* port = std::get_if<PortProperties>(&reply.data);
-  if (port != nullptr && port->port.port != 0) stamps_ = port->timestamping;  // port 0 is the Unix socket
+  if (port != nullptr && port->port.port != 0) answers_.stamps = port->timestamping;  // port 0 is the Unix socket
 }
 
 }  // namespace gnomon::ptp

@@ -10,7 +10,9 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "ptp/datagram_socket.hpp"
 #include "ptp/management.hpp"
@@ -26,6 +28,22 @@ struct Ptp4lOptions {
   PtpPolicy policy;
 };
 
+/// What has come in of a round.
+struct PtpAnswers {
+  std::optional<TimeStatus> status;
+  std::optional<CurrentDataSet> current;
+  std::optional<ParentDataSet> parent;
+  std::optional<TimeProperties> properties;
+  std::vector<PortDataSet> ports;
+  std::optional<Timestamping> stamps;
+
+  /// Once all of it is there.
+  [[nodiscard]] std::optional<PtpRound> whole() const {
+    if (!status || !current || !parent || !properties || !stamps || ports.empty()) return std::nullopt;
+    return PtpRound{*status, *current, *parent, *properties, ports};
+  }
+};
+
 class Ptp4lSource final : public TimeSource {
  public:
   /// `clock`: the one that ptp4l disciplines, the card's with hardware time stamps, else the system's.
@@ -39,7 +57,7 @@ class Ptp4lSource final : public TimeSource {
   [[nodiscard]] std::optional<SourceError> ask_round();
   void take_replies();
   void take(const ManagementReply& reply);
-  [[nodiscard]] News judge(time::CycleRate nominal);
+  [[nodiscard]] News judge(const PtpRound& round, time::CycleRate nominal);
   [[nodiscard]] std::optional<SourceError> wrong_stamps() const;
 
   Ptp4lOptions options_;
@@ -47,8 +65,7 @@ class Ptp4lSource final : public TimeSource {
   PtpFollower follower_;
   DatagramSocket socket_;
   ManagementRequest request_;
-  PtpRound round_;
-  std::optional<Timestamping> stamps_;
+  PtpAnswers answers_;
   bool pushed_ = false;           // a Sync came in: ask now
   std::int64_t asked_ns_ = 0;     // CLOCK_MONOTONIC
   std::int64_t answered_ns_ = 0;  // the last complete round

@@ -37,15 +37,15 @@ const PortDataSet* slave_port(const PtpRound& round) {
 
 News PtpFollower::judge(const PtpRound& round, time::CycleRate nominal) {
   // Asked one after another: between two answers the grandmaster may have changed. The next round is of one piece.
-  if (round.status->gm_identity != round.parent->gm_identity) return std::nullopt;
+  if (round.status.gm_identity != round.parent.gm_identity) return std::nullopt;
   if (auto unfit_for = unfit(round)) {
     forget_samples();
     return tl::make_unexpected(std::move(*unfit_for));
   }
-  if (round.status->gm_identity != grandmaster_) forget_samples();
-  grandmaster_ = round.status->gm_identity;
-  if (last_ingress_ != round.status->ingress) {
-    last_ingress_ = round.status->ingress;
+  if (round.status.gm_identity != grandmaster_) forget_samples();
+  grandmaster_ = round.status.gm_identity;
+  if (last_ingress_ != round.status.ingress) {
+    last_ingress_ = round.status.ingress;
     keep(round);
   }
   if (kept_ < kNeeded)
@@ -53,7 +53,7 @@ News PtpFollower::judge(const PtpRound& round, time::CycleRate nominal) {
         error(SourceFault::kSettling, fmt::format("{} of the {} samples that it takes to believe "
                                                   "it have come in",
                                                   kept_, kNeeded)));
-  if (claimed_ == round.status->ingress) return std::nullopt;
+  if (claimed_ == round.status.ingress) return std::nullopt;
   return claim_at(round, nominal);
 }
 
@@ -62,9 +62,9 @@ std::optional<SourceError> PtpFollower::unfit(const PtpRound& round) const {
     return error(SourceFault::kNotSynchronised,
                  fmt::format("no port of ptp4l is in state SLAVE (the first is {}): it follows no grandmaster",
                              text_of(round.ports.front().state)));
-  if (!round.status->ingress)
+  if (!round.status.ingress)
     return error(SourceFault::kNotSynchronised, "ptp4l has had no Sync message from its grandmaster");
-  const ParentDataSet& parent = *round.parent;
+  const ParentDataSet& parent = round.parent;
   const auto& allowed = policy_.grandmasters;
   if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), parent.gm_identity) == allowed.end())
     return error(SourceFault::kPolicy,
@@ -75,19 +75,19 @@ std::optional<SourceError> PtpFollower::unfit(const PtpRound& round) const {
                  fmt::format("grandmaster {} is of clock class {}, {}; accepted are classes up to {}",
                              text_of(parent.gm_identity), clock_class, text_of(parent.gm_quality.clock_class),
                              policy_.max_class));
-  const auto stated = policy_.accuracy ? policy_.accuracy : bound_of(parent.gm_quality.accuracy);
+  const auto stated = stated_accuracy(parent);
   if (!stated || *stated > policy_.max_accuracy)
     return error(
         SourceFault::kPolicy,
         fmt::format("grandmaster {} states an accuracy of {}; accepted are {} ns, or state the accuracy that it "
                     "has",
                     text_of(parent.gm_identity), text_of(parent.gm_quality.accuracy), policy_.max_accuracy.ns));
-  if (round.properties->synchronization_uncertain)
+  if (round.properties.synchronization_uncertain)
     return error(SourceFault::kNotSynchronised,
                  "the grandmaster, or a clock on the way to it, says that it is not sure "
                  "of its synchronisation");
-  if (auto scale = wrong_scale(*round.properties)) return scale;
-  return offset_too_large(round.status->master_offset);
+  if (auto scale = wrong_scale(round.properties)) return scale;
+  return offset_too_large(round.status.master_offset);
 }
 
 std::optional<SourceError> PtpFollower::wrong_scale(const TimeProperties& properties) const {
@@ -121,10 +121,10 @@ std::optional<SourceError> PtpFollower::offset_too_large(Duration offset) const 
 }
 
 void PtpFollower::keep(const PtpRound& round) {
-  offsets_[next_] = magnitude(round.status->master_offset);
+  offsets_[next_] = magnitude(round.status.master_offset);
   const PortDataSet& port = *slave_port(round);
   delays_[next_] =
-      magnitude(port.peer_mean_path_delay.ns != 0 ? port.peer_mean_path_delay : round.current->mean_path_delay);
+      magnitude(port.peer_mean_path_delay.ns != 0 ? port.peer_mean_path_delay : round.current.mean_path_delay);
   next_ = (next_ + 1) % kKept;
   kept_ = std::min(kept_ + 1, kKept);
 }
@@ -136,27 +136,32 @@ Duration PtpFollower::largest(const std::array<Duration, kKept>& of) const {
   return out;
 }
 
+std::optional<Duration> PtpFollower::stated_accuracy(const ParentDataSet& parent) const {
+  return policy_.accuracy ? policy_.accuracy : bound_of(parent.gm_quality.accuracy);
+}
+
 Duration PtpFollower::accuracy_of(const PtpRound& round) const {
   if (canary::planted(canary::Bug::kForgottenAccuracy)) return {};
-  const ClockAccuracy stated = round.parent->gm_quality.accuracy;
-  const Duration accuracy = policy_.accuracy ? *policy_.accuracy : *bound_of(stated);
-  const std::int64_t between = std::max(0, static_cast<int>(round.current->steps_removed) - 1);
+  const Duration accuracy =
+      stated_accuracy(round.parent).value_or(policy_.max_accuracy);  // a round that is fit has one
+  const std::int64_t between = std::max(0, static_cast<int>(round.current.steps_removed) - 1);
   return accuracy + policy_.per_boundary_clock * between;
 }
 
 News PtpFollower::claim_at(const PtpRound& round, time::CycleRate nominal) {
-  const std::int64_t ingress = round.status->ingress->ns;
+  const std::int64_t ingress = round.status.ingress.value_or(PtpClockTime{}).ns;
   const auto moment = track_.when(ingress, nominal);
-  if (!moment && moment.error() == TrackFault::kNotYet) return std::nullopt;  // after the next reading
-  claimed_ = round.status->ingress;
-  if (!moment && moment.error() == TrackFault::kStepped) {
+  if (!moment) {
+    if (moment.error() == TrackFault::kNotYet) return std::nullopt;  // after the next reading
+    claimed_ = round.status.ingress;
+    if (moment.error() == TrackFault::kTooOld) return std::nullopt;  // from before this began to watch the clock
     forget_samples();
     return tl::make_unexpected(error(SourceFault::kSettling, "the clock was stepped: it has to settle"));
   }
-  if (!moment) return std::nullopt;  // an old one, from before this began to watch the clock
+  claimed_ = round.status.ingress;
   Claim claim;
   claim.at = canary::planted(canary::Bug::kAgeFromPoll) ? track_.last() : moment->at;
-  claim.scale = round.properties->ptp_timescale ? Scale::kTai : Scale::kUtc;
+  claim.scale = round.properties.ptp_timescale ? Scale::kTai : Scale::kUtc;
   claim.reading_ns = ingress;
   claim.terms.source = accuracy_of(round);
   claim.terms.asymmetry = policy_.asymmetry.value_or(largest(delays_));
@@ -164,7 +169,7 @@ News PtpFollower::claim_at(const PtpRound& round, time::CycleRate nominal) {
   if (!canary::planted(canary::Bug::kForgottenOffset)) claim.terms.offset = largest(offsets_);
   if (!canary::planted(canary::Bug::kDroppedWidth)) claim.terms.reading = moment->width;
   claim.root = {.reference = number_of(grandmaster_), .clock = clock_, .bare_clock = false, .disciplines = true};
-  claim.leap_announced = round.properties->leap61 || round.properties->leap59;
+  claim.leap_announced = round.properties.leap61 || round.properties.leap59;
   return ClaimOr(claim);
 }
 

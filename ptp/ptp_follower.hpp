@@ -45,13 +45,11 @@ struct PtpPolicy {
 
 /// The answers to one round of questions.
 struct PtpRound {
-  std::optional<TimeStatus> status;
-  std::optional<CurrentDataSet> current;
-  std::optional<ParentDataSet> parent;
-  std::optional<TimeProperties> properties;
-  std::vector<PortDataSet> ports;  // one for each port
-
-  [[nodiscard]] bool complete() const { return status && current && parent && properties && !ports.empty(); }
+  TimeStatus status;
+  CurrentDataSet current;
+  ParentDataSet parent;
+  TimeProperties properties;
+  std::vector<PortDataSet> ports;  // one for each port, at least one
 };
 
 class PtpFollower {
@@ -74,6 +72,7 @@ class PtpFollower {
   [[nodiscard]] std::optional<SourceError> unfit(const PtpRound& round) const;
   [[nodiscard]] std::optional<SourceError> wrong_scale(const TimeProperties& properties) const;
   [[nodiscard]] std::optional<SourceError> offset_too_large(time::Duration offset) const;
+  [[nodiscard]] std::optional<time::Duration> stated_accuracy(const ParentDataSet& parent) const;
   [[nodiscard]] time::Duration accuracy_of(const PtpRound& round) const;
   [[nodiscard]] News claim_at(const PtpRound& round, time::CycleRate nominal);
   void keep(const PtpRound& round);

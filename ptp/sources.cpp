@@ -245,13 +245,16 @@ std::unique_ptr<TimeSource> system_source(time::Duration stated_bound) {
   return std::make_unique<FixedSource>(std::make_unique<SystemClock>(), Scale::kUtc, stated_bound);
 }
 
-std::string sources_help() {
-  std::string text =
-      "What tells the time, one word for each source: system, kernel (adjtimex), chrony[:SOCKET], ptp4l[:SOCKET], "
-      "phc:/dev/ptpN; parameters follow as ?name=value&name=value.";
-  for (const Parameter& parameter : kParameters)
-    text += fmt::format(" {} ({}): {}.", parameter.name, parameter.kinds, parameter.help);
-  return text;
+std::string_view sources_help() {
+  static const std::string help = [] {
+    std::string text =
+        "What tells the time, one word for each source: system, kernel (adjtimex), chrony[:SOCKET], ptp4l[:SOCKET], "
+        "phc:/dev/ptpN; parameters follow as ?name=value&name=value.";
+    for (const Parameter& parameter : kParameters)
+      text += fmt::format(" {} ({}): {}.", parameter.name, parameter.kinds, parameter.help);
+    return text;
+  }();
+  return help;
 }
 
 }  // namespace gnomon::ptp

@@ -60,6 +60,6 @@ struct SourcePlace {
 [[nodiscard]] std::unique_ptr<TimeSource> system_source(time::Duration stated_bound);
 
 /// For the help of the option.
-[[nodiscard]] std::string sources_help();
+[[nodiscard]] std::string_view sources_help();
 
 }  // namespace gnomon::ptp

@@ -93,8 +93,9 @@ const TrueTimeView& TrueTimeEstimator::step(const TrueTimeEvent& event, const ti
 bool TrueTimeEstimator::take_news(const TrueTimeEvent& event, const time::LeapTable& leaps) {
   bool fresh = false;
   for (std::size_t i = 0; i < sources_.size() && i < event.news.size(); ++i) {
-    if (!event.news[i]) continue;
-    const ClaimOr& said = *event.news[i];
+    const News& news = event.news[i];
+    if (!news) continue;
+    const ClaimOr& said = *news;
     if (said)
       fresh = take_claim(i, *said, event.now, leaps) || fresh;
     else
@@ -186,8 +187,9 @@ void TrueTimeEstimator::update_health(time::Cycles now) {
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     SourceView& view = sources_[i];
     view.interval.reset();
-    if (healthy(i, now)) {
-      view.interval = lines_[i]->extrapolated(now).widened(options_.cores);
+    const auto& line = lines_[i];
+    if (line && healthy(i, now)) {
+      view.interval = line->extrapolated(now).widened(options_.cores);
       continue;
     }
     if (view.claim && !view.error)
@@ -203,9 +205,10 @@ std::vector<Interval> TrueTimeEstimator::join_roots(bool phc2sys_runs, Basis& ba
   std::vector<Interval> intervals;
   std::vector<std::size_t> indices;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
-    if (!sources_[i].interval) continue;
-    roots.push_back(sources_[i].claim->root);
-    intervals.push_back(*sources_[i].interval);
+    const SourceView& view = sources_[i];
+    if (!view.interval || !view.claim) continue;
+    roots.push_back(view.claim->root);
+    intervals.push_back(*view.interval);
     indices.push_back(i);
   }
   const std::vector<std::size_t> group = group_roots(roots, phc2sys_runs);
@@ -229,29 +232,32 @@ void TrueTimeEstimator::mark_all(SourceState state) {
 }
 
 void TrueTimeEstimator::mark_sources(const Interval& result, time::Cycles now) {
-  std::optional<std::size_t> best;
+  const SourceView* best = nullptr;
+  Duration best_width;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     SourceView& view = sources_[i];
     if (!view.interval) continue;
-    const bool meets = intersection(*view.interval, result).has_value();
+    const Interval interval = *view.interval;
+    const bool meets = intersection(interval, result).has_value();
     if (!meets && view.state != SourceState::kEvicted) ++view.evictions;
     view.state = meets ? SourceState::kUsed : SourceState::kEvicted;
-    if (!meets) continue;
-    if (!best || view.interval->width() < sources_[*best].interval->width()) best = i;
+    if (!meets || (best != nullptr && interval.width() >= best_width)) continue;
+    best = &view;
+    best_width = interval.width();
+    view_.best = i;
   }
-  if (!best) return;
-  const SourceView& view = sources_[*best];
-  view_.best = *best;
-  view_.sampled_at = view.claim->at;
-  view_.terms = view.terms;
-  view_.terms.extrapolation = view_.terms.extrapolation + options_.drift.over(age(view.claim->at, now));
+  if (best == nullptr || !best->claim) return;
+  const time::Cycles sampled_at = best->claim->at;
+  view_.sampled_at = sampled_at;
+  view_.terms = best->terms;
+  view_.terms.extrapolation = view_.terms.extrapolation + options_.drift.over(age(sampled_at, now));
   view_.terms.cores = view_.terms.cores + options_.cores;
 }
 
 // ---- what is proved
 
 void TrueTimeEstimator::judge(const Interval& fused, const Basis& basis, time::Cycles now, bool fresh) {
-  if (confirming_) return confirm(fused, basis, now, fresh);
+  if (confirming_) return confirm(*confirming_, fused, basis, now, fresh);
   const bool same_basis = basis_ == basis;
   std::optional<Interval> both = fused;
   if (proven_) both = intersection(fused, proven_->extrapolated(now));
@@ -271,16 +277,17 @@ void TrueTimeEstimator::contradict(const Interval& fused, time::Cycles now) {
   refuse(ClockFault::kContradiction);
 }
 
-void TrueTimeEstimator::confirm(const Interval& fused, const Basis& basis, time::Cycles now, bool fresh) {
+void TrueTimeEstimator::confirm(Confirming& so_far, const Interval& fused, const Basis& basis, time::Cycles now,
+                                bool fresh) {
   refuse(ClockFault::kContradiction);
   if (!fresh) return;
-  const auto both = intersection(fused, confirming_->line.extrapolated(now));
+  const auto both = intersection(fused, so_far.line.extrapolated(now));
   if (!both) {
-    confirming_ = Confirming{line_from(fused, now), 0};
+    so_far = {line_from(fused, now), 0};
     return;
   }
-  confirming_->line = line_from(*both, now);
-  if (++confirming_->agreed < options_.confirmations) return;
+  so_far.line = line_from(*both, now);
+  if (++so_far.agreed < options_.confirmations) return;
   confirming_.reset();
   basis_ = basis;
   last_sample_ = now;

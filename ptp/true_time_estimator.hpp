@@ -136,7 +136,7 @@ class TrueTimeEstimator {
   void mark_all(SourceState state);
   void judge(const time::Interval& fused, const Basis& basis, time::Cycles now, bool fresh);
   void contradict(const time::Interval& fused, time::Cycles now);
-  void confirm(const time::Interval& fused, const Basis& basis, time::Cycles now, bool fresh);
+  void confirm(Confirming& so_far, const time::Interval& fused, const Basis& basis, time::Cycles now, bool fresh);
   void hold_over(time::Cycles now);
   void prove(const time::Interval& interval, time::Cycles now);
   void publish(const time::Interval& interval, time::Cycles now);

@@ -28,12 +28,10 @@ ClockIdentity identity(std::uint8_t last) {
 class Ptp4l {
  public:
   explicit Ptp4l(ClockKind clock = ClockKind::kPhc, PtpPolicy policy = {}) : follower(std::move(policy), clock) {
-    round.status = TimeStatus{};
-    round.status->gm_identity = identity(1);
+    round.status.gm_identity = identity(1);
     round.current = CurrentDataSet{.steps_removed = 1, .offset_from_master = {}, .mean_path_delay = nanoseconds(2'000)};
-    round.parent = ParentDataSet{};
-    round.parent->gm_identity = identity(1);
-    round.parent->gm_quality = {ClockClass::kPrimaryLocked, ClockAccuracy::kWithin100Ns, 0x4e5d};
+    round.parent.gm_identity = identity(1);
+    round.parent.gm_quality = {ClockClass::kPrimaryLocked, ClockAccuracy::kWithin100Ns, 0x4e5d};
     round.properties = TimeProperties{.current_utc_offset_s = 37,
                                       .utc_offset_valid = clock != ClockKind::kSystem,
                                       .ptp_timescale = clock != ClockKind::kSystem};
@@ -46,7 +44,7 @@ class Ptp4l {
   News turn(bool with_sync) {
     now += kTurn;
     follower.read({{cycles()}, {cycles() + 200}, kEpoch + now + 100 + clock_error}, kNominal);
-    if (with_sync) round.status->ingress = PtpClockTime{kEpoch + now - kTurn / 2 + clock_error};
+    if (with_sync) round.status.ingress = PtpClockTime{kEpoch + now - kTurn / 2 + clock_error};
     return follower.judge(round, kNominal);
   }
   News sync() {
@@ -72,11 +70,11 @@ class Ptp4l {
 
 TEST(PtpFollower, ClaimsTheSumOfItsTermsAtTheIngress) {
   Ptp4l ptp4l;
-  ptp4l.round.status->master_offset = nanoseconds(-300);
+  ptp4l.round.status.master_offset = nanoseconds(-300);
   ptp4l.settled();
-  ptp4l.round.status->master_offset = nanoseconds(50);
-  ptp4l.round.current->mean_path_delay = nanoseconds(1'500);
-  ptp4l.round.current->steps_removed = 3;
+  ptp4l.round.status.master_offset = nanoseconds(50);
+  ptp4l.round.current.mean_path_delay = nanoseconds(1'500);
+  ptp4l.round.current.steps_removed = 3;
   const News news = ptp4l.sync();
   ASSERT_TRUE(news && *news);
   const Claim& claim = **news;
@@ -145,27 +143,27 @@ const Refusal kRefusals[] = {
      SourceFault::kNotSynchronised, "LISTENING"},
     {"uncalibrated", ClockKind::kPhc, [](PtpRound& r) { r.ports[0].state = PortState::kUncalibrated; },
      SourceFault::kNotSynchronised, "SLAVE"},
-    {"no_ingress", ClockKind::kPhc, [](PtpRound& r) { r.status->ingress.reset(); }, SourceFault::kNotSynchronised,
+    {"no_ingress", ClockKind::kPhc, [](PtpRound& r) { r.status.ingress.reset(); }, SourceFault::kNotSynchronised,
      "no Sync"},
-    {"stranger", ClockKind::kPhc, [](PtpRound& r) { r.status->gm_identity = r.parent->gm_identity = identity(9); },
+    {"stranger", ClockKind::kPhc, [](PtpRound& r) { r.status.gm_identity = r.parent.gm_identity = identity(9); },
      SourceFault::kPolicy, "may be followed"},
-    {"degraded_class", ClockKind::kPhc, [](PtpRound& r) { r.parent->gm_quality.clock_class = ClockClass::kDegradedA; },
+    {"degraded_class", ClockKind::kPhc, [](PtpRound& r) { r.parent.gm_quality.clock_class = ClockClass::kDegradedA; },
      SourceFault::kPolicy, "class 52"},
     {"degraded_accuracy", ClockKind::kPhc,
-     [](PtpRound& r) { r.parent->gm_quality.accuracy = ClockAccuracy::kWithin10S; }, SourceFault::kPolicy, "accuracy"},
-    {"unknown_accuracy", ClockKind::kPhc, [](PtpRound& r) { r.parent->gm_quality.accuracy = ClockAccuracy::kUnknown; },
+     [](PtpRound& r) { r.parent.gm_quality.accuracy = ClockAccuracy::kWithin10S; }, SourceFault::kPolicy, "accuracy"},
+    {"unknown_accuracy", ClockKind::kPhc, [](PtpRound& r) { r.parent.gm_quality.accuracy = ClockAccuracy::kUnknown; },
      SourceFault::kPolicy, "accuracy"},
-    {"utc_offset_not_valid", ClockKind::kPhc, [](PtpRound& r) { r.properties->utc_offset_valid = false; },
+    {"utc_offset_not_valid", ClockKind::kPhc, [](PtpRound& r) { r.properties.utc_offset_valid = false; },
      SourceFault::kTimescale, "UTC offset"},
-    {"arbitrary_scale", ClockKind::kPhc, [](PtpRound& r) { r.properties->ptp_timescale = false; },
+    {"arbitrary_scale", ClockKind::kPhc, [](PtpRound& r) { r.properties.ptp_timescale = false; },
      SourceFault::kTimescale, "arbitrary"},
-    {"tai_into_the_system_clock", ClockKind::kSystem, [](PtpRound& r) { r.properties->ptp_timescale = true; },
+    {"tai_into_the_system_clock", ClockKind::kSystem, [](PtpRound& r) { r.properties.ptp_timescale = true; },
      SourceFault::kTimescale, "37 s"},
-    {"the_37_s_trap", ClockKind::kSystem, [](PtpRound& r) { r.status->master_offset = nanoseconds(37'000'000'028); },
+    {"the_37_s_trap", ClockKind::kSystem, [](PtpRound& r) { r.status.master_offset = nanoseconds(37'000'000'028); },
      SourceFault::kWholeSeconds, "37 whole seconds"},
-    {"far_off", ClockKind::kPhc, [](PtpRound& r) { r.status->master_offset = microseconds(-1'200); },
+    {"far_off", ClockKind::kPhc, [](PtpRound& r) { r.status.master_offset = microseconds(-1'200); },
      SourceFault::kNotSynchronised, "still being set"},
-    {"uncertain", ClockKind::kPhc, [](PtpRound& r) { r.properties->synchronization_uncertain = true; },
+    {"uncertain", ClockKind::kPhc, [](PtpRound& r) { r.properties.synchronization_uncertain = true; },
      SourceFault::kNotSynchronised, "not sure"},
 };
 
@@ -186,9 +184,9 @@ TEST(PtpFollower, AcceptsASoftwareGrandmasterOnlyIfToldSo) {
 TEST(PtpFollower, BeginsAnewWithAnotherGrandmaster) {
   Ptp4l ptp4l;
   ptp4l.settled();
-  ptp4l.round.parent->gm_identity = identity(2);
+  ptp4l.round.parent.gm_identity = identity(2);
   EXPECT_FALSE(ptp4l.turn(false)) << "the answers are of two pieces: the next round tells";
-  ptp4l.round.status->gm_identity = identity(2);
+  ptp4l.round.status.gm_identity = identity(2);
   EXPECT_EQ(ptp4l.sync()->error().fault, SourceFault::kSettling);
   EXPECT_EQ((*ptp4l.settled())->root.reference, 2U);
 }
@@ -197,7 +195,7 @@ TEST(PtpFollower, DropsASampleAcrossAStepOfTheClock) {
   Ptp4l ptp4l;
   ptp4l.settled();
   ptp4l.turn(false);
-  ptp4l.round.status->ingress = PtpClockTime{kEpoch + ptp4l.now + kTurn / 2};
+  ptp4l.round.status.ingress = PtpClockTime{kEpoch + ptp4l.now + kTurn / 2};
   ptp4l.clock_error = 5'000'000;
   const News news = ptp4l.turn(false);
   ASSERT_TRUE(news && !*news);
@@ -219,7 +217,7 @@ TEST(PtpFollower, TakesStatedBoundsInsteadOfTheGrandmastersWord) {
   policy.asymmetry = nanoseconds(40);
   policy.max_class = 248;
   Ptp4l ptp4l(ClockKind::kPhc, policy);
-  ptp4l.round.parent->gm_quality = {ClockClass::kDefault, ClockAccuracy::kUnknown, 0xffff};
+  ptp4l.round.parent.gm_quality = {ClockClass::kDefault, ClockAccuracy::kUnknown, 0xffff};
   const News news = ptp4l.settled();
   ASSERT_TRUE(news && *news);
   EXPECT_EQ((*news)->terms.source, microseconds(3));

@@ -134,9 +134,7 @@ class World {
     ptp::PtpRound out;
     out.status = status_;
     out.current = ptp::CurrentDataSet{.steps_removed = 1, .offset_from_master = {}, .mean_path_delay = path_delay_};
-    out.parent = ptp::ParentDataSet{};
-    out.parent->gm_quality = {ptp::ClockClass::kPrimaryLocked, accuracy_, 0xffff};
-    out.properties = ptp::TimeProperties{};
+    out.parent.gm_quality = {ptp::ClockClass::kPrimaryLocked, accuracy_, 0xffff};
     ptp::PortDataSet port;
     port.state = ptp::PortState::kSlave;
     out.ports.push_back(port);
@@ -152,10 +150,10 @@ class World {
     std::array<ptp::News, kSources> news;
     if (now_ >= next_poll_) {
       next_poll_ = now_ + kPoll;
-      round_ = round();
+      if (status_.ingress) round_ = round();
     }
-    if (round_.complete() && round_.status->ingress) news[0] = follower_.judge(round_, kNominal);
-    if (news[0] && !*news[0]) round_ = {};
+    if (round_) news[0] = follower_.judge(*round_, kNominal);
+    if (news[0] && !*news[0]) round_.reset();
     if (focus_ == Focus::kLie || focus_ == Focus::kLeap || focus_ == Focus::kJump) add_stated(news);
     if (focus_ == Focus::kLeap || focus_ == Focus::kJump) news[0].reset();
     if (focus_ == Focus::kJump) news[2].reset();
@@ -236,7 +234,7 @@ class World {
   std::int64_t next_poll_ = 0;
   time::Duration path_delay_;
   ptp::TimeStatus status_;
-  ptp::PtpRound round_;
+  std::optional<ptp::PtpRound> round_;
 };
 
 }  // namespace
