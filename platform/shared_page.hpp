@@ -55,6 +55,8 @@ class OwnedPage {
   }
   [[nodiscard]] Page& operator*() const { return *page_; }
   [[nodiscard]] Page* operator->() const { return page_; }
+  /// Leaves the page in /dev/shm when this process ends, for the next run to look at.
+  void keep_file() { mapping_.keep_file(); }
 
  private:
   explicit OwnedPage(detail::SharedMapping mapping)

@@ -15,8 +15,6 @@
 #include "oracle/id/codec.hpp"
 #include "platform/random.hpp"
 #include "platform/unique_fd.hpp"
-#include "ptp/offset_source.hpp"
-#include "ptp/sources.hpp"
 
 namespace gnomon::cmd {
 namespace {
@@ -51,20 +49,6 @@ std::string host_name() {
 }
 
 }  // namespace
-
-ptp::ClockThreadOptions clock_options(const Settings& settings) {
-  ptp::ClockThreadOptions out;
-  out.estimator.ordering.max_lead = time::milliseconds(settings.rights.max_lead_ms);
-  out.estimator.ordering.confirm = time::milliseconds(settings.clock.confirm_ms);
-  return out;
-}
-
-std::unique_ptr<ptp::TimeSource> time_source(const Settings& settings) {
-  std::unique_ptr<ptp::TimeSource> source =
-      ptp::system_source(time::microseconds(settings.clock.bound_us));
-  if (settings.clock.offset_file.empty()) return source;
-  return std::make_unique<ptp::OffsetSource>(std::move(source), ptp::offset_from_file(settings.clock.offset_file));
-}
 
 std::vector<platform::Endpoint> listen_endpoints(const Configuration& configuration,
                                                  std::vector<std::string>& skipped) {

@@ -13,12 +13,8 @@
 #include "control/agent/agent.hpp"
 #include "dataplane/kernel/kernel_pool.hpp"
 #include "dataplane/ports.hpp"
-#include "ptp/clock_thread.hpp"
 
 namespace gnomon::cmd {
-
-[[nodiscard]] ptp::ClockThreadOptions clock_options(const Settings& settings);
-[[nodiscard]] std::unique_ptr<ptp::TimeSource> time_source(const Settings& settings);
 
 /// `listen` as the settings say, without IPv6 defaults on a host that has none; what was left out is in `skipped`.
 [[nodiscard]] std::vector<platform::Endpoint> listen_endpoints(const Configuration& configuration,

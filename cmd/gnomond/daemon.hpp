@@ -61,6 +61,8 @@ class Daemon {
   void on_note(const control::effect::Note& note);
   [[nodiscard]] std::string failed_agent() const;
   [[nodiscard]] Or<void> look_after_ports();
+  void report_clock();
+  void look_after_clock();
   void feed_watchdog();
   [[nodiscard]] Or<void> end(const Signals& signals, const std::string& why);
   [[noreturn]] void end_without_agent(const std::string& why);
@@ -79,6 +81,8 @@ class Daemon {
   std::uint64_t turns_seen_ = 0;
   std::optional<std::chrono::microseconds> watchdog_interval_;
   time::Uptime watchdog_fed_;
+  time::ClockFault clock_fault_ = time::ClockFault::kNotProven;  // as it was logged last
+  time::Uptime looked_for_phc2sys_;
   bool announced_ = false;
 
   mutable std::mutex failure_mutex_;

@@ -8,11 +8,13 @@
 #include <utility>
 
 #include "cmd/gnomond/access.hpp"
+#include "cmd/gnomond/clock_assembly.hpp"
 #include "cmd/gnomond/daemon.hpp"
 #include "cmd/gnomond/log.hpp"
 #include "cmd/gnomond/notify.hpp"
 #include "cmd/options/value.hpp"
 #include "cmd/text/rfc3339.hpp"
+#include "ptp/processes.hpp"
 
 namespace gnomon::cmd {
 namespace {
@@ -25,6 +27,7 @@ constexpr auto kStartTurn = milliseconds(5);      // the same, until the daemon 
 constexpr auto kSettleLimit = time::seconds(10);  // then the daemon is ready without rights, and says so
 constexpr auto kReleaseLimit = time::seconds(10);
 constexpr auto kSameRequest = time::milliseconds(500);  // some senders (timeout(1), a terminal) signal twice at once
+constexpr auto kLookForPhc2sysEvery = time::seconds(5);
 constexpr auto kDrainLimit = time::milliseconds(500);
 
 LogLevel level_of(NoteKind kind) {
@@ -130,8 +133,34 @@ Or<void> Daemon::serve(const Signals& signals) {
       (void)end(signals, done.error().text);
       return done;
     }
+    look_after_clock();
     feed_watchdog();
   }
+}
+
+/// Logs when the true time is lost or back, and which of the sources was evicted.
+void Daemon::report_clock() {
+  const ptp::ClockStatus status = clock_->status();
+  const time::ClockFault fault = status.truth.line.fault;
+  if (clock_fault_ == fault) return;
+  clock_fault_ = fault;
+  if (fault == time::ClockFault::kNone)
+    log_info("the true time is known, from {} independent sources{}", status.truth.roots,
+             status.resumed ? ", after what an earlier run had proved" : "");
+  else
+    log_warn("there is no true time: {}", time::text_of(fault));
+  if (fault == time::ClockFault::kContradiction)
+    log_warn("what was said in the {} ms before the contradiction is suspect", status.truth.suspect.ns / 1'000'000);
+  for (const ptp::SourceReport& source : status.sources)
+    if (source.view.error) log_warn("{}: {}", source.description, source.view.error->text);
+}
+
+void Daemon::look_after_clock() {
+  report_clock();
+  const time::Uptime now = uptime_now();
+  if (now - looked_for_phc2sys_ < kLookForPhc2sysEvery) return;
+  looked_for_phc2sys_ = now;
+  clock_->note_phc2sys(ptp::process_runs("phc2sys"));
 }
 
 /// What happens to the ports is news for the log and for `gnomon status`.
@@ -178,6 +207,9 @@ void Daemon::take_over(const Settings& effective, serve::AccessPolicy policy) {
   const std::size_t keys = policy.keys.size();
   workers_->use_policy(std::make_shared<const serve::AccessPolicy>(std::move(policy)));
   set_log_level(effective.log.level);
+  std::string warning;
+  clock_->use_leaps(leap_table(effective, warning));
+  if (!warning.empty()) log_warn("{}", warning);
   reporter_->reload_done(policy_version_);
   log_info("reloaded: {} keys, {} allowed and {} denied networks", keys, effective.access.allow.size(),
            effective.access.deny.size());

@@ -8,6 +8,7 @@
 
 #include "cmd/gnomond/access.hpp"
 #include "cmd/gnomond/assembly.hpp"
+#include "cmd/gnomond/clock_assembly.hpp"
 #include "cmd/gnomond/daemon.hpp"
 #include "cmd/gnomond/log.hpp"
 #include "cmd/gnomond/notify.hpp"
@@ -17,6 +18,7 @@
 #include "platform/random.hpp"
 #include "platform/system_error.hpp"
 #include "platform/version.hpp"
+#include "ptp/processes.hpp"
 
 namespace gnomon::cmd {
 namespace {
@@ -119,12 +121,21 @@ Or<void> Daemon::open_state() {
 }
 
 Or<void> Daemon::open_pages_and_clock() {
+  const auto left = read_left_clock(settings().server.instance);
   auto pages = Pages::create(settings().server.instance, static_cast<std::uint32_t>(worker_count_), incarnation_);
   if (!pages) return tl::make_unexpected(pages.error());
   pages_ = std::make_unique<Pages>(std::move(*pages));
-  clock_ = std::make_unique<ptp::ClockThread>(clock_options(settings()), time_source(settings()), pages_->clock());
+  std::string leap_warning;
+  const time::LeapTable leaps = leap_table(settings(), leap_warning);
+  if (!leap_warning.empty()) log_warn("{}", leap_warning);
+  auto sources = clock_sources(settings(), runtime_directory());
+  if (!sources) return tl::make_unexpected(sources.error());
+  clock_ =
+      std::make_unique<ptp::ClockThread>(clock_options(settings(), leaps, left), std::move(*sources), pages_->clock());
+  clock_->note_phc2sys(ptp::process_runs("phc2sys"));
   if (const auto running = clock_->start(); !running) return refused(running.error().text);
-  log_info("the clock is the {}", clock_->describe_sources());
+  log_info("the time is told by: {}", clock_->describe_sources());
+  report_clock();
 
   page::ClockRecord record;
   std::uint64_t version = 0;

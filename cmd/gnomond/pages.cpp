@@ -19,6 +19,7 @@ Or<Pages> Pages::create(const std::string& instance, std::uint32_t workers, std:
   const std::string prefix = fmt::format("gnomon.{}.", instance);
   auto clock = platform::OwnedPage<page::ClockPage>::create(prefix + "clock");
   if (!clock) return refused(clock.error().text);
+  clock->keep_file();  // what was proved serves the next run of this boot (clock_assembly.hpp)
   auto rights = platform::OwnedPage<page::RightsPage>::create(prefix + "rights");
   if (!rights) return refused(rights.error().text);
   Pages pages(std::move(*clock), std::move(*rights));

@@ -12,6 +12,7 @@
 #include "cmd/text/cidr.hpp"
 #include "cmd/text/rfc3339.hpp"
 #include "platform/endpoint.hpp"
+#include "ptp/sources.hpp"
 
 namespace gnomon::cmd {
 namespace {
@@ -107,6 +108,11 @@ tl::expected<id::Layout, std::string> parse_layout(std::string_view text) {
                                       widths[1], widths[2]);
   if (!layout) return refused(id::text_of(layout.error()));
   return *layout;
+}
+
+std::string source_fault(std::string_view text) {
+  const auto spec = ptp::parse_source(text, time::milliseconds(100));
+  return spec ? "" : spec.error();
 }
 
 std::string text_of(const id::Layout& layout) {

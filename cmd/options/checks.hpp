@@ -19,6 +19,8 @@ namespace gnomon::cmd {
 [[nodiscard]] std::string cidr_fault(std::string_view text);
 [[nodiscard]] std::string layout_name_fault(std::string_view text);
 [[nodiscard]] std::string store_fault(std::string_view text);
+/// A source of time (ptp/sources.hpp).
+[[nodiscard]] std::string source_fault(std::string_view text);
 /// DRIVERNAME[,KEY=VALUE...] or [DOMAIN:]BUS:DEVICE.FUNCTION[,KEY=VALUE...].
 [[nodiscard]] std::string device_fault(std::string_view text);
 /// Arguments of EAL, separated by blanks; none that an option of ours stands for.

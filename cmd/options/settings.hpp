@@ -59,8 +59,14 @@ struct Settings {
     std::string dir;
   } state;
   struct {
-    std::string source;
+    std::vector<std::string> sources;
     std::int64_t bound_us = 0;
+    std::int64_t oscillator_ppb = 0;
+    std::int64_t source_timeout_ms = 0;
+    std::int64_t holdover_ms = 0;
+    std::int64_t max_epsilon_us = 0;
+    std::int64_t start_wait_ms = 0;
+    std::string leap_file;
     std::int64_t confirm_ms = 0;
     std::string offset_file;
   } clock;

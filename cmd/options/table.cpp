@@ -9,6 +9,7 @@
 #include "cmd/options/checks.hpp"
 #include "oracle/mint/right.hpp"
 #include "oracle/page/rights_page.hpp"
+#include "ptp/sources.hpp"
 
 namespace gnomon::cmd {
 namespace {
@@ -20,7 +21,7 @@ constexpr std::int64_t kMachineIds = 65'536;
 // A row's field, written as the path in Settings.
 #define GNOMON_FIELD(path) [](Settings& s) -> Field { return &s.path; }
 
-constexpr std::array kTable{
+const std::array kTable{
     OptionRow{
         .section = "server",
         .key = "instance",
@@ -256,21 +257,74 @@ constexpr std::array kTable{
                 "$XDG_STATE_HOME/gnomon, else ~/.local/state/gnomon."},
 
     OptionRow{.section = "clock",
-              .key = "source",
-              .field = GNOMON_FIELD(clock.source),
+              .key = "sources",
+              .field = GNOMON_FIELD(clock.sources),
               .default_text = "system",
-              .choices = "system",
-              .help = "What tells the time: the system clock."},
+              .fault = source_fault,
+              .help = ptp::sources_help()},
+    OptionRow{
+        .section = "clock",
+        .key = "bound_us",
+        .field = GNOMON_FIELD(clock.bound_us),
+        .unit = "us",
+        .default_text = "100000",
+        .min = 1,
+        .max = 60'000'000,
+        .help =
+            "How wrong the system clock may be as a source, by the operator's word. Nothing about uniqueness depends "
+            "on it."},
     OptionRow{.section = "clock",
-              .key = "bound_us",
-              .field = GNOMON_FIELD(clock.bound_us),
+              .key = "oscillator_ppb",
+              .field = GNOMON_FIELD(clock.oscillator_ppb),
+              .unit = "ppb",
+              .default_text = "200000",
+              .min = 1,
+              .max = 10'000'000,
+              .help =
+                  "How far this machine's oscillator may be from its nominal rate. The uncertainty grows by it between "
+                  "samples; state less only if you know better."},
+    OptionRow{.section = "clock",
+              .key = "source_timeout_ms",
+              .field = GNOMON_FIELD(clock.source_timeout_ms),
+              .unit = "ms",
+              .default_text = "3000",
+              .min = 100,
+              .max = 3'600'000,
+              .help = "How old the latest sample of a source may be before the source counts as silent."},
+    OptionRow{.section = "clock",
+              .key = "holdover_ms",
+              .field = GNOMON_FIELD(clock.holdover_ms),
+              .unit = "ms",
+              .default_text = "60000",
+              .min = 0,
+              .max = 86'400'000,
+              .help = "How long the true time is told without a healthy source, with an uncertainty that grows."},
+    OptionRow{.section = "clock",
+              .key = "max_epsilon_us",
+              .field = GNOMON_FIELD(clock.max_epsilon_us),
               .unit = "us",
-              .default_text = "100000",
+              .default_text = "2000000",
               .min = 1,
               .max = 60'000'000,
+              .help = "Beyond this uncertainty the true time is refused."},
+    OptionRow{.section = "clock",
+              .key = "start_wait_ms",
+              .field = GNOMON_FIELD(clock.start_wait_ms),
+              .unit = "ms",
+              .default_text = "10000",
+              .min = 0,
+              .max = 600'000,
               .help =
-                  "How wrong the source may be, by the operator's word. It is published, and nothing about uniqueness "
-                  "depends on it."},
+                  "With other sources than the system clock: how long to wait at start for the first true time, before "
+                  "IDs follow the system clock meanwhile."},
+    OptionRow{
+        .section = "clock",
+        .key = "leap_file",
+        .field = GNOMON_FIELD(clock.leap_file),
+        .default_text = "/usr/share/zoneinfo/leap-seconds.list",
+        .reloadable = true,
+        .help = "The list of leap seconds (tzdata, IERS). Without it, or once it has expired, UTC sources are in doubt "
+                "by a second."},
     OptionRow{
         .section = "clock",
         .key = "confirm_ms",

@@ -28,7 +28,7 @@ struct SlotUse {
 
 struct WorkerPage {
   static constexpr PageKind kKind = PageKind::kWorker;
-  static constexpr std::uint32_t kVersion = 2;  // 2: counters of frames
+  static constexpr std::uint32_t kVersion = 3;  // 2: counters of frames; 3: of times and commit-waits
 
   PageHeader header;
   alignas(64) std::atomic<std::uint64_t> acknowledged{0};  // Generation

@@ -2,12 +2,21 @@
 //
 // One clock read per burst, taken after the burst arrived: every answer of the burst uses it. The staleness that this
 // causes is the time the burst takes to answer, some tens of microseconds at 64 datagrams of 22 messages.
+//
+// The true time is read off at the same count, so it contains a moment after every request of the burst arrived and
+// before any reply leaves.
 #pragma once
+
+#include <cstdint>
+
+#include <tl/expected.hpp>
 
 #include "oracle/mint/mint_time.hpp"
 #include "oracle/mint/ordering.hpp"
 #include "oracle/page/clock_page.hpp"
 #include "oracle/time/cycles.hpp"
+#include "oracle/time/instant.hpp"
+#include "oracle/time/true_time.hpp"
 
 namespace gnomon::serve {
 
@@ -16,10 +25,11 @@ struct BurstTime {
   mint::OrderingState ordering = mint::OrderingState::kNoTime;
   time::Duration behind_for;  // in state kBehind: until the source is within the budget again
   time::Uptime uptime;
+  time::Now truth = tl::make_unexpected(time::ClockFault::kNotProven);
 };
 
 /// Reads the clock page. It keeps the last good record: a writer that was stopped in the middle of a write costs
-/// freshness (the line extrapolates), never an answer, and never order.
+/// freshness (the lines extrapolate) and never order. Only the line of the true time becomes void, by itself.
 class BurstClock {
  public:
   explicit BurstClock(const page::ClockPage& page) : page_(page) {}
@@ -30,7 +40,8 @@ class BurstClock {
     return {.mint = {ordering.line.at(now), ordering.lead_left, ordering.era},
             .ordering = ordering.state,
             .behind_for = ordering.behind_for,
-            .uptime = record_.uptime.at(now)};
+            .uptime = record_.uptime.at(now),
+            .truth = record_.truth.at(now)};
   }
   /// Whether the last `at` saw the newest record.
   [[nodiscard]] bool fresh() const { return fresh_; }

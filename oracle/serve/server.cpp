@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <stdexcept>
 #include <string>
 
 #include "oracle/canary.hpp"
+#include "oracle/serve/refusal.hpp"
 
 namespace gnomon::serve {
 namespace {
@@ -18,13 +18,6 @@ using wire::Status;
 
 // Far beyond any wait that is allowed, and far from overflowing with units of ten seconds.
 constexpr std::uint64_t kMaxDrainUnits = 1'000'000;
-constexpr std::uint32_t kMaxRetryUs = std::numeric_limits<std::uint32_t>::max();
-
-// Rounded up: who retries then finds it done.
-std::uint32_t to_retry_us(time::Duration d) {
-  const std::int64_t us = d.ns <= 0 ? 1 : (d.ns - 1) / 1000 + 1;
-  return us >= kMaxRetryUs ? kMaxRetryUs : static_cast<std::uint32_t>(us);
-}
 
 Counter drop_counter(wire::Invalid reason) {
   switch (reason) {
@@ -45,7 +38,15 @@ Counter drop_counter(wire::Invalid reason) {
 
 Server::Server(const ServerOptions& options, const page::RightsRecord& rights, page::WorkerPage& page,
                const AccessPolicy& policy)
-    : rights_page_(rights), page_(page), policy_(&policy), limiter_(options.hash_seed), options_(options) {
+    : rights_page_(rights),
+      page_(page),
+      policy_(&policy),
+      limiter_(options.hash_seed),
+      options_(options),
+      time_ops_({.waits = {.limit = options.commit_wait_limit, .max_wait = options.max_commit_wait},
+                 .hlc_max_ahead = options.hlc_max_ahead,
+                 .tai_minus_utc = options.tai_minus_utc},
+                page.counters) {
   lanes_.reserve(options_.layouts.size());
   for (const id::Layout& layout : options_.layouts) {
     const std::string which = "layout " + std::to_string(layout.number.value);
@@ -72,6 +73,7 @@ void Server::use_policy(const AccessPolicy& policy) {
 
 void Server::begin_burst(const BurstTime& time) {
   time_ = time;
+  time_ops_.begin_burst();
   clock_serves_ =
       time.ordering == mint::OrderingState::kFollowing || time.ordering == mint::OrderingState::kUnconfirmed;
   if (rights_page_.rights.version() != rights_version_) [[unlikely]]
@@ -151,10 +153,17 @@ bool Server::tag_holds(MessageRef message) const {
   if (message.op() == static_cast<std::uint8_t>(wire::Op::kNextId)) [[likely]] {
     if (!answer_next_id(message, path)) [[unlikely]]
       return false;
-  } else {
-    answer_ping(message);
+  } else if (!answer_other(message, path)) {
+    return false;
   }
   finish(message, authenticated);
+  return true;
+}
+
+// As answer_one, and apart from it: what nearly all requests go through holds no more than a call of this.
+[[gnu::noinline]] bool Server::answer_other(MessageRef message, const ReturnPath& path) {
+  if (message.op() != static_cast<std::uint8_t>(wire::Op::kPing)) return time_ops_.answer(message, time_, path);
+  answer_ping(message);
   return true;
 }
 
@@ -302,24 +311,54 @@ bool Server::park(Lane& lane, MessageRef message, const ReturnPath& path, time::
 }
 
 std::size_t Server::next_parked(std::span<std::byte> out, ReturnPath& path) {
-  for (Lane& lane : lanes_) {
-    std::size_t bytes = 0;
-    while (!lane.parking.empty() && bytes + wire::kMessageSize <= std::min(out.size(), wire::kMaxDatagram)) {
-      const Parked& parked = lane.parking.front();
-      if (bytes != 0 && !(parked.path == path)) break;
-      wire::store(parked.request, out.data() + bytes);
-      const MessageRef message(out.data() + bytes);
-      if (!answer_parked(lane, message)) break;
-      path = parked.path;
-      bytes += wire::kMessageSize;
-      lane.parking.pop();
-    }
-    if (bytes == 0) continue;
-    tally_.reply_bytes += bytes;
-    return bytes;
+  const std::span<std::byte> room = out.first(std::min(out.size(), wire::kMaxDatagram));
+  std::size_t bytes = 0;
+  for (auto lane = lanes_.begin(); bytes == 0 && lane != lanes_.end(); ++lane)
+    if (!lane->parking.empty()) [[unlikely]]
+      bytes = next_of_lane(*lane, room, path);
+  if (bytes == 0 && time_ops_.waiting() != 0) [[unlikely]]
+    bytes = next_commit_waits(room, path);
+  tally_.reply_bytes += bytes;
+  if (bytes == 0) publish_tally();
+  return bytes;
+}
+
+// Replies to one client, as many as there are and as fit.
+std::size_t Server::next_of_lane(Lane& lane, std::span<std::byte> out, ReturnPath& path) {
+  std::size_t bytes = 0;
+  while (!lane.parking.empty() && bytes + wire::kMessageSize <= out.size()) {
+    const Parked& parked = lane.parking.front();
+    if (bytes != 0 && !(parked.path == path)) break;
+    wire::store(parked.request, out.data() + bytes);
+    const MessageRef message(out.data() + bytes);
+    if (!answer_parked(lane, message)) break;
+    path = parked.path;
+    bytes += wire::kMessageSize;
+    lane.parking.pop();
   }
-  publish_tally();
-  return 0;
+  return bytes;
+}
+
+// As next_of_lane.
+std::size_t Server::next_commit_waits(std::span<std::byte> out, ReturnPath& path) {
+  std::size_t bytes = 0;
+  while (bytes + wire::kMessageSize <= out.size()) {
+    const auto due = time_ops_.due(time_);
+    if (!due || (bytes != 0 && !(due->waiting.path == path))) break;
+    wire::store(due->waiting.request, out.data() + bytes);
+    const MessageRef message(out.data() + bytes);
+    const bool authenticated = (message.flags() & wire::kFlagAuthenticated) != 0;
+    if (authenticated && !tag_holds(message)) {  // its key was withdrawn while it waited
+      refuse_unauthorised(message);
+    } else {
+      time_ops_.write(message, *due);
+      finish(message, authenticated);
+    }
+    path = due->waiting.path;
+    bytes += wire::kMessageSize;
+    time_ops_.pop();
+  }
+  return bytes;
 }
 
 // True if the parked request has an answer now, of whatever status.
@@ -367,11 +406,11 @@ time::Duration Server::parked_wait() const {
     if (!clock_serves_) return {};
     wait = std::min(wait, next_unit_in(lane));
   }
-  return wait;
+  return time_ops_.waiting() == 0 ? wait : std::min(wait, time_ops_.until_due(time_));
 }
 
 std::size_t Server::parked() const {
-  std::size_t n = 0;
+  std::size_t n = time_ops_.waiting();
   for (const Lane& lane : lanes_)
     n += lane.parking.size();
   return n;
@@ -405,10 +444,7 @@ void Server::refuse(MessageRef message, mint::Refusal refusal, time::Duration re
 }
 
 void Server::refuse(MessageRef message, Status status, Counter counter, std::uint32_t count) {
-  message.set_status(status);
-  message.set_a(0);
-  message.set_count(count);
-  page_.counters.add(counter);
+  serve::refuse(message, status, page_.counters, counter, count);
 }
 
 }  // namespace gnomon::serve

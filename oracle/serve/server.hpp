@@ -12,6 +12,7 @@
 //     only thing that can turn a parked request into IDs: so an acknowledged revocation holds for parked requests too;
 //   - `used_until` is in the worker page before `answer` or `next_parked` returns the reply that used it;
 //   - a reply is never longer than its request; an invalid message drops its whole datagram, counted once;
+//   - no commit-wait is answered `ok` but in an interval whose earliest is > t (commit_waits.hpp);
 //   - the counters in the page are complete once next_parked has returned 0.
 //
 // No clock read, lock, allocation or system call after construction. Thread rule: one thread; the pages are shared.
@@ -31,6 +32,7 @@
 #include "oracle/serve/gate.hpp"
 #include "oracle/serve/parking.hpp"
 #include "oracle/serve/source.hpp"
+#include "oracle/serve/time_ops.hpp"
 #include "oracle/wire/message.hpp"
 
 namespace gnomon::serve {
@@ -40,8 +42,13 @@ struct ServerOptions {
   bool rotating_start = false;
   std::size_t park_limit = 8192;  // parked requests per layout
   time::Duration park_for = time::milliseconds(20);
-  std::uint64_t incarnation = 0;  // of the daemon: what ping answers
-  std::uint64_t hash_seed = 0;    // secret
+  std::uint64_t incarnation = 0;                           // of the daemon: what ping answers
+  std::uint64_t hash_seed = 0;                             // secret
+  std::uint32_t commit_wait_limit = 16'384;                // parked commit-waits, 1 to 2^30; about 150 bytes each
+  time::Duration max_commit_wait = time::seconds(1);       // further ahead is too_far; 0 to 1 h
+  time::Duration hlc_max_ahead = time::milliseconds(500);  // 0 to 1 h
+  /// For hlc_update without an interval, from the ordering timeline, which counts UTC.
+  time::Duration tai_minus_utc = time::seconds(37);
 };
 
 class Server {
@@ -49,7 +56,7 @@ class Server {
   static constexpr std::size_t kMaxLayouts = 16;
 
   /// `policy` must outlive its use: see `use_policy`. Pages must outlive the server. Throws std::invalid_argument if a
-  /// layout is listed twice, can't be named on the wire, or is one too many.
+  /// layout is listed twice, can't be named on the wire, or is one too many, or an option is outside its range.
   Server(const ServerOptions& options, const page::RightsRecord& rights, page::WorkerPage& page,
          const AccessPolicy& policy);
 
@@ -61,7 +68,8 @@ class Server {
   /// Writes replies to parked requests of one client into `out` (room for kMaxDatagram bytes) and says where they go.
   [[nodiscard]] std::size_t next_parked(std::span<std::byte> out, ReturnPath& path);
 
-  /// How long the loop may sleep before a parked request can go on; kNothingParked if there is none.
+  /// How long the loop may sleep before a parked request can go on, a commit-wait included; kNothingParked if there is
+  /// none.
   static constexpr time::Duration kNothingParked = time::seconds(3600);
   [[nodiscard]] time::Duration parked_wait() const;
   [[nodiscard]] std::size_t parked() const;
@@ -105,9 +113,12 @@ class Server {
   [[nodiscard]] std::size_t answer_any(std::span<std::byte> datagram, const Address& source, const ReturnPath& path);
   [[nodiscard]] bool tag_holds(wire::MessageRef message) const;
   [[nodiscard]] bool answer_one(wire::MessageRef message, bool auth_required, const ReturnPath& path);
+  [[nodiscard]] bool answer_other(wire::MessageRef message, const ReturnPath& path);
   void answer_ping(wire::MessageRef message) const;
   [[nodiscard]] bool answer_next_id(wire::MessageRef message, const ReturnPath& path);
   [[nodiscard]] bool park(Lane& lane, wire::MessageRef message, const ReturnPath& path, time::Duration wait);
+  [[nodiscard]] std::size_t next_of_lane(Lane& lane, std::span<std::byte> out, ReturnPath& path);
+  [[nodiscard]] std::size_t next_commit_waits(std::span<std::byte> out, ReturnPath& path);
   [[nodiscard]] bool answer_parked(Lane& lane, wire::MessageRef message);
   [[nodiscard]] bool take_for_parked(Lane& lane, wire::MessageRef message, bool due, bool given_up);
   void write_right(wire::MessageRef message, std::size_t slot) const;
@@ -137,6 +148,7 @@ class Server {
   std::array<RightFields, mint::kMaxRightsPerWorker> right_fields_{};
   std::vector<Lane> lanes_;           // never moved after construction
   std::array<Lane*, 256> lane_of_{};  // by layout number; null: not served
+  TimeOps time_ops_;
 };
 
 }  // namespace gnomon::serve

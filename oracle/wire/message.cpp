@@ -23,17 +23,19 @@ struct Row {
 constexpr Row kNotServed{{0, kAll, kAll, kAll, kAll, kAll, kAll, kAll}};
 constexpr Row kPing{{0, 0, 0, kAll, kAll, kAll, kAll, kAll}};  // a: echoed
 constexpr Row kNextId{kPlainNextIdZero};
+constexpr Row kNow{{0, 0, kAll, kAll, kAll, kAll, kAll, kAll}};
+constexpr Row kOneValue{{0, 0, 0, kAll, kAll, kAll, kAll, kAll}};  // a: a timestamp
 
 constexpr std::array<Row, kMaxOp + 1> kRows{
     kNotServed,  // 0: no operation
     kPing,       // 1: ping
     kNextId,     // 2: next_id
     kNotServed,  // 3: next_id128
-    kNotServed,  // 4: hlc_update
+    kOneValue,   // 4: hlc_update
     kNotServed,  // 5: tso
-    kNotServed,  // 6: now
-    kNotServed,  // 7: commit_wait
-    kNotServed,  // 8: time_sync
+    kNow,        // 6: now
+    kOneValue,   // 7: commit_wait
+    kOneValue,   // 8: time_sync
 };
 
 }  // namespace

@@ -117,6 +117,7 @@ class MessageRef {
 
   [[nodiscard]] std::uint8_t op() const { return get<std::uint8_t>(offsetof(Message, op)); }
   [[nodiscard]] std::uint8_t flags() const { return get<std::uint8_t>(offsetof(Message, flags)); }
+  [[nodiscard]] std::uint64_t a() const { return get<std::uint64_t>(offsetof(Message, a)); }
   [[nodiscard]] std::uint32_t count() const { return get<std::uint32_t>(offsetof(Message, count)); }
   [[nodiscard]] std::uint16_t format() const { return get<std::uint16_t>(offsetof(Message, format)); }
   [[nodiscard]] std::uint16_t key_id() const { return get<std::uint16_t>(offsetof(Message, key_id)); }
@@ -128,6 +129,7 @@ class MessageRef {
   void set_b(std::uint64_t value) const { set(offsetof(Message, b), value); }
   void set_count(std::uint32_t value) const { set(offsetof(Message, count), value); }
   void set_stride(std::uint32_t value) const { set(offsetof(Message, stride), value); }
+  void set_epsilon_ns(std::uint32_t value) const { set(offsetof(Message, epsilon_ns), value); }
   void set_machine_id(std::uint16_t value) const { set(offsetof(Message, machine_id), value); }
   void set_token_low(std::uint32_t value) const { set(offsetof(Message, token_low), value); }
   void set_remaining_ms(std::uint16_t value) const { set(offsetof(Message, remaining_ms), value); }

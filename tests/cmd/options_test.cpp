@@ -54,7 +54,7 @@ std::string other_value(const OptionRow& row) {
   if (name == "store.url") return "sqlite:/tmp/x.db";
   if (name == "access.allow" || name == "access.deny") return "10.0.0.0/8,fd00::/8";
   if (name == "metrics.listen") return "127.0.0.1:0";
-  if (name == "clock.source") return "system";  // the only one
+  if (name == "clock.sources") return "system?bound_us=7";
   if (name == "access.auth") return "never";
   if (name == "dpdk.devices") return "net_af_packet0,iface=veth0;0000:3b:00.0,representor=[0,2]";
   if (name == "dpdk.vlans") return "0,4094";

@@ -193,7 +193,7 @@ std::optional<Fate> fate_of_head(std::size_t bit) {
   const std::size_t byte = bit / 8;
   if (byte <= 3) return Fate::drop(Counter::kDropMagic);
   if (byte == 4) return Fate::drop(Counter::kDropVersion);
-  if (byte == 5) return Fate::drop(Counter::kDropOp);  // one bit from next_id or ping is no other served operation
+  if (byte == 5) return Fate::drop(Counter::kDropOp);  // all others that are one bit from next_id or ping
   if (byte == 6 && bit % 8 == 7) return Fate::drop(Counter::kDropReply);
   if (byte == 6 && bit % 8 != 0) return Fate::drop(Counter::kDropFlags);
   if (byte == 7) return Fate::drop(Counter::kDropStatus);
@@ -201,6 +201,7 @@ std::optional<Fate> fate_of_head(std::size_t bit) {
 }
 
 Fate fate_of_next_id(std::size_t bit, const Message& flipped) {
+  if (bit == 5 * 8 + 2) return Fate::drop(Counter::kDropFieldNotZero);  // it is `now` then, which has no count
   if (const auto head = fate_of_head(bit)) return *head;
   const std::size_t byte = bit / 8;
   if (byte == 6) return Fate::answer(Status::kUnauthorised);  // says it is signed, and is not

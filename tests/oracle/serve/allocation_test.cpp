@@ -62,6 +62,7 @@ TEST(Allocation, a_request_costs_none_whatever_becomes_of_it) {
   wire::sign(signed_request, kKey);
   wire::Message invalid = next_id_request(3);
   invalid.stride = 9;
+  rig->know(kStartTai - time::microseconds(10), kStartTai + time::microseconds(10));
   std::array<std::byte, wire::kMaxDatagram> out{};
   ReturnPath path;
 
@@ -74,8 +75,14 @@ TEST(Allocation, a_request_costs_none_whatever_becomes_of_it) {
     answer(*rig, next_id_request(5, 1, {99}));
     answer(*rig, next_id_request(6, 0));
     answer(*rig, next_id_request(7), kRemote);
+    answer(*rig, request_of(wire::Op::kNow, 8));
+    answer(*rig, request_of(wire::Op::kTimeSync, 9));
+    answer(*rig, request_of(wire::Op::kHlcUpdate, 10, static_cast<std::uint64_t>(i)));
+    answer(*rig, commit_wait_request(11, kStartTai + time::microseconds(i)));
     if (i % 100 == 0) rig->raise_ceilings(time::milliseconds(1));
     if (i == 4900) rig->revoke();
+    if (i == 3500) rig->lose_clock();
+    if (i == 3700) rig->know(kStartTai, kStartTai + time::microseconds(10));
     if (i % 1000 != 999) continue;
     rig->advance(time::milliseconds(1));
     while (rig->server.next_parked(out, path) != 0) {
@@ -85,6 +92,11 @@ TEST(Allocation, a_request_costs_none_whatever_becomes_of_it) {
   EXPECT_GT(rig->count(page::Counter::kIds), 1000U);
   EXPECT_GT(rig->count(page::Counter::kParked), 100U);
   EXPECT_GT(rig->count(page::Counter::kBusy), 0U);
+  EXPECT_GT(rig->count(page::Counter::kTimes), 1000U);
+  EXPECT_GT(rig->count(page::Counter::kHlcUpdates), 1000U);
+  EXPECT_GT(rig->count(page::Counter::kCommitWaits), 1000U);
+  EXPECT_GT(rig->count(page::Counter::kCommitWaitsParked), 1000U);
+  EXPECT_GT(rig->count(page::Counter::kClockUnsynchronised), 0U);
   EXPECT_GT(rig->count(page::Counter::kNotLeased), 0U);
 }
 

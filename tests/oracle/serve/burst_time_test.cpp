@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <memory>
+#include <type_traits>
 
 namespace gnomon::serve {
 namespace {
@@ -22,10 +23,13 @@ page::ClockRecord record_at(std::uint64_t cycles, time::SmearedUtc t) {
   return record;
 }
 
+static_assert(std::is_trivially_copyable_v<BurstTime>, "it is copied once per burst");
+
 TEST(BurstClock, has_no_time_before_the_page_was_written) {
   const auto page = std::make_unique<page::ClockPage>();
   BurstClock clock(*page);
   EXPECT_EQ(clock.at({1000}).ordering, mint::OrderingState::kNoTime);
+  EXPECT_EQ(clock.at({1000}).truth, tl::make_unexpected(time::ClockFault::kNotProven));
   EXPECT_FALSE(clock.fresh());
 }
 
@@ -55,6 +59,29 @@ TEST(BurstClock, goes_on_with_the_last_record_while_a_write_is_under_way_and_tak
   page->record.write(record_at(61'000'000'000, kStart + time::seconds(60)));
   EXPECT_EQ(clock.at({61'000'000'001}).mint.now, kStart + time::seconds(60) + time::Duration{1});
   EXPECT_TRUE(clock.fresh());
+}
+
+TEST(BurstClock, reads_the_true_time_at_the_same_cycles_until_it_is_void) {
+  const auto page = std::make_unique<page::ClockPage>();
+  page::ClockRecord record = record_at(1'000'000, kStart);
+  const time::Tai tai{kStart.ns + 37'000'000'000};
+  record.truth = {.anchor = {1'000'000},
+                  .void_after = {2'000'000},
+                  .earliest = tai - time::microseconds(3),
+                  .latest = tai + time::microseconds(2),
+                  .slow = kNominal.adjusted(-200'000),
+                  .fast = kNominal.adjusted(200'000),
+                  .fault = time::ClockFault::kNone};
+  page->record.write(record);
+  BurstClock clock(*page);
+  EXPECT_EQ(clock.at({1'700'000}).truth, record.truth.at({1'700'000}));
+  EXPECT_TRUE(clock.at({1'700'000}).truth->contains(tai + time::Duration{700'000}));
+  const BurstTime late = clock.at({2'000'000});
+  EXPECT_EQ(late.truth, tl::make_unexpected(time::ClockFault::kVoid));
+  EXPECT_EQ(late.ordering, mint::OrderingState::kFollowing) << "IDs need no interval";
+  record.truth = time::TrueTimeLine::refusing(time::ClockFault::kDisagreement);
+  page->record.write(record);
+  EXPECT_EQ(clock.at({1'700'000}).truth, tl::make_unexpected(time::ClockFault::kDisagreement));
 }
 
 }  // namespace

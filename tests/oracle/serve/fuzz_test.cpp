@@ -2,10 +2,12 @@
 //
 // A million hostile datagrams: noise, mutated requests, replies sent back, every length, while rights, clock and access
 // policy change. The server may refuse all of it; it may not crash, read or write outside the datagram, answer with
-// more bytes than came, hand out an ID twice, or lose count. Most telling under ./dev test --sanitize address.
+// more bytes than came, hand out an ID twice, release a commit-wait early, or lose count. Most telling under
+// ./dev test --sanitize address.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <map>
 #include <random>
 
 #include "tests/oracle/serve/rig.hpp"
@@ -48,6 +50,8 @@ class Fuzzer {
     options.layouts = {id::builtin_layouts()[0], id::builtin_layouts()[2],
                        id::make_layout({16}, "tiny", {0}, time::milliseconds(1), 41, 4, 3).value()};
     options.park_limit = 100;
+    options.commit_wait_limit = 100;
+    options.max_commit_wait = time::milliseconds(500);
     return options;
   }
 
@@ -68,6 +72,10 @@ class Fuzzer {
     const std::uint64_t kind = pick(100);
     if (kind < 60) rig_.now.ns += static_cast<std::int64_t>(pick(400'000));
     if (kind < 60) rig_.uptime.ns += static_cast<std::int64_t>(pick(400'000));
+    if (kind < 90) know(static_cast<std::int64_t>(pick(400'000)));
+    if (kind == 90) know(-static_cast<std::int64_t>(pick(3'000'000'000)));
+    if (kind == 91) rig_.truth = tl::make_unexpected(static_cast<time::ClockFault>(1 + pick(time::kClockFaults - 1)));
+    if (kind == 92) rig_.truth = time::Interval{{static_cast<std::int64_t>(random_())}, time::Tai::max()};
     if (kind == 60) rig_.now.ns -= static_cast<std::int64_t>(pick(3'000'000'000));
     if (kind == 61) rig_.revoke();
     if (kind >= 62 && kind < 66) regrant();
@@ -77,6 +85,11 @@ class Fuzzer {
     if (kind > 74 && kind < 90) rig_.ordering = mint::OrderingState::kFollowing;
     rig_.behind_for.ns = rig_.ordering == mint::OrderingState::kBehind ? 1'000'000'000 : 0;
     rig_.burst();
+  }
+
+  void know(std::int64_t moved_by_ns) {
+    tai_.ns += moved_by_ns;
+    rig_.truth = time::Interval{tai_ - time::Duration{static_cast<std::int64_t>(pick(100'000))}, tai_};
   }
 
   // The store's rule: the next window of a machine id begins where the last one ended.
@@ -90,11 +103,23 @@ class Fuzzer {
   }
 
   wire::Message some_request() {
-    wire::Message message = pick(4) == 0 ? ping_request(random_(), random_())
-                                         : next_id_request(random_(), static_cast<std::uint32_t>(pick(12)),
-                                                           {static_cast<std::uint16_t>(pick(2) == 0 ? 1 : 16)});
+    wire::Message message = next_id_request(random_(), static_cast<std::uint32_t>(pick(12)),
+                                            {static_cast<std::uint16_t>(pick(2) == 0 ? 1 : 16)});
+    if (pick(4) == 0) message = ping_request(random_(), random_());
+    if (pick(4) == 0) message = some_time_request();
     if (pick(3) == 0) wire::sign(message, kKey);
     return message;
+  }
+
+  wire::Message some_time_request() {
+    constexpr std::array kOps{wire::Op::kHlcUpdate, wire::Op::kCommitWait, wire::Op::kTimeSync};
+    const auto near = static_cast<std::uint64_t>(tai_.ns) + pick(2'000'000);
+    switch (pick(4)) {
+      case 0: return request_of(wire::Op::kNow, random_());
+      case 1: return request_of(kOps.at(pick(3)), random_(), random_());
+      case 2: return request_of(wire::Op::kHlcUpdate, random_(), near / 1'000'000 << clock::kHlcCounterBits);
+      default: return request_of(wire::Op::kCommitWait, random_(), near);
+    }
   }
 
   std::vector<std::byte> some_datagram() {
@@ -120,6 +145,7 @@ class Fuzzer {
     std::vector<std::byte> bytes = some_datagram();
     bytes.shrink_to_fit();
     const Address source = pick(2) == 0 ? kLocal : Address::v4(10, 0, static_cast<std::uint8_t>(pick(256)), 1);
+    remember_commit_waits(bytes);
     const std::size_t length = rig_.server.answer(bytes, source, path_to(static_cast<std::uint8_t>(pick(5))));
     ASSERT_LE(length, bytes.size());
     check_replies({bytes.data(), length});
@@ -142,10 +168,27 @@ class Fuzzer {
       const wire::Message reply = wire::load(bytes.data() + at);
       ASSERT_TRUE((reply.flags & wire::kFlagAuthenticated) == 0 || wire::verify(reply, kKey));
       ++answered_;
+      if (reply.op == static_cast<std::uint8_t>(wire::Op::kCommitWait)) check_commit_wait(reply);
       if (status_of(reply) != wire::Status::kOk || reply.op != static_cast<std::uint8_t>(wire::Op::kNextId)) continue;
       std::uint64_t& last = last_[reply.format];
       ASSERT_GT(reply.a, last) << "IDs of one worker and layout ascend";
       last = reply.a + reply.count - 1;
+    }
+  }
+
+  void check_commit_wait(const wire::Message& reply) {
+    const auto asked = asked_.find(reply.request_id);
+    ASSERT_NE(asked, asked_.end());
+    ASSERT_TRUE(status_of(reply) != wire::Status::kOk || reply.a > asked->second) << "released early";
+    asked_.erase(asked);
+  }
+
+  // As they were sent, damage included; what was dropped is forgotten when nobody waits.
+  void remember_commit_waits(std::span<const std::byte> bytes) {
+    if (rig_.server.parked() == 0) asked_.clear();
+    for (std::size_t at = 0; at + wire::kMessageSize <= bytes.size(); at += wire::kMessageSize) {
+      const wire::Message message = wire::load(bytes.data() + at);
+      if (message.op == static_cast<std::uint8_t>(wire::Op::kCommitWait)) asked_[message.request_id] = message.a;
     }
   }
 
@@ -163,6 +206,8 @@ class Fuzzer {
   std::array<AccessPolicy, 4> policies_;
   Rig rig_;
   time::SmearedUtc floor_ = kStart;
+  time::Tai tai_ = kStartTai;
+  std::map<std::uint64_t, std::uint64_t> asked_;  // commit-waits: request id to t
   std::array<std::uint64_t, 256> last_{};
   std::uint64_t answered_ = 0;
 };

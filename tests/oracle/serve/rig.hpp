@@ -18,6 +18,7 @@
 namespace gnomon::serve::testing {
 
 inline const time::SmearedUtc kStart{1'767'225'600'000'000'000};  // 2026-01-01, a whole millisecond
+inline const time::Tai kStartTai{kStart.ns + time::seconds(37).ns};
 inline const Address kLocal = Address::v4(127, 0, 0, 1);
 inline const Address kRemote = Address::v4(10, 1, 2, 3);
 
@@ -39,12 +40,19 @@ inline wire::Message next_id_request(std::uint64_t request_id, std::uint32_t cou
   return message;
 }
 
-inline wire::Message ping_request(std::uint64_t request_id, std::uint64_t payload) {
+/// Of an operation that uses `a` at most.
+inline wire::Message request_of(wire::Op op, std::uint64_t request_id, std::uint64_t a = 0) {
   wire::Message message;
-  message.op = static_cast<std::uint8_t>(wire::Op::kPing);
+  message.op = static_cast<std::uint8_t>(op);
   message.request_id = request_id;
-  message.a = payload;
+  message.a = a;
   return message;
+}
+inline wire::Message ping_request(std::uint64_t request_id, std::uint64_t payload) {
+  return request_of(wire::Op::kPing, request_id, payload);
+}
+inline wire::Message commit_wait_request(std::uint64_t request_id, time::Tai t) {
+  return request_of(wire::Op::kCommitWait, request_id, static_cast<std::uint64_t>(t.ns));
 }
 
 inline wire::Status status_of(const wire::Message& reply) { return static_cast<wire::Status>(reply.status); }
@@ -54,6 +62,9 @@ struct RigOptions {
   bool rotating_start = false;
   std::size_t park_limit = 8192;
   time::Duration park_for = time::milliseconds(20);
+  std::uint32_t commit_wait_limit = 1024;
+  time::Duration max_commit_wait = time::seconds(1);
+  time::Duration hlc_max_ahead = time::milliseconds(500);
   AccessPolicy policy;
 };
 
@@ -66,7 +77,10 @@ class Rig {
                 .park_limit = options.park_limit,
                 .park_for = options.park_for,
                 .incarnation = 0x1122334455667788ULL,
-                .hash_seed = 42},
+                .hash_seed = 42,
+                .commit_wait_limit = options.commit_wait_limit,
+                .max_commit_wait = options.max_commit_wait,
+                .hlc_max_ahead = options.hlc_max_ahead},
                *rights_page, *page, policy) {}
 
   // --- rights ---
@@ -94,12 +108,26 @@ class Rig {
 
   // --- time ---
   void burst() {
-    server.begin_burst(
-        {.mint = {now, lead_left, {era}}, .ordering = ordering, .behind_for = behind_for, .uptime = uptime});
+    server.begin_burst({.mint = {now, lead_left, {era}},
+                        .ordering = ordering,
+                        .behind_for = behind_for,
+                        .uptime = uptime,
+                        .truth = truth});
   }
   void advance(time::Duration by) {
     now = now + by;
     uptime = uptime + by;
+    if (truth) truth = time::Interval{truth->earliest + by, truth->latest + by};
+    burst();
+  }
+  /// Begins a burst in which the true time is known so well.
+  void know(time::Tai earliest, time::Tai latest) {
+    truth = time::Interval{earliest, latest};
+    burst();
+  }
+  /// Begins a burst in which it isn't known.
+  void lose_clock(time::ClockFault why = time::ClockFault::kNoSource) {
+    truth = tl::make_unexpected(why);
     burst();
   }
 
@@ -156,6 +184,7 @@ class Rig {
   time::Duration lead_left = time::milliseconds(1000);
   mint::OrderingState ordering = mint::OrderingState::kFollowing;
   time::Duration behind_for;
+  time::Now truth = tl::make_unexpected(time::ClockFault::kNotProven);
 
  private:
   static std::vector<wire::Message> messages(std::span<const std::byte> bytes) {

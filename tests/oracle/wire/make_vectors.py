@@ -18,6 +18,7 @@ KEY_ID = 7
 KEY = bytes(range(16))
 REQUEST_ID = 0x0123456789ABCDEF
 EXAMPLE_ID = 396814713251434496  # machine 1, sequence 0, 2024-01-01T00:00:00.100Z
+EARLIEST = 1704067237100000000  # TAI: 2024-01-01T00:00:00.100Z
 STATUSES = ("ok", "not_leased", "not_holder", "clock_unsynchronised", "clock_behind", "busy", "too_far", "bad_format",
             "bad_count", "unauthorised")
 
@@ -71,6 +72,9 @@ def vector(name, kind, verdict, fields, note):
 
 PING = message(op=1, a=0xFEEDFACE)
 NEXT_ID = message(op=2, count=1, format=1)
+NOW = message(op=6)
+TIME = dict(a=EARLIEST, b=EARLIEST + 9001, epsilon_ns=4501)
+HLC = (EARLIEST // 1000000) << 18
 OK = message(op=2, flags=0x80, a=EXAMPLE_ID, count=1, stride=1, machine_id=1, format=1, token_low=42, remaining_ms=9500)
 
 
@@ -83,11 +87,22 @@ def valid_vectors():
     yield vector("next_id_range", "request", "valid", dict(NEXT_ID, count=1000), "up to 1000 IDs of layout 1")
     yield vector("next_id_reply", "reply", "valid", OK, "the example of primitives.md 2.2, as corrected")
     yield vector("next_id_range_reply", "reply", "valid", dict(OK, count=612), "fewer than asked: the unit was used up")
+    yield vector("hlc_update", "request", "valid", message(op=4, a=HLC + 6), "a: the value that came with a message")
+    yield vector("hlc_update_reply", "reply", "valid", message(op=4, flags=0x80, a=HLC + 7), "larger than the argument")
+    yield vector("hlc_update_local", "request", "valid", message(op=4), "a is 0: there was no message")
+    yield vector("now", "request", "valid", NOW, "uses no field")
+    yield vector("now_reply", "reply", "valid", message(op=6, flags=0x80, **TIME),
+                 "the true time lies from a to b; epsilon_ns is half of that, rounded up")
+    yield vector("commit_wait", "request", "valid", message(op=7, a=EARLIEST - 1), "t is the last instant before a of now_reply")
+    yield vector("commit_wait_reply", "reply", "valid", message(op=7, flags=0x80, **TIME), "a is larger than t")
+    yield vector("time_sync", "request", "valid", message(op=8, a=0x1122334455667788), "a is not looked at")
+    yield vector("time_sync_reply", "reply", "valid", message(op=8, flags=0x80, **TIME), "as now_reply")
     for status, name in enumerate(STATUSES):
-        if status in (0, 2, 6):
+        if status in (0, 2):
             continue  # not sent by the operations of this version
         count = {4: 250000, 5: 2700, 8: 4096}.get(status, 0)
-        yield vector(f"refused_{name}", "reply", "valid", message(op=2, flags=0x80, status=status, count=count, format=1),
+        fields = message(op=7) if status == 6 else message(op=2, format=1)
+        yield vector(f"refused_{name}", "reply", "valid", dict(fields, flags=0x80, status=status, count=count),
                      "count: retry after us" if status in (4, 5) else "count: the maximum" if status == 8 else "no value")
     yield vector("signed_ping", "request", "valid", signed(PING), "key 7")
     yield vector("signed_next_id", "request", "valid", signed(NEXT_ID), "key 7")
@@ -102,11 +117,16 @@ def invalid_requests():
         ("flags", dict(NEXT_ID, flags=2), "an unknown flag"),
         ("op", dict(NEXT_ID, op=0), "no operation"),
         ("op", dict(NEXT_ID, op=5, count=0, format=0), "tso: reserved, not served by this version"),
+        ("op", dict(NEXT_ID, op=3), "next_id128: reserved"),
         ("op", dict(NEXT_ID, op=9), "unknown"),
         ("status", dict(NEXT_ID, status=5), "a request carries no status"),
         ("field_not_zero", dict(NEXT_ID, a=1), "next_id does not use a"),
         ("field_not_zero", dict(NEXT_ID, machine_id=1), "the client can't choose the machine id"),
         ("field_not_zero", dict(PING, count=1), "ping does not use count"),
+        ("field_not_zero", dict(NOW, a=1), "now does not use a"),
+        ("field_not_zero", message(op=4, b=1), "hlc_update does not use b"),
+        ("field_not_zero", message(op=7, a=EARLIEST, epsilon_ns=1), "a request has no epsilon"),
+        ("field_not_zero", message(op=8, format=1), "time_sync does not use format"),
         ("field_not_zero", dict(NEXT_ID, tag=1), "a tag without the flag"),
         ("field_not_zero", dict(NEXT_ID, key_id=7), "a key id without the flag"),
     )
