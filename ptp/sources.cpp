@@ -246,7 +246,7 @@ std::unique_ptr<TimeSource> system_source(time::Duration stated_bound) {
 }
 
 std::string_view sources_help() {
-  static const std::string help = [] {
+  static const std::string kHelp = [] {
     std::string text =
         "What tells the time, one word for each source: system, kernel (adjtimex), chrony[:SOCKET], ptp4l[:SOCKET], "
         "phc:/dev/ptpN; parameters follow as ?name=value&name=value.";
@@ -254,7 +254,7 @@ std::string_view sources_help() {
       text += fmt::format(" {} ({}): {}.", parameter.name, parameter.kinds, parameter.help);
     return text;
   }();
-  return help;
+  return kHelp;
 }
 
 }  // namespace gnomon::ptp
