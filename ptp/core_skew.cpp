@@ -19,7 +19,8 @@ namespace gnomon::ptp {
 namespace {
 
 constexpr int kRounds = 500;
-constexpr int kNeeded = 50;
+constexpr int kNeeded = 1;    // each round is a bound of its own; more of them make it narrower
+constexpr int kAttempts = 5;  // a core may be busy with something else for a while
 constexpr time::Duration kPatience = time::milliseconds(20);  // for a pair: a busy core shares its time
 constexpr std::size_t kMaxCpus = 256;
 
@@ -128,7 +129,9 @@ time::Duration measure_core_skew(time::CycleRate nominal) {
   const std::vector<int> cpus = usable_cpus();
   time::Duration from_first;
   for (std::size_t i = 1; i < cpus.size(); ++i) {
-    const auto offset = measure_pair(cpus[0], cpus[i], nominal);
+    auto offset = measure_pair(cpus[0], cpus[i], nominal);
+    for (int attempt = 1; attempt < kAttempts && !offset; ++attempt)
+      offset = measure_pair(cpus[0], cpus[i], nominal);
     const time::Duration apart = offset ? nominal.span(offset->magnitude()) + time::nanoseconds(1) : kUnmeasuredSkew;
     from_first = std::max(from_first, apart);
   }
