@@ -142,11 +142,9 @@ void Incarnation::publish_clock() {
   era_wanted_ = false;
   const time::Uptime uptime{3'600'000'000'000 + sampled_at_.ns};
   const ptp::News news[] = {sample_};
-  clock_page_->record.write(estimator_.step({.system = sample_,
-                                             .uptime = {cores_[kClockThread].at(sampled_at_), uptime},
-                                             .asleep = {},
-                                             .news = news},
-                                            kLeaps));
+  clock_page_->record.write(estimator_.step(
+      {.system = sample_, .uptime = {cores_[kClockThread].at(sampled_at_), uptime}, .asleep = {}, .news = news},
+      kLeaps));
   if (sample_) {
     seen_ = {sampled_at_, {sample_->reading_ns}};
     judge_belief();

@@ -28,8 +28,7 @@ class Desk {
  public:
   /// Every worker has a right of an hour, under machine id 1 + worker. Starts a thread.
   explicit Desk(unsigned workers)
-      : clock_thread_({}, ptp::system_source(time::milliseconds(10)), *clock_),
-        generations_(workers, 0) {
+      : clock_thread_({}, ptp::system_source(time::milliseconds(10)), *clock_), generations_(workers, 0) {
     for (unsigned i = 0; i < workers; ++i) {
       pages_.push_back(std::make_unique<page::WorkerPage>());
       raw_pages_.push_back(pages_.back().get());
