@@ -22,9 +22,10 @@ Duration magnitude(Duration d) { return d < Duration{} ? -d : d; }
 
 SourceError error(SourceFault fault, std::string text) { return {fault, std::move(text)}; }
 
-// A reference clock of the name PHC is a card's clock, which is as good as whoever sets that.
+// A reference without an address is a reference clock of this host: a card's clock, or shared memory that ptp4l's
+// timemaster fills. In doubt it is as good as whoever sets the card's clock, and no witness of its own.
 Root root_of(const Tracking& tracking) {
-  const bool reads_phc = tracking.reference.value >> 8 == ('P' << 16 | 'H' << 8 | 'C');
+  const bool reads_phc = tracking.address.family == ReferenceFamily::kNone;
   return {.reference = tracking.reference.value,
           .clock = reads_phc ? ClockKind::kPhc : ClockKind::kSystem,
           .bare_clock = reads_phc,
@@ -41,8 +42,8 @@ std::optional<SourceError> unfit(const Tracking& tracking) {
 
 }  // namespace
 
-ClaimOr chrony_claim(const Tracking& tracking, const ClockReading& reading, const ChronyPolicy& policy,
-                     time::CycleRate nominal) {
+ClaimOr chrony_claim(const Tracking& tracking, const ClockReading& asked, const ClockReading& reading,
+                     const ChronyPolicy& policy, time::CycleRate nominal) {
   if (auto reason = unfit(tracking)) return tl::make_unexpected(std::move(*reason));
   const ChronyTime measured = tracking.reference_time.value_or(ChronyTime{});  // who is fit has one
   // On the clock that it disciplines, so a step makes this wrong; chronyd then has a new measurement soon.
@@ -61,7 +62,8 @@ ClaimOr chrony_claim(const Tracking& tracking, const ClockReading& reading, cons
   if (!canary::planted(canary::Bug::kForgottenAccuracy)) claim.terms.source = tracking.root_dispersion;
   claim.terms.asymmetry = {tracking.root_delay.ns / 2 + tracking.root_delay.ns % 2};
   if (canary::planted(canary::Bug::kHalvedAsymmetry)) claim.terms.asymmetry = claim.terms.asymmetry / 2;
-  if (!canary::planted(canary::Bug::kForgottenOffset)) claim.terms.offset = magnitude(tracking.current_correction);
+  if (!canary::planted(canary::Bug::kForgottenOffset))
+    claim.terms.offset = magnitude(tracking.current_correction) + clock_moved(asked, reading, nominal);
   if (!canary::planted(canary::Bug::kDroppedWidth)) claim.terms.reading = reading.half_width(nominal);
   if (!canary::planted(canary::Bug::kAgeFromPoll)) claim.terms.extrapolation = policy.drift.over(age);
   claim.root = root_of(tracking);
@@ -98,7 +100,7 @@ News ChronySource::poll(time::CycleRate nominal) {
     else if (!*tracking)
       news = tl::make_unexpected(tracking->error());
     else
-      news = chrony_claim(**tracking, *reading, options_.policy, nominal);
+      news = chrony_claim(**tracking, asked_, *reading, options_.policy, nominal);
   }
   const std::int64_t now = monotonic_ns();
   if (waiting_for_ && now - asked_ns_ >= kSilentAfterNs) {
@@ -108,6 +110,9 @@ News ChronySource::poll(time::CycleRate nominal) {
   }
   if (!waiting_for_ && now - asked_ns_ >= kAskEveryNs) {
     asked_ns_ = now;
+    const auto reading = clock_.read(nominal);
+    if (!reading) return tl::make_unexpected(reading.error());
+    asked_ = *reading;
     const ChronySequence sequence{static_cast<std::uint32_t>(platform::random_u64())};
     if (auto failed = socket_.send(encode_tracking(sequence), "chronyd"))
       return tl::make_unexpected(std::move(*failed));

@@ -28,9 +28,11 @@ struct ChronyPolicy {
   time::Duration least_patience = time::seconds(8);  // intervals may be short or unknown
 };
 
-/// The claim that follows from a report and a reading of the system clock that was taken right after. Pure.
-[[nodiscard]] ClaimOr chrony_claim(const Tracking& tracking, const ClockReading& reading, const ChronyPolicy& policy,
-                                   time::CycleRate nominal);
+/// The claim that follows from a report and readings of the system clock before it was asked for and after it came. The
+/// report is of some moment in between, and chronyd may slew by up to a twelfth: what it moved the clock by is a term.
+/// Pure.
+[[nodiscard]] ClaimOr chrony_claim(const Tracking& tracking, const ClockReading& asked, const ClockReading& reading,
+                                   const ChronyPolicy& policy, time::CycleRate nominal);
 
 struct ChronyOptions {
   std::string socket = "/run/chrony/chronyd.sock";
@@ -52,6 +54,7 @@ class ChronySource final : public TimeSource {
   SystemClock clock_;
   DatagramSocket socket_;
   std::optional<ChronySequence> waiting_for_;
+  ClockReading asked_{};  // the clock when the question left
   std::int64_t asked_ns_ = 0;
 };
 

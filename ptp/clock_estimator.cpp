@@ -2,6 +2,7 @@
 #include "ptp/clock_estimator.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "oracle/time/int128.hpp"
 #include "oracle/time/smear.hpp"
@@ -57,7 +58,7 @@ const page::ClockRecord& ClockEstimator::step(const ClockEvent& event, const tim
   const UptimeReading last = last_.value_or(event.uptime);
   const bool ran_ahead = counter_ran_ahead(last, event.uptime);
   if (ran_ahead) re_anchor(last, event.uptime);
-  step_truth(event, last, leaps);
+  step_truth(event, leaps);
   last_ = event.uptime;
   record_.uptime = uptime_.step(event.uptime);
   record_.ordering = ordering_.snapshot();
@@ -73,10 +74,12 @@ const page::ClockRecord& ClockEstimator::step(const ClockEvent& event, const tim
   return record_;
 }
 
-void ClockEstimator::step_truth(const ClockEvent& event, const UptimeReading& last, const time::LeapTable& leaps) {
+void ClockEstimator::step_truth(const ClockEvent& event, const time::LeapTable& leaps) {
+  const UptimeReading pace = event.raw.value_or(event.uptime);
+  const UptimeReading last = std::exchange(last_pace_, pace).value_or(pace);
   const bool slept = last_ && event.asleep - asleep_ > kReadingsDiffer;
   asleep_ = event.asleep;
-  counter_trusted_ = event.kernel_trusts_counter && !slept && kept_pace(last, event.uptime);
+  counter_trusted_ = event.kernel_trusts_counter && !slept && kept_pace(last, pace);
   if (!counter_trusted_) truth_ordered_at_.reset();
   record_.truth = truth_
                       .step({.now = event.uptime.at,

@@ -73,8 +73,10 @@ struct ClockEstimatorOptions {
 
 /// One turn of the clock thread.
 struct ClockEvent {
-  ClaimOr system;         // the clock that orders
-  UptimeReading uptime;   // read after it
+  ClaimOr system;        // the clock that orders
+  UptimeReading uptime;  // read after it
+  /// CLOCK_MONOTONIC_RAW plus `asleep`, if it was read: nobody slews it, so it shows whether the counter kept pace.
+  std::optional<UptimeReading> raw;
   time::Duration asleep;  // CLOCK_BOOTTIME minus CLOCK_MONOTONIC: how long the machine slept since boot
   bool kernel_trusts_counter = true;
   bool phc2sys_runs = false;
@@ -101,14 +103,14 @@ class ClockEstimator {
 
  private:
   static constexpr time::Duration kGrossly = time::seconds(1);
-  /// A slewed CLOCK_BOOTTIME may differ by 500 ppm, and as much again for oscillators; and a reading by its width.
+  /// The raw clock and the counter may stem from two oscillators; and a reading may be off by its width.
   static constexpr std::int64_t kSlewPpm = 1000;
   static constexpr time::Duration kReadingsDiffer = time::milliseconds(1);
 
   [[nodiscard]] bool counter_ran_ahead(const UptimeReading& from, const UptimeReading& to) const;
   [[nodiscard]] bool kept_pace(const UptimeReading& from, const UptimeReading& to) const;
   void re_anchor(const UptimeReading& from, const UptimeReading& to);
-  void step_truth(const ClockEvent& event, const UptimeReading& last, const time::LeapTable& leaps);
+  void step_truth(const ClockEvent& event, const time::LeapTable& leaps);
   [[nodiscard]] std::optional<mint::SourceReading> reading_to_order_by(const ClockEvent& event,
                                                                        const time::LeapTable& leaps);
 
@@ -118,6 +120,7 @@ class ClockEstimator {
   UptimeTimeline uptime_;
   TrueTimeEstimator truth_;
   std::optional<UptimeReading> last_;
+  std::optional<UptimeReading> last_pace_;
   time::Duration asleep_;
   std::optional<time::Cycles> truth_ordered_at_;  // when the ordering timeline last followed the true time
   page::ClockRecord record_{};

@@ -60,22 +60,19 @@ time::Duration time_asleep() {
 ClockThread::ClockThread(const ClockThreadOptions& options, ClockSources sources, page::ClockPage& page)
     : options_(options), sources_(std::move(sources)), page_(page), leaps_(options.leaps) {
   options_.interval = std::clamp(options_.interval, kMinInterval, kMaxInterval);
+  if (sources_.system_counts) counted_.push_back(sources_.system.get());
+  for (const auto& source : sources_.others)
+    counted_.push_back(source.get());
+  for (const TimeSource* const source : counted_)
+    names_.push_back(source->describe());
 }
 
 ClockThread::~ClockThread() { stop(); }
 
-std::vector<TimeSource*> ClockThread::counted_sources() const {
-  std::vector<TimeSource*> out;
-  if (sources_.system_counts) out.push_back(sources_.system.get());
-  for (const auto& source : sources_.others)
-    out.push_back(source.get());
-  return out;
-}
-
 tl::expected<void, ClockStartError> ClockThread::start() {
   if (estimator_) return refuse(ClockStartFault::kAlreadyStarted, "the clock was started already");
   if (auto calibrated = calibrate(); !calibrated) return calibrated;
-  estimator_ = std::make_unique<ClockEstimator>(options_.estimator, counted_sources().size());
+  estimator_ = std::make_unique<ClockEstimator>(options_.estimator, counted_.size());
   resume();
   const std::int64_t began = read_clock(CLOCK_BOOTTIME);
   while (!turn()) {
@@ -151,11 +148,16 @@ bool ClockThread::turn() {
   if (sources_.system_counts) news_.push_back(system);
   for (const auto& source : sources_.others)
     news_.push_back(source->poll(nominal));
+  const auto raw = narrowest_of(kReadingsPerSample, platform::read_cycles,
+                                [] { return time::Uptime{read_clock(CLOCK_MONOTONIC_RAW)}; });
+  const time::Duration asleep = time_asleep();
   const ClockEvent event{
       .system = system.value_or(tl::make_unexpected(SourceError{SourceFault::kUnreadable, "it said nothing"})),
       .uptime = read_uptime(),
-      .asleep = time_asleep(),
-      .kernel_trusts_counter = calibration_.kernel_trusts_counter && !told_to_distrust,
+      .raw = UptimeReading{raw.middle(), raw.value + asleep},
+      .asleep = asleep,
+      .kernel_trusts_counter =
+          calibration_.kernel_trusts_counter && !told_to_distrust && !trust_lost_.load(std::memory_order_relaxed),
       .phc2sys_runs = phc2sys_runs_.load(std::memory_order_relaxed),
       .news = news_};
   {
@@ -164,7 +166,7 @@ bool ClockThread::turn() {
     publish(estimator_->step(event, leaps_));
   }
   if (!estimator_->counter_trusted())
-    for (TimeSource* const source : counted_sources())
+    for (TimeSource* const source : counted_)
       source->distrust();
   return event.system.has_value();
 }
@@ -173,17 +175,16 @@ void ClockThread::publish(const page::ClockRecord& record) {
   page_.record.write(record);
   page_.truth.write(page::PublishedLine::of(record.truth, page_.header.incarnation));
   const TrueTimeView& truth = estimator_->truth().view();
-  const std::vector<TimeSource*> counted = counted_sources();
   page::ClockDetails details;
   details.terms = truth.terms;
   details.sampled_at = truth.sampled_at;
   details.supported_at = truth.supported_at;
   details.nominal = calibration_.rate;
   details.uptime = record.uptime;
-  details.sources = static_cast<std::uint32_t>(counted.size());
+  details.sources = static_cast<std::uint32_t>(counted_.size());
   details.roots = truth.roots;
   details.holdover = truth.holdover;
-  if (truth.best < counted.size()) details.name(counted[truth.best]->describe());
+  if (truth.best < names_.size()) details.name(names_[truth.best]);
   page_.details.write(details);
 }
 
@@ -219,11 +220,12 @@ ClockStatus ClockThread::status() const {
   if (!calibration_.kernel_trusts_counter)
     out.counter_problem =
         fmt::format("the kernel's clocksource is '{}', not the cycle counter", calibration_.clocksource);
+  else if (trust_lost_.load(std::memory_order_relaxed))
+    out.counter_problem = "the kernel has ceased to use the cycle counter since the start";
   if (!estimator_) return out;
   out.truth = estimator_->truth().view();
-  const std::vector<TimeSource*> counted = counted_sources();
-  for (std::size_t i = 0; i < counted.size(); ++i)
-    out.sources.push_back({counted[i]->describe(), estimator_->truth().sources()[i]});
+  for (std::size_t i = 0; i < names_.size(); ++i)
+    out.sources.push_back({names_[i], estimator_->truth().sources()[i]});
   const auto now = time::to_tai(leaps_, estimator_->record().ordering.line.at(platform::read_cycles()));
   if (!now) return out;
   out.tai_minus_utc = leaps_.offset_at(*now).value_or(time::Duration{});
@@ -234,8 +236,8 @@ ClockStatus ClockThread::status() const {
 
 std::string ClockThread::describe_sources() const {
   std::string text;
-  for (const TimeSource* const source : counted_sources())
-    text += (text.empty() ? "" : "; ") + source->describe();
+  for (const std::string& name : names_)
+    text += (text.empty() ? "" : "; ") + name;
   return text;
 }
 

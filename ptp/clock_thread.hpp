@@ -94,6 +94,11 @@ class ClockThread {
   void distrust_counter() { distrust_requested_.store(true, std::memory_order_relaxed); }
   /// Whether phc2sys was seen on this host (processes.hpp): it makes one witness of two clocks.
   void note_phc2sys(bool runs) { phc2sys_runs_.store(runs, std::memory_order_relaxed); }
+  /// What kernel_trusts_counter() says, looked at now and then: once lost, trust is lost for this run, because the
+  /// counter's rate was calibrated against a clock of the kernel.
+  void note_kernel_trust(bool trusts) {
+    if (!trusts) trust_lost_.store(true, std::memory_order_relaxed);
+  }
   /// From the next turn on.
   void use_leaps(const time::LeapTable& leaps);
 
@@ -115,16 +120,18 @@ class ClockThread {
   [[nodiscard]] tl::expected<void, ClockStartError> calibrate();
   void resume();
   void publish(const page::ClockRecord& record);
-  [[nodiscard]] std::vector<TimeSource*> counted_sources() const;
 
   ClockThreadOptions options_;
   ClockSources sources_;
   page::ClockPage& page_;
   CycleCalibration calibration_;
   std::unique_ptr<ClockEstimator> estimator_;  // stepped by one thread, under mutex_
+  std::vector<TimeSource*> counted_;           // the sources of the true time; the system clock first, if it is one
+  std::vector<std::string> names_;             // of these
   std::vector<News> news_;
   bool resumed_ = false;
   std::atomic<bool> phc2sys_runs_{false};
+  std::atomic<bool> trust_lost_{false};
   std::atomic<bool> new_era_requested_{false};
   std::atomic<bool> distrust_requested_{false};
   std::atomic<bool> stop_requested_{false};

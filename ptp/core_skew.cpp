@@ -22,7 +22,6 @@ constexpr int kRounds = 500;
 constexpr int kNeeded = 1;    // each round is a bound of its own; more of them make it narrower
 constexpr int kAttempts = 5;  // a core may be busy with something else for a while
 constexpr time::Duration kPatience = time::milliseconds(20);  // for a pair: a busy core shares its time
-constexpr std::size_t kMaxCpus = 256;
 
 /// The value that is handed over: round number and counter, on a cache line of its own.
 struct alignas(64) Handover {
@@ -88,13 +87,11 @@ void ask(Exchange& exchange, int cpu, time::CycleRate nominal) {
 std::optional<PairOffset> measure_pair(int a, int b, time::CycleRate nominal) {
   Exchange exchange;
   try {
-    std::thread asking([&] {
+    const std::jthread asking([&] {  // joined also if the other can't be had; it ends by itself
       ask(exchange, a, nominal);
       exchange.over.store(true, std::memory_order_relaxed);  // read in a loop; the join orders the rest
     });
-    std::thread answering([&] { answer(exchange, b); });
-    asking.join();
-    answering.join();
+    const std::jthread answering([&] { answer(exchange, b); });
   } catch (const std::system_error&) {
     return std::nullopt;  // no thread to be had
   }
@@ -109,7 +106,7 @@ std::vector<int> usable_cpus() {
   try {
     std::thread([&cpus] {
       const long configured = std::min<long>(sysconf(_SC_NPROCESSORS_CONF), CPU_SETSIZE);
-      for (int cpu = 0; cpu < configured && cpus.size() < kMaxCpus; ++cpu)
+      for (int cpu = 0; cpu < configured; ++cpu)
         if (pin_to(cpu)) cpus.push_back(cpu);
     }).join();
   } catch (const std::system_error&) {

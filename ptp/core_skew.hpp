@@ -26,7 +26,8 @@ struct PairOffset {
 };
 
 /// An upper bound over all pairs of the CPUs that threads of this process may be put on. Takes a few milliseconds for
-/// each CPU. A pair that can't be measured (its CPU is busy with something else) counts with kUnmeasured.
+/// each CPU. A pair that can't be measured (its CPU is busy with something else) counts with kUnmeasuredSkew. CPUs
+/// outside of this process's cpuset are not looked at.
 [[nodiscard]] time::Duration measure_core_skew(time::CycleRate nominal);
 
 /// What is assumed of a pair of cores that couldn't be measured.

@@ -86,6 +86,8 @@ bool is_cycle_counter(const std::string& clocksource) {
 
 }  // namespace
 
+bool kernel_trusts_counter() { return is_cycle_counter(kernel_clocksource()); }
+
 tl::expected<std::uint64_t, CalibrationError> cycles_per_second(const std::array<RawReading, 3>& readings) {
   const auto whole = rate_between(readings[0], readings[2]);
   const auto early = rate_between(readings[0], readings[1]);

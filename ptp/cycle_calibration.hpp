@@ -50,6 +50,10 @@ struct CalibrationError {
   std::string text;  // complete sentence
 };
 
+/// Whether the kernel uses the counter for its own clocks at this moment; it stops to when its watchdog finds it wrong.
+/// Reads a file of sysfs.
+[[nodiscard]] bool kernel_trusts_counter();
+
 /// CLOCK_MONOTONIC_RAW between two readings of the counter.
 using RawReading = Bracketed<time::Duration>;
 

@@ -3,6 +3,7 @@
 
 #include <sys/timex.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "oracle/canary.hpp"
@@ -20,6 +21,7 @@ tl::expected<KernelClockWord, SourceError> ask_kernel() {
   word.synchronised = status != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
   word.leap_announced = status == TIME_INS || status == TIME_DEL || status == TIME_OOP || status == TIME_WAIT;
   word.max_error = time::microseconds(state.maxerror);
+  word.estimated_error = time::microseconds(state.esterror);
   const std::int64_t offset = std::llabs(state.offset);
   word.offset = (state.status & STA_NANO) != 0 ? time::nanoseconds(offset) : time::microseconds(offset);
   return word;
@@ -31,8 +33,12 @@ ClaimOr kernel_claim(const ClockReading& reading, const KernelClockWord& word, S
   if (!word.synchronised)
     return tl::make_unexpected(
         SourceError{SourceFault::kNotSynchronised,
-                    "the kernel calls the system clock unsynchronised: run chronyd, ntpd or phc2sys, or use another "
-                    "source"});
+                    "the kernel calls the system clock unsynchronised: run chronyd or ntpd, or use another source"});
+  if (word.max_error < word.estimated_error)
+    return tl::make_unexpected(SourceError{
+        SourceFault::kPolicy,
+        "whoever sets the system clock states no error (ptp4l and phc2sys do so): use the source ptp4l, or system with "
+        "a bound that you state"});
   Claim claim;
   claim.at = reading.middle();
   claim.scale = scale;
@@ -46,11 +52,19 @@ ClaimOr kernel_claim(const ClockReading& reading, const KernelClockWord& word, S
 }
 
 News KernelSource::poll(time::CycleRate nominal) {
-  const auto reading = clock_.read(nominal);
-  if (!reading) return tl::make_unexpected(reading.error());
-  const auto word = ask_kernel();  // after the reading: maxerror only grows between updates
-  if (!word) return tl::make_unexpected(word.error());
-  return kernel_claim(*reading, *word, scale_, nominal);
+  const auto before = ask_kernel();
+  const auto first = clock_.read(nominal);
+  const auto second = clock_.read(nominal);
+  const auto after = ask_kernel();
+  if (!before) return tl::make_unexpected(before.error());
+  if (!after) return tl::make_unexpected(after.error());
+  if (!first) return tl::make_unexpected(first.error());
+  if (!second) return tl::make_unexpected(second.error());
+  KernelClockWord word = *after;
+  word.synchronised = before->synchronised && after->synchronised;
+  word.max_error = std::max(before->max_error, after->max_error);
+  word.offset = std::max(before->offset, after->offset) + clock_moved(*first, *second, nominal);
+  return kernel_claim(*second, word, scale_, nominal);
 }
 
 }  // namespace gnomon::ptp

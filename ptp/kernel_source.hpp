@@ -4,7 +4,11 @@
 // up to date, and the kernel lets it grow by 500 ppm from then on (RFC 5905, section 11; `man 2 adjtimex`).
 //
 // Believed only while the kernel calls the clock synchronised. A machine that nobody synchronises says 16 s and
-// TAI - UTC 0, and both mean "unknown".
+// TAI - UTC 0, and both mean "unknown". ptp4l and phc2sys set maxerror to 0 only to keep the 16 s away, and mean
+// nothing by it: their esterror stays larger, and that gives them away.
+//
+// The daemon may set the clock between the reading and the word about it, so the kernel is asked before and after, and
+// the worse of the two words counts; a reading across which the clock was stepped is dropped.
 #pragma once
 
 #include <string>
@@ -19,6 +23,7 @@ struct KernelClockWord {
   bool synchronised = false;
   bool leap_announced = false;
   time::Duration max_error;
+  time::Duration estimated_error;
   time::Duration offset;  // still being slewed away
 };
 

@@ -9,6 +9,7 @@
 namespace gnomon::ptp {
 
 bool process_runs(std::string_view name) {
+  if (!std::ifstream("/proc/1/comm")) return true;
   std::error_code failed;
   for (std::filesystem::directory_iterator at("/proc", failed), end; !failed && at != end; at.increment(failed)) {
     const std::string pid = at->path().filename();

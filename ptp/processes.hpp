@@ -8,7 +8,8 @@
 
 namespace gnomon::ptp {
 
-/// By the kernel's name of the process, at most 15 characters. What can't be read doesn't run.
+/// By the kernel's name of the process, at most 15 characters. Where the processes of others are hidden from us (a
+/// mount of /proc with hidepid, systemd's ProtectProc), it may run: then the answer is yes.
 [[nodiscard]] bool process_runs(std::string_view name);
 
 }  // namespace gnomon::ptp

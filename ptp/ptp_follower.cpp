@@ -101,9 +101,8 @@ std::optional<SourceError> PtpFollower::wrong_scale(const TimeProperties& proper
                  "the grandmaster counts TAI and says no valid UTC offset: it does not know "
                  "which second it is");
   if (!properties.ptp_timescale && !policy_.arbitrary_is_utc)
-    return error(
-        SourceFault::kTimescale,
-        "the grandmaster is on an arbitrary time scale (no ptpTimescale); if it counts UTC, say timescale=utc");
+    return error(SourceFault::kTimescale,
+                 "the grandmaster is on an arbitrary time scale (no ptpTimescale); if it counts UTC, say scale=utc");
   return std::nullopt;
 }
 

@@ -8,6 +8,13 @@
 
 namespace gnomon::ptp {
 
+time::Duration clock_moved(const ClockReading& first, const ClockReading& second, time::CycleRate nominal) {
+  if (second.middle() < first.middle()) return {};
+  const std::int64_t shown = time::saturating_sub(time::Tai{second.value}, time::Tai{first.value}).ns;
+  const std::int64_t passed = nominal.span(second.middle().count - first.middle().count).ns;
+  return {shown > passed ? shown - passed : passed - shown};
+}
+
 tl::expected<ClockReading, SourceError> SystemClock::read(time::CycleRate) {
   bool failed = false;
   const ClockReading best = narrowest_of(kReadingsPerSample, platform::read_cycles, [&failed] {

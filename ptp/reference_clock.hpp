@@ -33,6 +33,11 @@ class ReferenceClock {
   [[nodiscard]] virtual std::string describe() const = 0;
 };
 
+/// How much further the clock went from one reading to the next than the counter allows for by itself: what somebody
+/// set it by in between, or slewed it.
+[[nodiscard]] time::Duration clock_moved(const ClockReading& first, const ClockReading& second,
+                                         time::CycleRate nominal);
+
 /// CLOCK_REALTIME.
 class SystemClock final : public ReferenceClock {
  public:

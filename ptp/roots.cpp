@@ -18,11 +18,12 @@ bool one_witness(const Root& a, const Root& b, bool phc2sys_runs) {
 
 }  // namespace
 
-std::vector<std::size_t> group_roots(std::span<const Root> roots, bool phc2sys_runs) {
-  std::vector<std::size_t> group(roots.size());
-  std::iota(group.begin(), group.end(), std::size_t{0});
-  for (std::size_t i = 0; i < roots.size(); ++i)
-    for (std::size_t j = i + 1; j < roots.size(); ++j) {
+Groups group_roots(std::span<const Root> roots, bool phc2sys_runs) {
+  const std::size_t size = std::min(roots.size(), time::kMaxSources);
+  Groups group{};
+  std::iota(group.begin(), group.begin() + static_cast<std::ptrdiff_t>(size), std::size_t{0});
+  for (std::size_t i = 0; i < size; ++i)
+    for (std::size_t j = i + 1; j < size; ++j) {
       if (group[i] == group[j] || !one_witness(roots[i], roots[j], phc2sys_runs)) continue;
       const auto [kept, dropped] = std::minmax(group[i], group[j]);
       std::replace(group.begin(), group.end(), std::size_t{dropped}, std::size_t{kept});

@@ -11,15 +11,19 @@
 // In doubt sources are joined: that costs a witness, while a witness too many costs containment.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <span>
-#include <vector>
 
+#include "oracle/time/fusion.hpp"
 #include "ptp/claim.hpp"
 
 namespace gnomon::ptp {
 
 /// For each source the lowest index of those that it is one witness with (itself, if alone).
-[[nodiscard]] std::vector<std::size_t> group_roots(std::span<const Root> roots, bool phc2sys_runs);
+using Groups = std::array<std::size_t, time::kMaxSources>;
+
+/// Of at most kMaxSources; those behind the last are 0.
+[[nodiscard]] Groups group_roots(std::span<const Root> roots, bool phc2sys_runs);
 
 }  // namespace gnomon::ptp

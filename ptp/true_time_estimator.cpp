@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 #include "oracle/canary.hpp"
@@ -51,7 +52,9 @@ TrueTimeEstimator::TrueTimeEstimator(const TrueTimeOptions& options, std::size_t
       void_after_cycles_(cycles_in(options.void_after, options.nominal)),
       sources_(sources),
       lines_(sources),
-      put_out_(sources) {}
+      put_out_(sources) {
+  if (sources > time::kMaxSources) throw std::invalid_argument("more than 16 sources of time: leave some out");
+}
 
 void TrueTimeEstimator::resume(const TrueTimeLine& proven, time::Cycles supported_at) {
   proven_ = proven;
@@ -68,15 +71,15 @@ const TrueTimeView& TrueTimeEstimator::step(const TrueTimeEvent& event, const ti
   }
   const bool fresh = take_news(event, leaps);
   update_health(event.now);
-  Basis basis{{}, leaps.expires(), leaps.entries().size()};
-  const std::vector<Interval> witnesses = join_roots(event.phc2sys_runs, basis);
-  view_.roots = static_cast<std::uint32_t>(witnesses.size());
+  Basis basis{.table_expires = leaps.expires(), .table_size = leaps.entries().size()};
+  const Witnesses witnesses = join_roots(event.phc2sys_runs, basis);
+  view_.roots = static_cast<std::uint32_t>(witnesses.size);
   view_.holdover = false;
-  if (witnesses.empty()) {
+  if (witnesses.size == 0) {
     hold_over(event.now);
     return view_;
   }
-  const auto fused = time::fuse(witnesses);
+  const auto fused = time::fuse(witnesses.all());
   if (fused) {
     mark_sources(fused->interval, event.now);
     judge(fused->interval, basis, event.now, fresh);
@@ -200,29 +203,28 @@ void TrueTimeEstimator::update_health(time::Cycles now) {
   }
 }
 
-std::vector<Interval> TrueTimeEstimator::join_roots(bool phc2sys_runs, Basis& basis) const {
-  std::vector<Root> roots;
-  std::vector<Interval> intervals;
-  std::vector<std::size_t> indices;
+TrueTimeEstimator::Witnesses TrueTimeEstimator::join_roots(bool phc2sys_runs, Basis& basis) const {
+  std::array<Root, time::kMaxSources> roots{};
+  std::array<Interval, time::kMaxSources> intervals{};
+  std::size_t size = 0;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     const SourceView& view = sources_[i];
     if (!view.interval || !view.claim) continue;
-    roots.push_back(view.claim->root);
-    intervals.push_back(*view.interval);
-    indices.push_back(i);
+    roots.at(size) = view.claim->root;
+    intervals.at(size) = *view.interval;
+    basis.roots.at(size++) = view.claim->root.reference != 0 ? view.claim->root.reference : i;
   }
-  const std::vector<std::size_t> group = group_roots(roots, phc2sys_runs);
-  std::vector<Interval> witnesses;
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    if (group[i] != i) continue;
-    Interval joined = intervals[i];
-    for (std::size_t j = i + 1; j < group.size(); ++j)
-      if (group[j] == i) joined = hull(joined, intervals[j]);
-    witnesses.push_back(joined);
+  basis.size = size;
+  std::sort(basis.roots.begin(), basis.roots.begin() + static_cast<std::ptrdiff_t>(size));
+  const Groups group = group_roots(std::span(roots).first(size), phc2sys_runs);
+  Witnesses witnesses;
+  for (std::size_t i = 0; i < size; ++i) {
+    if (group.at(i) != i) continue;
+    Interval joined = intervals.at(i);
+    for (std::size_t j = i + 1; j < size; ++j)
+      if (group.at(j) == i) joined = hull(joined, intervals.at(j));
+    witnesses.intervals.at(witnesses.size++) = joined;
   }
-  for (std::size_t i = 0; i < roots.size(); ++i)
-    basis.roots.push_back(roots[i].reference != 0 ? roots[i].reference : indices[i]);
-  std::sort(basis.roots.begin(), basis.roots.end());
   return witnesses;
 }
 
@@ -261,17 +263,17 @@ void TrueTimeEstimator::judge(const Interval& fused, const Basis& basis, time::C
   const bool same_basis = basis_ == basis;
   std::optional<Interval> both = fused;
   if (proven_) both = intersection(fused, proven_->extrapolated(now));
-  if (!both) return contradict(fused, now);
+  if (!both) return contradict(fused, basis, now);
   basis_ = basis;
   if (fresh || !proven_) last_sample_ = now;
   prove(same_basis ? *both : fused, now);
 }
 
-void TrueTimeEstimator::contradict(const Interval& fused, time::Cycles now) {
+void TrueTimeEstimator::contradict(const Interval& fused, const Basis& basis, time::Cycles now) {
   if (canary::planted(canary::Bug::kContradictionBelieved)) return prove(fused, now);
   ++view_.contradictions;
   view_.suspect = age(last_sample_, now);
-  confirming_ = Confirming{line_from(fused, now), 0};
+  confirming_ = Confirming{line_from(fused, now), basis, 0};
   proven_.reset();
   basis_.reset();
   refuse(ClockFault::kContradiction);
@@ -282,8 +284,8 @@ void TrueTimeEstimator::confirm(Confirming& so_far, const Interval& fused, const
   refuse(ClockFault::kContradiction);
   if (!fresh) return;
   const auto both = intersection(fused, so_far.line.extrapolated(now));
-  if (!both) {
-    so_far = {line_from(fused, now), 0};
+  if (!both || so_far.basis != basis) {  // or others say so now: what the former said plays no part
+    so_far = {line_from(fused, now), basis, 0};
     return;
   }
   so_far.line = line_from(*both, now);

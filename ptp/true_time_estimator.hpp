@@ -99,6 +99,7 @@ struct TrueTimeView {
 
 class TrueTimeEstimator {
  public:
+  /// Throws std::invalid_argument if there are more than time::kMaxSources.
   TrueTimeEstimator(const TrueTimeOptions& options, std::size_t sources);
 
   /// What an earlier run of the daemon had proved in this boot, and when a healthy source had last supported that. Only
@@ -113,14 +114,21 @@ class TrueTimeEstimator {
  private:
   /// Which roots, under which table, a result rests on.
   struct Basis {
-    std::vector<std::uint64_t> roots;  // ascending
+    std::array<std::uint64_t, time::kMaxSources> roots{};  // ascending
+    std::size_t size = 0;
     time::Utc table_expires;
     std::size_t table_size = 0;
     friend bool operator==(const Basis&, const Basis&) = default;
   };
   struct Confirming {
     time::TrueTimeLine line;
+    Basis basis;
     std::uint32_t agreed = 0;
+  };
+  struct Witnesses {
+    std::array<time::Interval, time::kMaxSources> intervals{};
+    std::size_t size = 0;
+    [[nodiscard]] std::span<const time::Interval> all() const { return {intervals.data(), size}; }
   };
 
   [[nodiscard]] bool take_news(const TrueTimeEvent& event, const time::LeapTable& leaps);
@@ -131,11 +139,11 @@ class TrueTimeEstimator {
                                                               const time::Interval& claimed) const;
   [[nodiscard]] bool healthy(std::size_t source, time::Cycles now) const;
   void update_health(time::Cycles now);
-  [[nodiscard]] std::vector<time::Interval> join_roots(bool phc2sys_runs, Basis& basis) const;
+  [[nodiscard]] Witnesses join_roots(bool phc2sys_runs, Basis& basis) const;
   void mark_sources(const time::Interval& result, time::Cycles now);
   void mark_all(SourceState state);
   void judge(const time::Interval& fused, const Basis& basis, time::Cycles now, bool fresh);
-  void contradict(const time::Interval& fused, time::Cycles now);
+  void contradict(const time::Interval& fused, const Basis& basis, time::Cycles now);
   void confirm(Confirming& so_far, const time::Interval& fused, const Basis& basis, time::Cycles now, bool fresh);
   void hold_over(time::Cycles now);
   void prove(const time::Interval& interval, time::Cycles now);

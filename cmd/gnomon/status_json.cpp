@@ -29,7 +29,12 @@ void add_daemon(JsonWriter& json, const control::DaemonReport& daemon) {
 void add_clock(JsonWriter& json, const control::ClockReport& clock) {
   json.key("clock").begin_object().key("source").text(clock.source).key("state").text(clock.state);
   json.key("now").text(rfc3339(clock.now)).key("lead_ns").number(clock.lead.ns).key("era").number(clock.era.value);
-  json.key("bound_ns").number(clock.bound.ns).key("readings").number(clock.readings);
+  json.key("true_time")
+      .text(clock.true_time)
+      .key("epsilon_ns")
+      .number(clock.epsilon.ns)
+      .key("readings")
+      .number(clock.readings);
   json.key("failed_readings").number(clock.failed_readings).key("last_failure").text(clock.last_failure).end_object();
 }
 

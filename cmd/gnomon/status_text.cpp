@@ -10,6 +10,7 @@
 
 #include "cmd/gnomon/status.hpp"
 #include "cmd/text/rfc3339.hpp"
+#include "oracle/time/true_time.hpp"
 
 namespace gnomon::cmd {
 namespace {
@@ -55,6 +56,9 @@ std::string head(const StatusReport& report) {
   out += fmt::format("clock    {} at {}, lead {}, era {}; {}; {} of {} readings failed\n", clock.state,
                      rfc3339(clock.now), human_duration(clock.lead), clock.era.value, clock.source,
                      clock.failed_readings, clock.readings + clock.failed_readings);
+  out += clock.true_time == time::name_of(time::ClockFault::kNone)
+             ? fmt::format("         true time known to {} either way\n", human_duration(clock.epsilon))
+             : fmt::format("         no true time: {}\n", clock.true_time);
   if (!clock.last_failure.empty()) out += fmt::format("         last failed reading: {}\n", clock.last_failure);
   out += fmt::format("agent    {}", report.agent.state);
   if (report.agent.waiting_until.ns != 0) out += fmt::format(", waiting until {}", rfc3339(report.agent.waiting_until));

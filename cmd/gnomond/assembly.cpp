@@ -79,6 +79,9 @@ dataplane::KernelPoolOptions pool_options(const Settings& settings, std::span<co
   out.server.rotating_start = settings.ids.rotating_start;
   out.server.park_limit = static_cast<std::size_t>(settings.workers.park_limit);
   out.server.park_for = time::milliseconds(settings.workers.park_for_ms);
+  out.server.commit_wait_limit = static_cast<std::uint32_t>(settings.workers.commit_wait_limit);
+  out.server.max_commit_wait = time::milliseconds(settings.workers.max_commit_wait_ms);
+  out.server.hlc_max_ahead = time::milliseconds(settings.workers.hlc_max_ahead_ms);
   out.server.incarnation = incarnation;
   out.server.hash_seed = platform::random_u64();
   return out;

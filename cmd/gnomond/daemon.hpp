@@ -62,6 +62,7 @@ class Daemon {
   [[nodiscard]] std::string failed_agent() const;
   [[nodiscard]] Or<void> look_after_ports();
   void report_clock();
+  void report_evictions(const ptp::ClockStatus& status);
   void look_after_clock();
   void feed_watchdog();
   [[nodiscard]] Or<void> end(const Signals& signals, const std::string& why);
@@ -82,6 +83,8 @@ class Daemon {
   std::optional<std::chrono::microseconds> watchdog_interval_;
   time::Uptime watchdog_fed_;
   time::ClockFault clock_fault_ = time::ClockFault::kNotProven;  // as it was logged last
+  std::uint64_t contradictions_ = 0;
+  std::vector<std::uint64_t> evictions_;  // of each source
   time::Uptime looked_for_phc2sys_;
   bool announced_ = false;
 

@@ -69,6 +69,7 @@ Settings merged(Settings running, Settings fresh, std::vector<std::string>& need
 void Daemon::on_note(const control::effect::Note& note) {
   const std::string text = sentence(note);
   log_line(level_of(note.kind), text);
+  if (note.kind == NoteKind::kCloned) clock_->distrust_counter();  // the counter's past is another machine's
   if (note.kind == NoteKind::kExtended) return;
   reporter_->add_note(fmt::format("{} {}", rfc3339(reporter_->report().clock.now), text));
 }
@@ -142,6 +143,11 @@ Or<void> Daemon::serve(const Signals& signals) {
 void Daemon::report_clock() {
   const ptp::ClockStatus status = clock_->status();
   const time::ClockFault fault = status.truth.line.fault;
+  report_evictions(status);
+  if (status.truth.contradictions != contradictions_)
+    log_warn("the sources of time deny what they said before: what was said in the {} ms before that is suspect",
+             status.truth.suspect.ns / 1'000'000);
+  contradictions_ = status.truth.contradictions;
   if (clock_fault_ == fault) return;
   clock_fault_ = fault;
   if (fault == time::ClockFault::kNone)
@@ -149,10 +155,18 @@ void Daemon::report_clock() {
              status.resumed ? ", after what an earlier run had proved" : "");
   else
     log_warn("there is no true time: {}", time::text_of(fault));
-  if (fault == time::ClockFault::kContradiction)
-    log_warn("what was said in the {} ms before the contradiction is suspect", status.truth.suspect.ns / 1'000'000);
   for (const ptp::SourceReport& source : status.sources)
     if (source.view.error) log_warn("{}: {}", source.description, source.view.error->text);
+}
+
+void Daemon::report_evictions(const ptp::ClockStatus& status) {
+  evictions_.resize(status.sources.size());
+  for (std::size_t i = 0; i < status.sources.size(); ++i) {
+    const ptp::SourceReport& source = status.sources[i];
+    if (source.view.evictions != evictions_[i])
+      log_warn("evicted, since most others contradict it or it jumped by whole seconds: {}", source.description);
+    evictions_[i] = source.view.evictions;
+  }
 }
 
 void Daemon::look_after_clock() {
@@ -161,6 +175,7 @@ void Daemon::look_after_clock() {
   if (now - looked_for_phc2sys_ < kLookForPhc2sysEvery) return;
   looked_for_phc2sys_ = now;
   clock_->note_phc2sys(ptp::process_runs("phc2sys"));
+  clock_->note_kernel_trust(ptp::kernel_trusts_counter());
 }
 
 /// What happens to the ports is news for the log and for `gnomon status`.
@@ -208,8 +223,11 @@ void Daemon::take_over(const Settings& effective, serve::AccessPolicy policy) {
   workers_->use_policy(std::make_shared<const serve::AccessPolicy>(std::move(policy)));
   set_log_level(effective.log.level);
   std::string warning;
-  clock_->use_leaps(leap_table(effective, warning));
-  if (!warning.empty()) log_warn("{}", warning);
+  const time::LeapTable leaps = leap_table(effective, warning);
+  if (warning.empty())
+    clock_->use_leaps(leaps);
+  else
+    log_warn("the table of leap seconds stays as it was: {}", warning);
   reporter_->reload_done(policy_version_);
   log_info("reloaded: {} keys, {} allowed and {} denied networks", keys, effective.access.allow.size(),
            effective.access.deny.size());

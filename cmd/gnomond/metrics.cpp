@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "oracle/page/counters.hpp"
+#include "oracle/time/true_time.hpp"
 #include "platform/endpoint.hpp"
 
 namespace gnomon::cmd {
@@ -90,8 +91,9 @@ void add_layouts(const control::StatusReport& report, std::vector<MetricFamily>&
 void add_clock(const control::ClockReport& clock, std::vector<MetricFamily>& out) {
   out.push_back(single("clock_lead_seconds", "how far the ordering timeline is ahead of the source", MetricType::Gauge,
                        seconds(clock.lead)));
-  out.push_back(
-      single("clock_bound_seconds", "stated bound on the source's error", MetricType::Gauge, seconds(clock.bound)));
+  out.push_back(single("clock_epsilon_seconds",
+                       "half the width of the interval that contains the true time; 0: there is none",
+                       MetricType::Gauge, seconds(clock.epsilon)));
   out.push_back(
       single("clock_era", "number of the ordering timeline", MetricType::Gauge, static_cast<double>(clock.era.value)));
   out.push_back(single("clock_readings_total", "readings of the source", MetricType::Counter,
@@ -102,6 +104,12 @@ void add_clock(const control::ClockReport& clock, std::vector<MetricFamily>& out
   for (const std::string_view name : {"no_time", "following", "unconfirmed", "behind"})
     add(state, clock.state == name ? 1 : 0, {{"state", std::string(name)}});
   out.push_back(std::move(state));
+  MetricFamily truth = family("clock_true_time", "1 for synchronised, or why there is no true time", MetricType::Gauge);
+  for (std::size_t i = 0; i < time::kClockFaults; ++i) {
+    const std::string_view name = time::name_of(static_cast<time::ClockFault>(i));
+    add(truth, clock.true_time == name ? 1 : 0, {{"state", std::string(name)}});
+  }
+  out.push_back(std::move(truth));
 }
 
 struct PortFigure {

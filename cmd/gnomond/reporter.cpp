@@ -82,6 +82,7 @@ control::ClockReport Reporter::clock_report() const {
   page::ClockRecord record;
   std::uint64_t version = 0;
   out.state = text_of(mint::OrderingState::kNoTime);
+  out.true_time = time::name_of(time::ClockFault::kUnreadable);
   out.last_failure = clock_failure_();
   if (!pages_.clock().record.try_read(record, version)) return out;
   out.state = text_of(record.ordering.state);
@@ -89,7 +90,8 @@ control::ClockReport Reporter::clock_report() const {
   out.lead = record.ordering.lead;
   out.era = record.ordering.era;
   const auto truth = record.truth.at(platform::read_cycles());
-  out.bound = truth ? truth->epsilon() : time::Duration{};
+  out.epsilon = truth ? truth->epsilon() : time::Duration{};
+  out.true_time = time::name_of(truth ? time::ClockFault::kNone : truth.error());
   out.readings = record.readings;
   out.failed_readings = record.failed_readings;
   return out;

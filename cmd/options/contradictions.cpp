@@ -12,7 +12,9 @@
 #include "cmd/options/resolve.hpp"
 #include "cmd/options/value.hpp"
 #include "oracle/serve/server.hpp"
+#include "oracle/time/fusion.hpp"
 #include "platform/endpoint.hpp"
+#include "ptp/sources.hpp"
 
 namespace gnomon::cmd {
 namespace {
@@ -131,6 +133,19 @@ void judge_layouts(Judge& judge) {
   judge_machine_ids(judge, *layouts);
 }
 
+void judge_clock(Judge& judge) {
+  const auto& sources = judge.settings().clock.sources;
+  if (sources.empty() || sources.size() > time::kMaxSources)
+    judge.refuse({{"clock", "sources"}},
+                 fmt::format("clock.sources has {} entries; name 1 to {}", sources.size(), time::kMaxSources));
+  const auto systems = std::count_if(sources.begin(), sources.end(), [](const std::string& text) {
+    const auto spec = ptp::parse_source(text, time::milliseconds(1));
+    return spec && spec->kind == ptp::SourceKind::kSystem;
+  });
+  if (systems > 1)
+    judge.refuse({{"clock", "sources"}}, "clock.sources names the system clock twice: one clock is one source");
+}
+
 void judge_access(Judge& judge) {
   const auto& access = judge.settings().access;
   if (access.auth == "always" && access.keys_file.empty())
@@ -239,6 +254,7 @@ Problems contradictions(const Configuration& configuration) {
       if (custom.name() == builtin.name())
         judge.refuse({{"ids", "custom"}},
                      fmt::format("the name {} belongs to a built-in layout; choose another", custom.name()));
+  judge_clock(judge);
   judge_workers(judge);
   judge_layouts(judge);
   judge_access(judge);

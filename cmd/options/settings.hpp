@@ -26,6 +26,9 @@ struct Settings {
     std::int64_t busy_poll_us = 0;
     std::int64_t park_limit = 0;
     std::int64_t park_for_ms = 0;
+    std::int64_t commit_wait_limit = 0;
+    std::int64_t max_commit_wait_ms = 0;
+    std::int64_t hlc_max_ahead_ms = 0;
     bool gro = false;
     bool lock_memory = false;
   } workers;

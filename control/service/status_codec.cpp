@@ -44,10 +44,11 @@ void write(const ClockReport& from, v1::Clock& to) {
   to.set_now_ns(from.now.ns);
   to.set_lead_ns(from.lead.ns);
   to.set_era(from.era.value);
-  to.set_bound_ns(from.bound.ns);
+  to.set_epsilon_ns(from.epsilon.ns);
   to.set_readings(from.readings);
   to.set_failed_readings(from.failed_readings);
   to.set_last_failure(from.last_failure);
+  to.set_true_time(from.true_time);
 }
 
 ClockReport read(const v1::Clock& from) {
@@ -56,10 +57,11 @@ ClockReport read(const v1::Clock& from) {
           .now = {from.now_ns()},
           .lead = {from.lead_ns()},
           .era = {from.era()},
-          .bound = {from.bound_ns()},
+          .epsilon = {from.epsilon_ns()},
           .readings = from.readings(),
           .failed_readings = from.failed_readings(),
-          .last_failure = from.last_failure()};
+          .last_failure = from.last_failure(),
+          .true_time = from.true_time()};
 }
 
 void write(const AgentReport& from, v1::Agent& to) {

@@ -35,10 +35,11 @@ struct ClockReport {
   time::SmearedUtc now;  // ordering timeline
   time::Duration lead;   // ordering timeline minus source
   mint::Era era;
-  time::Duration bound;  // stated bound on |source - true time|
+  time::Duration epsilon;  // half the width of the interval that contains the true time; 0 if there is none
   std::uint64_t readings = 0;
   std::uint64_t failed_readings = 0;
   std::string last_failure;
+  std::string true_time;  // synchronised, or why there is none: time::ClockFault
 };
 
 struct AgentReport {

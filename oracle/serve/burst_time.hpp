@@ -23,6 +23,7 @@ namespace gnomon::serve {
 struct BurstTime {
   mint::MintTime mint;
   mint::OrderingState ordering = mint::OrderingState::kNoTime;
+  time::Duration lead;        // of the ordering timeline over the clock behind it
   time::Duration behind_for;  // in state kBehind: until the source is within the budget again
   time::Uptime uptime;
   time::Now truth = tl::make_unexpected(time::ClockFault::kNotProven);
@@ -39,6 +40,7 @@ class BurstClock {
     const mint::OrderingSnapshot& ordering = record_.ordering;
     return {.mint = {ordering.line.at(now), ordering.lead_left, ordering.era},
             .ordering = ordering.state,
+            .lead = ordering.lead,
             .behind_for = ordering.behind_for,
             .uptime = record_.uptime.at(now),
             .truth = record_.truth.at(now)};

@@ -16,6 +16,7 @@ using wire::MessageRef;
 using wire::Status;
 
 constexpr std::uint32_t kSaturated = std::numeric_limits<std::uint32_t>::max();
+constexpr std::int64_t kSlowBy = 1000;  // a counter is slower than it says by less than 1 in this
 constexpr std::uint64_t kMaxTai = std::numeric_limits<std::int64_t>::max();
 
 void write_interval(MessageRef message, const time::Interval& interval) {
@@ -86,9 +87,11 @@ bool TimeOps::answer_commit_wait(MessageRef message, const time::Interval* now, 
     case Standing::kTooFar: refuse(message, Status::kTooFar, counters_, Counter::kTooFar); return true;
     case Standing::kFull: break;
   }
-  // No place is needed once t has passed: who comes back then is answered at once, and before it nobody could be.
+  // No place is needed once t has passed: who comes back then is answered at once, and before it nobody could be. The
+  // earliest end moves on at the slowest rate that the counter can have.
+  const time::Duration left = time::saturating_sub(t, now->earliest);
   refuse(message, Status::kBusy, counters_, Counter::kBusy,
-         to_retry_us(time::saturating_sub(t, now->earliest) + time::nanoseconds(1)));
+         to_retry_us(left + time::Duration{left.ns / kSlowBy} + time::nanoseconds(1)));
   return true;
 }
 
@@ -101,12 +104,20 @@ void TimeOps::write(MessageRef message, const CommitWaits::Due& due) {
 void TimeOps::answer_hlc_update(MessageRef message, const BurstTime& time) {
   const time::Interval* now = interval_in(time);
   if (now == nullptr && time.ordering == mint::OrderingState::kNoTime) return refuse_unsynchronised(message);
-  const time::Tai physical =
-      now != nullptr ? now->midpoint() : time::saturating_add(time::Tai{time.mint.now.ns}, tai_minus_utc_);
+  // A timeline that is known to be in a false future would drag every clock that hears of it along.
+  if (now == nullptr && time.ordering == mint::OrderingState::kBehind)
+    return refuse(message, Status::kClockBehind, counters_, Counter::kClockBehind, to_retry_us(time.behind_for));
+  const time::Tai physical = now != nullptr ? now->midpoint() : source_time(time);
   const auto updated = hlc_.update(physical, {message.a()});
   if (!updated) return refuse_hlc(message, updated.error(), physical);
   message.set_a(updated->value);
   counters_.add(Counter::kHlcUpdates);
+}
+
+// What the clock behind the ordering timeline says, without the timeline's lead over it.
+time::Tai TimeOps::source_time(const BurstTime& time) const {
+  const time::Duration lead = std::max(time::Duration{0}, time.lead);
+  return time::saturating_add(time::Tai{time.mint.now.ns}, tai_minus_utc_ - lead);
 }
 
 void TimeOps::refuse_hlc(MessageRef message, clock::HlcFault fault, time::Tai physical) {

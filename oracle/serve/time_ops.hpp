@@ -69,6 +69,7 @@ class TimeOps {
   void answer_time_sync(wire::MessageRef message, const time::Interval* now);
   [[nodiscard]] bool answer_commit_wait(wire::MessageRef message, const time::Interval* now, const ReturnPath& path);
   void answer_hlc_update(wire::MessageRef message, const BurstTime& time);
+  [[nodiscard]] time::Tai source_time(const BurstTime& time) const;
   void refuse_hlc(wire::MessageRef message, clock::HlcFault fault, time::Tai physical);
   [[nodiscard]] time::Duration hlc_catches_up_in(time::Tai physical) const;
   void refuse_unsynchronised(wire::MessageRef message);

@@ -58,16 +58,16 @@ constexpr std::string_view text_of(ClockFault fault) {
   switch (fault) {
     case ClockFault::kNone: return "synchronised";
     case ClockFault::kNotProven:
-      return "nothing has been proved since the start: wait, or see `gnomon clock` for what each source lacks";
+      return "nothing has been proved since the start: wait; gnomond's log says what each source lacks";
     case ClockFault::kNoSource:
-      return "no source of time is healthy, and the last good sample is too old: `gnomon clock` says what each lacks";
+      return "no source of time is healthy, and the last good sample is too old: gnomond's log says what each lacks";
     case ClockFault::kDisagreement:
       return "the sources contradict each other and no majority is left: find the one that lies, or add a source";
     case ClockFault::kContradiction:
       return "the sources deny what they said before: refused until enough samples agree again";
     case ClockFault::kCounterUntrusted:
       return "the cycle counter can't be trusted (another clocksource, or the machine was suspended or moved)";
-    case ClockFault::kTooWide: return "the uncertainty exceeds clock.max_epsilon_us: `gnomon clock` shows its terms";
+    case ClockFault::kTooWide: return "the uncertainty exceeds clock.max_epsilon_us (docs/uncertainty.md has its terms)";
     case ClockFault::kVoid: return "the clock page is not renewed: is gnomond stopped?";
     case ClockFault::kUnreadable: return "the clock page can't be read: is it being written, or damaged?";
   }

@@ -125,7 +125,8 @@ TEST_F(DaemonTest, ServesIdsPingsStatusAndMetrics) {
     EXPECT_NE(page.find("\ngnomon_" + std::string(counter.name) + "_total{worker=\"1\"} "), std::string::npos)
         << counter.name;
   for (const char* name : {"build_info{", "right_remaining_seconds{", "layout_headroom_seconds{layout=\"snowflake\"}",
-                           "clock_lead_seconds ", "clock_state{state=\"following\"} 1"})
+                           "clock_lead_seconds ", "clock_epsilon_seconds ",
+                           "clock_true_time{state=", "clock_state{state=\"following\"} 1"})
     EXPECT_NE(page.find("\ngnomon_" + std::string(name)), std::string::npos) << name;
 
   const Output js53 = gnomon(daemon, {"id", "--layout", "js53"});

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <vector>
+
 namespace gnomon::ptp {
 namespace {
 
@@ -11,36 +14,39 @@ constexpr Root kPhc{.reference = 0, .clock = ClockKind::kPhc, .bare_clock = true
 
 Root ptp4l(std::uint64_t grandmaster, ClockKind clock) { return {grandmaster, clock, false, true}; }
 
-std::vector<std::size_t> groups(std::vector<Root> roots, bool phc2sys = false) { return group_roots(roots, phc2sys); }
+std::vector<std::size_t> groups(const std::vector<Root>& roots, bool phc2sys = false) {
+  const ptp::Groups group = group_roots(roots, phc2sys);
+  return {group.begin(), group.begin() + static_cast<std::ptrdiff_t>(roots.size())};
+}
 
-using Groups = std::vector<std::size_t>;
+using Indices = std::vector<std::size_t>;
 
 TEST(Roots, StrangersStayApart) {
   EXPECT_EQ(groups({ptp4l(1, ClockKind::kPhc), ptp4l(2, ClockKind::kPhc), ptp4l(3, ClockKind::kSystem)}),
-            (Groups{0, 1, 2}));
+            (Indices{0, 1, 2}));
 }
 
 TEST(Roots, OneReferenceIsOneWitness) {
   EXPECT_EQ(groups({ptp4l(7, ClockKind::kPhc), ptp4l(8, ClockKind::kPhc), ptp4l(7, ClockKind::kSystem)}),
-            (Groups{0, 1, 0}));
+            (Indices{0, 1, 0}));
 }
 
 TEST(Roots, ABareClockIsOneWithWhoeverSetsIt) {
-  EXPECT_EQ(groups({kSystem, ptp4l(1, ClockKind::kSystem)}), (Groups{0, 0}));
-  EXPECT_EQ(groups({kSystem, kSystem}), (Groups{0, 0}));
-  EXPECT_EQ(groups({kSystem, ptp4l(1, ClockKind::kPhc)}), (Groups{0, 1}));
-  EXPECT_EQ(groups({kPhc, ptp4l(1, ClockKind::kPhc), kSystem}), (Groups{0, 0, 2}));
+  EXPECT_EQ(groups({kSystem, ptp4l(1, ClockKind::kSystem)}), (Indices{0, 0}));
+  EXPECT_EQ(groups({kSystem, kSystem}), (Indices{0, 0}));
+  EXPECT_EQ(groups({kSystem, ptp4l(1, ClockKind::kPhc)}), (Indices{0, 1}));
+  EXPECT_EQ(groups({kPhc, ptp4l(1, ClockKind::kPhc), kSystem}), (Indices{0, 0, 2}));
 }
 
 TEST(Roots, Phc2sysMakesOneOfTwoClocks) {
-  EXPECT_EQ(groups({kSystem, ptp4l(1, ClockKind::kPhc)}, true), (Groups{0, 0}));
-  EXPECT_EQ(groups({kSystem, ptp4l(1, ClockKind::kPhc), ptp4l(2, ClockKind::kPhc)}, true), (Groups{0, 0, 0}))
+  EXPECT_EQ(groups({kSystem, ptp4l(1, ClockKind::kPhc)}, true), (Indices{0, 0}));
+  EXPECT_EQ(groups({kSystem, ptp4l(1, ClockKind::kPhc), ptp4l(2, ClockKind::kPhc)}, true), (Indices{0, 0, 0}))
       << "in doubt both: it is not known which of the two phc2sys copies";
 }
 
 TEST(Roots, AreJoinedThroughThirdOnes) {
   EXPECT_EQ(groups({ptp4l(1, ClockKind::kPhc), ptp4l(2, ClockKind::kSystem), kSystem, ptp4l(1, ClockKind::kSystem)}),
-            (Groups{0, 0, 0, 0}));
+            (Indices{0, 0, 0, 0}));
 }
 
 }  // namespace

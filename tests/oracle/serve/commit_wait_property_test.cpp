@@ -165,7 +165,7 @@ class World {
       return must(!rig_.truth && reply.count == 0, "unsynchronised with a clock");
     if (!rig_.truth || late) return must(false, "refused for another reason than a lost clock, and late");
     if (status_of(reply) == Status::kTooFar)
-      must(asked.t - rig_.truth->earliest > time::seconds(1) && reply.count == 0, "not too far");
+      must(asked.t - rig_.truth->latest > time::seconds(1) && reply.count == 0, "not too far");
     else if (status_of(reply) == Status::kBusy)
       must(reply.count > 0 && rig_.server.parked() >= kSmall, "busy with places left");
     else

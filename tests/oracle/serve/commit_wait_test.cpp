@@ -129,14 +129,21 @@ TEST(CommitWait, too_far_ahead_is_refused_at_once) {
   RigOptions options;
   options.max_commit_wait = time::milliseconds(10);
   auto rig = knowing_rig(options);
-  EXPECT_TRUE(parks(*rig, 1, ahead(*rig, time::milliseconds(10))));
-  expect_refused(rig->ask(commit_wait_request(2, ahead(*rig, time::milliseconds(10) + time::Duration{1}))), 2,
+  const time::Tai latest = rig->truth->latest;
+  EXPECT_TRUE(parks(*rig, 1, latest + time::milliseconds(10)));
+  expect_refused(rig->ask(commit_wait_request(2, latest + time::milliseconds(10) + time::Duration{1})), 2,
                  Status::kTooFar);
   expect_refused(rig->ask(commit_wait_request(3, time::Tai::max())), 3, Status::kTooFar);
   for (const std::uint64_t t : {std::uint64_t{1} << 63, ~std::uint64_t{0}})
     expect_refused(rig->ask(request_of(Op::kCommitWait, 4, t)), 4, Status::kTooFar);
   EXPECT_EQ(rig->count(Counter::kTooFar), 4U);
   EXPECT_EQ(rig->server.parked(), 1U);
+}
+
+TEST(CommitWait, on_the_latest_that_it_can_be_is_never_too_far) {
+  auto rig = granted_rig();
+  rig->know(kStartTai, kStartTai + time::seconds(4));
+  EXPECT_TRUE(parks(*rig, 1, rig->truth->latest)) << "a wide interval makes the wait long, not wrong";
 }
 
 TEST(CommitWait, without_an_interval_is_unsynchronised) {
