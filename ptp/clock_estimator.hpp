@@ -76,7 +76,7 @@ struct ClockEvent {
   ClaimOr system;        // the clock that orders
   UptimeReading uptime;  // read after it
   /// CLOCK_MONOTONIC_RAW plus `asleep`, if it was read: nobody slews it, so it shows whether the counter kept pace.
-  std::optional<UptimeReading> raw;
+  std::optional<UptimeReading> raw = std::nullopt;
   time::Duration asleep;  // CLOCK_BOOTTIME minus CLOCK_MONOTONIC: how long the machine slept since boot
   bool kernel_trusts_counter = true;
   bool phc2sys_runs = false;

@@ -55,7 +55,7 @@ struct ClockStartError {
   std::string text;  // complete sentence
 };
 
-/// What `gnomon clock` shows of a source.
+/// What is known of a source, for the log.
 struct SourceReport {
   std::string description;
   SourceView view;

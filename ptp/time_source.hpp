@@ -52,7 +52,7 @@ class TimeSource {
   [[nodiscard]] virtual News poll(time::CycleRate nominal) = 0;
   /// The counter can't be trusted across this moment: readings from before it mean nothing any more.
   virtual void distrust() {}
-  /// For logs and `gnomon clock`, e.g. "system clock, stated bound 10 ms".
+  /// For logs and `gnomon status`, e.g. "system clock, stated bound 10 ms".
   [[nodiscard]] virtual std::string describe() const = 0;
 };
 

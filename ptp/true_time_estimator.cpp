@@ -164,8 +164,9 @@ std::optional<SourceError> TrueTimeEstimator::implausible(const Claim& claim, ti
 // Against what is proved, or else against what it said itself before it was put out or fell silent.
 std::optional<std::int64_t> TrueTimeEstimator::whole_seconds_off(std::size_t source, const Claim& claim,
                                                                  const Interval& claimed) const {
-  // A bare clock has no UTC offset that could be wrong: somebody set it.
-  if (claim.root.bare_clock || canary::planted(canary::Bug::kWholeSecondsBelieved)) return std::nullopt;
+  // Somebody may set the system clock by whole seconds, and for a good reason; nobody sets a card's clock so.
+  const bool set_by_hand = claim.root.bare_clock && claim.root.clock == ClockKind::kSystem;
+  if (set_by_hand || canary::planted(canary::Bug::kWholeSecondsBelieved)) return std::nullopt;
   const auto& reference = proven_ ? proven_ : lines_[source];
   if (!reference) return std::nullopt;
   const Interval expected = reference->extrapolated(claim.at);

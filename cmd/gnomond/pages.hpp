@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The daemon's shared pages, /dev/shm/gnomon.<instance>.{clock,rights,worker.N}: made and stamped together, gone
-// together.
+// together, but for the clock page, from which the next run goes on.
 #pragma once
 
 #include <cstdint>

@@ -23,7 +23,7 @@ namespace gnomon::serve {
 struct BurstTime {
   mint::MintTime mint;
   mint::OrderingState ordering = mint::OrderingState::kNoTime;
-  time::Duration lead;        // of the ordering timeline over the clock behind it
+  time::Duration lead{};      // of the ordering timeline over the clock behind it
   time::Duration behind_for;  // in state kBehind: until the source is within the budget again
   time::Uptime uptime;
   time::Now truth = tl::make_unexpected(time::ClockFault::kNotProven);

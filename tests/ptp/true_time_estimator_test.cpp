@@ -6,7 +6,9 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace gnomon::ptp {
 namespace {
@@ -63,7 +65,9 @@ class Bench {
     out.reading_ns = kTai + now.ns + off[i].ns - (scale == Scale::kTai ? 0 : 37'000'000'000);
     out.terms.source = bound;
     out.root.reference = 100 + i;
-    out.root.disciplines = true;
+    out.root.disciplines = !bare;
+    out.root.bare_clock = bare.has_value();
+    out.root.clock = bare.value_or(ClockKind::kSystem);
     out.leap_announced = announced;
     return out;
   }
@@ -84,6 +88,7 @@ class Bench {
   time::Duration bound = microseconds(100);
   bool trusted = true;
   bool announced = false;
+  std::optional<ClockKind> bare;
   time::LeapTable leaps = table();
 };
 
@@ -238,6 +243,19 @@ TEST(TrueTimeEstimator, NeverFollowsAJumpByWholeSeconds) {
     bench.off[0] = {};
     bench.run(seconds(1));
     EXPECT_TRUE(bench.right()) << "and it is taken back";
+  }
+}
+
+TEST(TrueTimeEstimator, BelievesAWholeSecondOfTheSystemClockAloneAndOnlyInTheEnd) {
+  for (const ClockKind kind : {ClockKind::kSystem, ClockKind::kPhc}) {
+    Bench bench(1);
+    bench.bare = kind;
+    bench.run(seconds(1));
+    bench.off[0] = seconds(37);
+    bench.turn();
+    EXPECT_EQ(bench.fault(), kind == ClockKind::kSystem ? ClockFault::kContradiction : ClockFault::kNone);
+    bench.run(seconds(1));
+    EXPECT_EQ(bench.right(), kind == ClockKind::kPhc) << "set by somebody, or off by TAI - UTC";
   }
 }
 

@@ -5,6 +5,7 @@
 #include "tests/ptp/bed/virtual_clock.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -266,9 +267,11 @@ TEST_F(ClockFile, SurvivesAWriterThatIsKilled) {
   for (int i = 0; i < 30; ++i) {
     const pid_t child = fork();
     ASSERT_GE(child, 0);
-    if (child == 0)
+    if (child == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that is killed leaves nobody behind
       while (true)
         clock_.step(Duration{1});
+    }
     const std::uint64_t before = clock_.state().steps;
     while (clock_.state().steps < before + 50)
       support::nap(1);

@@ -58,8 +58,10 @@ class Stage {
       note(played, event, {before, host_now()});
     }
     sleep_until(began + scenario_.length * stretch());
+    // One that has crashed meanwhile would leave a good beginning, and be judged by that alone.
     witness_->send_signal(SIGTERM);
-    witness_->wait_exit(std::chrono::seconds(5));
+    const support::Exit exit = witness_->wait_exit(std::chrono::seconds(5));
+    if (exit.exited || exit.signal != SIGTERM) throw std::runtime_error("the witness has ended by itself");
     played.records = read_recording(recording());
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Containment over random histories within the bounds, and a canary for each term of the uncertainty: left out or
-// halved, it is missed.
+// Containment over random histories within the bounds, and a canary for each term of the uncertainty but `cores`
+// (of which true_time_estimator_test.cpp asserts that it is added): left out or halved, it is missed.
 #include <gtest/gtest.h>
 
 #include <algorithm>
