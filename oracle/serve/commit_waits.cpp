@@ -27,8 +27,10 @@ CommitWaits::CommitWaits(const CommitWaitOptions& options)
 
 Standing CommitWaits::ask(const time::Interval& now, time::Tai t, wire::MessageRef request, const ReturnPath& path) {
   if (passed_until(now) > t) return Standing::kPassed;
-  // From the later end: who waits on now().latest is never too far, however wide the interval is.
-  if (time::saturating_sub(t, now.latest) > max_wait_) return Standing::kTooFar;
+  // From the later end: who waits on now().latest is never too far, however wide the interval is. The wait then lasts
+  // for the width besides, which the clock bounds; what it doesn't bound is cut off here.
+  if (time::saturating_sub(t, now.latest) > max_wait_ || time::saturating_sub(t, now.earliest) > kLongestMaxWait)
+    return Standing::kTooFar;
   // A wheel that stood idle is told the time first, or it would take this t for one that is many rounds ahead.
   (void)wheel_.poll(passed_until(now), 0, [](time::Tai, const Waiting&) {});
   if (!wheel_.push(t, {request.copy(), path})) return Standing::kFull;

@@ -144,6 +144,8 @@ TEST(CommitWait, on_the_latest_that_it_can_be_is_never_too_far) {
   auto rig = granted_rig();
   rig->know(kStartTai, kStartTai + time::seconds(4));
   EXPECT_TRUE(parks(*rig, 1, rig->truth->latest)) << "a wide interval makes the wait long, not wrong";
+  rig->know(kStartTai, time::Tai::max());
+  EXPECT_EQ(status_of(rig->ask(commit_wait_request(2, time::Tai::max()))), Status::kTooFar) << "but not endless";
 }
 
 TEST(CommitWait, without_an_interval_is_unsynchronised) {
@@ -199,11 +201,11 @@ TEST(CommitWait, a_full_wheel_is_busy_and_the_retry_time_holds) {
   for (std::uint64_t i = 0; i < 10; ++i)
     ASSERT_TRUE(parks(*rig, i, ahead(*rig, time::milliseconds(900))));
   const time::Tai t = ahead(*rig, time::microseconds(2500));
-  expect_refused(rig->ask(commit_wait_request(10, t)), 10, Status::kBusy, 2501);
+  expect_refused(rig->ask(commit_wait_request(10, t)), 10, Status::kBusy, 2503);
   EXPECT_EQ(rig->count(Counter::kBusy), 1U);
   EXPECT_EQ(status_of(rig->ask(commit_wait_request(11, ahead(*rig, time::Duration{-1})))), Status::kOk)
       << "who has nothing to wait for needs no place";
-  rig->advance(time::microseconds(2501));
+  rig->advance(time::microseconds(2503));
   EXPECT_EQ(status_of(rig->ask(commit_wait_request(12, t))), Status::kOk) << "although the place is still full";
   EXPECT_EQ(rig->server.parked(), 10U);
 }
