@@ -14,9 +14,10 @@
 //
 // Without the bound one mad peer drags every clock that hears of it into the future for good. So a remote value beyond
 // it is refused. The same holds for the clock itself, and so a local now() can be refused, too: when physical time was
-// stepped back by more than max_ahead, stood still for max_ahead x 2^18 calls (131 million by default), or has just taken
-// a remote value at the limit; then until the next ms. To go on would be no service: other clocks would refuse the value. A refusal changes nothing; it ends when physical time
-// moves on. Physical time need be neither monotone nor synchronised.
+// stepped back by more than max_ahead, stood still for max_ahead x 2^18 calls (131 million by default), or has just
+// taken a remote value at the limit; then until the next ms. To go on would be no service: other clocks would refuse
+// the value. A refusal changes nothing; it ends when physical time moves on. Physical time need be neither monotone nor
+// synchronised.
 #pragma once
 
 #include <algorithm>

@@ -67,7 +67,8 @@ constexpr std::string_view text_of(ClockFault fault) {
       return "the sources deny what they said before: refused until enough samples agree again";
     case ClockFault::kCounterUntrusted:
       return "the cycle counter can't be trusted (another clocksource, or the machine was suspended or moved)";
-    case ClockFault::kTooWide: return "the uncertainty exceeds clock.max_epsilon_us (docs/uncertainty.md has its terms)";
+    case ClockFault::kTooWide:
+      return "the uncertainty exceeds clock.max_epsilon_us (docs/uncertainty.md has its terms)";
     case ClockFault::kVoid: return "the clock page is not renewed: is gnomond stopped?";
     case ClockFault::kUnreadable: return "the clock page can't be read: is it being written, or damaged?";
   }

@@ -47,15 +47,15 @@ void put_tag_back(std::vector<std::byte>& frame, const tpacket_auxdata& data) {
 
 }  // namespace
 
-PacketSocket::PacketSocket(const std::string& interface) : buffer_(kLargestFrame) {
+platform::UniqueFd open_packet_socket(const std::string& interface, int buffer_bytes, SocketSwitch on) {
   // Protocol 0 receives nothing until the socket is bound: else it would begin with frames of other interfaces.
-  socket_.reset(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket_.valid()) fail("a packet socket");
-  must_set(socket_.get(), SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
-  must_set(socket_.get(), SOL_PACKET, PACKET_AUXDATA, 1);
-  must_set(socket_.get(), SOL_PACKET, PACKET_QDISC_BYPASS, 1);
-  must_set(socket_.get(), SOL_SOCKET, SO_RCVBUFFORCE, kBufferBytes);
-  must_set(socket_.get(), SOL_SOCKET, SO_SNDBUFFORCE, kBufferBytes);
+  platform::UniqueFd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) fail("a packet socket");
+  must_set(fd.get(), SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
+  must_set(fd.get(), SOL_PACKET, PACKET_QDISC_BYPASS, 1);
+  must_set(fd.get(), on.level, on.option, 1);  // before it is bound, so that it holds from the first frame on
+  must_set(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, buffer_bytes);
+  must_set(fd.get(), SOL_SOCKET, SO_SNDBUFFORCE, buffer_bytes);
 
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;
@@ -63,8 +63,12 @@ PacketSocket::PacketSocket(const std::string& interface) : buffer_(kLargestFrame
   address.sll_ifindex = static_cast<int>(if_nametoindex(interface.c_str()));
   if (address.sll_ifindex == 0) fail("the interface " + interface);
   const void* generic = &address;
-  if (bind(socket_.get(), static_cast<const sockaddr*>(generic), sizeof address) != 0) fail("bind to " + interface);
+  if (bind(fd.get(), static_cast<const sockaddr*>(generic), sizeof address) != 0) fail("bind to " + interface);
+  return fd;
 }
+
+PacketSocket::PacketSocket(const std::string& interface)
+    : socket_(open_packet_socket(interface, kBufferBytes, {SOL_PACKET, PACKET_AUXDATA})), buffer_(kLargestFrame) {}
 
 bool PacketSocket::send(const std::vector<std::byte>& frame) {
   if (::send(socket_.get(), frame.data(), frame.size(), 0) >= 0) return true;

@@ -21,6 +21,16 @@
 
 namespace gnomon::support {
 
+/// A socket option that is 0 or 1.
+struct SocketSwitch {
+  int level = 0;
+  int option = 0;
+};
+
+/// A non-blocking packet socket on an interface of the network namespace that the calling thread is in now, for frames
+/// that others sent, with `on` switched on. Throws std::system_error.
+[[nodiscard]] platform::UniqueFd open_packet_socket(const std::string& interface, int buffer_bytes, SocketSwitch on);
+
 class PacketSocket {
  public:
   /// On an interface of the network namespace that the calling thread is in now. Throws std::system_error.

@@ -218,15 +218,7 @@ TEST(CommitWait, replies_to_one_client_share_a_datagram_and_never_one_with_anoth
   for (std::uint64_t i = 30; i < 35; ++i)
     ASSERT_TRUE(parks(*rig, i, t, 2));
   rig->advance(time::milliseconds(2));
-  std::array<std::byte, wire::kMaxDatagram> out{};
-  ReturnPath path;
-  EXPECT_EQ(rig->server.next_parked(out, path), 22 * wire::kMessageSize);
-  EXPECT_EQ(path, path_to(1));
-  EXPECT_EQ(rig->server.next_parked(out, path), 8 * wire::kMessageSize);
-  EXPECT_EQ(path, path_to(1));
-  EXPECT_EQ(rig->server.next_parked(out, path), 5 * wire::kMessageSize);
-  EXPECT_EQ(path, path_to(2));
-  EXPECT_EQ(rig->server.next_parked(out, path), 0U);
+  expect_datagrams(*rig, {{1, 22}, {1, 8}, {2, 5}});
 }
 
 // The network may have no room left in this turn; what was released is still released in the next one.

@@ -168,15 +168,7 @@ TEST(Parked, replies_of_one_client_share_a_datagram_and_never_one_with_another) 
   for (std::uint64_t i = 30; i < 35; ++i)
     ASSERT_TRUE(rig->send({next_id_request(i)}, kLocal, 2).empty());
   rig->advance(time::milliseconds(1));
-  std::array<std::byte, wire::kMaxDatagram> out{};
-  ReturnPath path;
-  EXPECT_EQ(rig->server.next_parked(out, path), 22 * wire::kMessageSize);
-  EXPECT_EQ(path, path_to(1));
-  EXPECT_EQ(rig->server.next_parked(out, path), 8 * wire::kMessageSize);
-  EXPECT_EQ(path, path_to(1));
-  EXPECT_EQ(rig->server.next_parked(out, path), 5 * wire::kMessageSize);
-  EXPECT_EQ(path, path_to(2));
-  EXPECT_EQ(rig->server.next_parked(out, path), 0U);
+  expect_datagrams(*rig, {{1, 22}, {1, 8}, {2, 5}});
 }
 
 TEST(Parked, a_revocation_holds_for_parked_requests) {

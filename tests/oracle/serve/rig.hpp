@@ -4,6 +4,8 @@
 // Time is virtual and stands still until the test moves it.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -202,6 +204,22 @@ inline std::unique_ptr<Rig> granted_rig(const RigOptions& options = {},
   rig->grant(machines);
   rig->burst();
   return rig;
+}
+
+/// A datagram of replies that had waited.
+struct Expected {
+  std::uint8_t client = 0;
+  std::size_t messages = 0;
+};
+/// These come out next, in this order, and nothing after them.
+inline void expect_datagrams(Rig& rig, const std::vector<Expected>& expected) {
+  std::array<std::byte, wire::kMaxDatagram> out{};
+  ReturnPath path;
+  for (const Expected& datagram : expected) {
+    EXPECT_EQ(rig.server.next_parked(out, path), datagram.messages * wire::kMessageSize);
+    EXPECT_EQ(path, path_to(datagram.client));
+  }
+  EXPECT_EQ(rig.server.next_parked(out, path), 0U);
 }
 
 }  // namespace gnomon::serve::testing

@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "tests/ptp/bed/virtual_clock_page.hpp"
+#include "tests/support/packet_socket.hpp"
 
 namespace gnomon::bed {
 namespace {
@@ -35,29 +36,6 @@ constexpr time::Duration kSpin = time::microseconds(100);  // what a wake-up tak
 constexpr std::uint32_t kMillion = 1'000'000;
 
 [[noreturn]] void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
-
-void must_set(int fd, int level, int option, int value) {
-  if (setsockopt(fd, level, option, &value, sizeof value) != 0) fail("setsockopt");
-}
-
-platform::UniqueFd packet_socket(const std::string& interface) {
-  // Protocol 0 receives nothing until the socket is bound: else it would begin with frames of other interfaces.
-  platform::UniqueFd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd.valid()) fail("a packet socket");
-  must_set(fd.get(), SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
-  must_set(fd.get(), SOL_PACKET, PACKET_QDISC_BYPASS, 1);
-  must_set(fd.get(), SOL_SOCKET, SO_TIMESTAMPNS, 1);
-  must_set(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, kBufferBytes);
-  must_set(fd.get(), SOL_SOCKET, SO_SNDBUFFORCE, kBufferBytes);
-  sockaddr_ll address{};
-  address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(ETH_P_ALL);
-  address.sll_ifindex = static_cast<int>(if_nametoindex(interface.c_str()));
-  if (address.sll_ifindex == 0) fail("the interface " + interface);
-  const void* generic = &address;
-  if (bind(fd.get(), static_cast<const sockaddr*>(generic), sizeof address) != 0) fail("bind to " + interface);
-  return fd;
-}
 
 void check(const Passage& passage) {
   constexpr time::Duration kMost = time::seconds(10);
@@ -89,7 +67,7 @@ Path::Path(const std::vector<Host>& hosts, std::uint64_t seed)
     support::connect({.where = host.where, .name = host.interface, .addresses = {host.address}},
                      {.where = middle_, .name = port});
     const support::InNamespace inside(middle_);
-    ports_.push_back({packet_socket(port), {}, {}});
+    ports_.push_back({support::open_packet_socket(port, kBufferBytes, {SOL_SOCKET, SO_TIMESTAMPNS}), {}, {}});
   }
   thread_ = std::thread([this] { run(); });
 }
