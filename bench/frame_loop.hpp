@@ -28,7 +28,7 @@ class FrameLoop {
   static constexpr std::size_t kFrames = ServeLoop::kDatagrams;
 
   explicit FrameLoop(FrameKind kind)
-      : loop_(serve::AuthRule::kNever), station_(options(kind), loop_.counters()), request_(request(kind)) {
+      : loop_({.auth = serve::AuthRule::kNever}), station_(options(kind), loop_.counters()), request_(request(kind)) {
     if (by_port(kind)) checks_ = {.ip = frame::Verified::kGood, .udp = frame::Verified::kGood};
   }
 

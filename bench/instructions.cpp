@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Answers one-ID requests through oracle/serve, bare or in frames, and does nothing else: what `instructions`
+// Answers requests through oracle/serve, bare or in frames, and does nothing else: what `instructions`
 // (instructions.py) runs under callgrind at two lengths, and once more without asking the server, to know what the loop
 // itself costs. The difference of the two counts, over the difference of the lengths, is what one request costs, with
-// start-up and page faults taken out. Instructions are counted, not timed, so a busy machine does no harm.
+// start-up, parking and page faults taken out. Instructions are counted, not timed, so a busy machine does no harm.
 //
 // A burst is what a loaded worker sees: 32 datagrams of one request each, then one reading of time.
 #include <cstdio>
@@ -25,14 +25,15 @@ constexpr int kUsage = 2;
 int usage() {
   std::fputs(
       "usage: instructions-loop answer|feed BURSTS MESSAGES_PER_DATAGRAM\n"
+      "       instructions-loop answer|feed BURSTS hlc_update|now|commit_wait|parked\n"
       "       instructions-loop answer|feed|serve BURSTS v4|v4-port|v4-vlan|v6|v6-port\n",
       stderr);
   return kUsage;
 }
 
-int verdict(std::uint64_t ids, std::uint64_t expected) {
-  if (ids == expected) return 0;
-  std::fputs("instructions-loop: not every request got its ID, so this measured something else\n", stderr);
+int verdict(std::uint64_t answered, std::uint64_t expected) {
+  if (answered == expected) return 0;
+  std::fputs("instructions-loop: not every request got its answer, so this measured something else\n", stderr);
   return 1;
 }
 
@@ -57,18 +58,42 @@ int run_frames(std::string_view mode, long bursts, FrameKind kind) {
   return verdict(loop->ids(), expected);
 }
 
-int run_datagrams(std::string_view mode, long bursts, std::size_t messages) {
+/// What the datagrams ask for, beside how many parked commit-waits, and what counts the answers.
+struct Asking {
+  ServeLoopOptions options;
+  page::Counter answered = page::Counter::kIds;
+  std::uint32_t parked = 0;
+};
+
+std::optional<Asking> asking(std::string_view name) {
+  constexpr std::uint32_t kParked = 100'000;
+  static const std::map<std::string_view, Asking> kAskings{
+      {"hlc_update", {{.asks_for = wire::Op::kHlcUpdate}, page::Counter::kHlcUpdates}},
+      {"now", {{.asks_for = wire::Op::kNow}, page::Counter::kTimes}},
+      {"commit_wait", {{.asks_for = wire::Op::kCommitWait}, page::Counter::kCommitWaits}},
+      {"parked", {{.commit_wait_limit = kParked}, page::Counter::kIds, kParked}}};
+  const auto found = kAskings.find(name);
+  return found == kAskings.end() ? std::nullopt : std::optional(found->second);
+}
+
+int run_datagrams(std::string_view mode, long bursts, std::size_t messages, const Asking& asking) {
   if (messages == 0 || messages > wire::kMaxMessages || mode == "serve") return usage();
-  const auto loop = std::make_unique<ServeLoop>();
+  const auto loop = std::make_unique<ServeLoop>(asking.options);
+  // Further away than the bursts last, so that all of them wait from the first burst to the last.
+  loop->park(asking.parked, ServeLoop::kMaxWait / 2, ServeLoop::kMaxWait);
   for (long i = 0; i < bursts; ++i) {
     if (mode == "feed")
       loop->feed(messages);
     else
       loop->burst(messages);
   }
+  if (loop->parked() != asking.parked) {
+    std::fputs("instructions-loop: somebody was released meanwhile, so this measured something else\n", stderr);
+    return 1;
+  }
   const std::uint64_t expected =
       mode == "feed" ? 0 : static_cast<std::uint64_t>(bursts) * ServeLoop::kDatagrams * messages;
-  return verdict(loop->ids(), expected);
+  return verdict(loop->count(asking.answered), expected);
 }
 
 }  // namespace
@@ -81,5 +106,6 @@ int main(int argc, char** argv) {
   const long bursts = std::strtol(argv[2], nullptr, 10);
   if (bursts < 1 || (mode != "answer" && mode != "feed" && mode != "serve")) return usage();
   if (const auto kind = frame_kind(argv[3])) return run_frames(mode, bursts, *kind);
-  return run_datagrams(mode, bursts, static_cast<std::size_t>(std::strtoul(argv[3], nullptr, 10)));
+  if (const auto other = asking(argv[3])) return run_datagrams(mode, bursts, 1, *other);
+  return run_datagrams(mode, bursts, static_cast<std::size_t>(std::strtoul(argv[3], nullptr, 10)), {});
 }

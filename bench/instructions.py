@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Counts the instructions that one-ID requests cost, under callgrind: in oracle/serve, and in frames through a Station.
+"""Counts the instructions that requests cost, under callgrind: in oracle/serve, and in frames through a Station.
 
 Each figure is the difference of two runs over the difference of their lengths, so start-up is not in it, less the same
 for a loop that only writes the requests. What is left: all of Server::answer, and its share of begin_burst and of opening
@@ -17,6 +17,12 @@ DATAGRAMS_PER_BURST = 32
 SHORT, LONG = 200, 1200  # bursts; both see the same mix of opened units per burst
 AIM = 120  # instructions per request, one request per datagram
 FRAME_AIMS = {"v4": 320, "v4-port": 170}  # instructions per frame besides
+OTHERS = {
+    "hlc_update": "hlc_update",
+    "now": "now",
+    "commit_wait": "commit_wait on a t that has passed",
+    "parked": "one-ID request, beside 100,000 parked commit-waits",
+}
 FRAMES = {
     "v4": "IPv4, checksums by software",
     "v4-port": "IPv4, checksums by the port",
@@ -46,7 +52,10 @@ def main():
         aim = f" (aim: at most {AIM})" if messages == 1 else ""
         each = per_request("answer", messages, messages)
         print(f"{messages:2} one-ID requests per datagram: {each:6.1f} instructions per request{aim}", flush=True)
-    print("one request per frame:")
+    print("one request of another kind per datagram:")
+    for kind, words in OTHERS.items():
+        print(f"  {words + ':':52} {per_request('answer', kind):6.1f} instructions per request", flush=True)
+    print("one one-ID request per frame:")
     for kind, words in FRAMES.items():
         whole, server = per_request("answer", kind), per_request("serve", kind)
         aim = f" (aim: at most {FRAME_AIMS[kind]})" if kind in FRAME_AIMS else ""

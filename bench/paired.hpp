@@ -3,6 +3,7 @@
 // What benches share that compare two ways of doing a thing, slot by slot, on a machine whose speed wanders.
 #pragma once
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -10,10 +11,19 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
 #include <thread>
 #include <vector>
 
 namespace gnomon::bench {
+
+/// Ends the bench: it can't run, or measured something else than it says.
+[[noreturn]] inline void die(const std::string& text) {
+  std::fprintf(stderr, "%s: %s\n", program_invocation_short_name, text.c_str());
+  std::exit(1);  // NOLINT(concurrency-mt-unsafe): nobody else exits
+}
 
 /// The calling thread, from now on.
 inline void pin_to(unsigned cpu) {

@@ -9,68 +9,27 @@
 #include <string_view>
 #include <utility>
 
+#include "client/c_guard.hpp"
 #include "client/client.hpp"
 #include "client/gnomon.h"
 #include "client/id_stream.hpp"
 #include "oracle/id/codec.hpp"
 
 using gnomon::client::Client;
-using gnomon::client::Error;
 using gnomon::client::ErrorKind;
 using gnomon::client::IdRange;
 using gnomon::client::IdStream;
-using gnomon::client::Result;
+using gnomon::client::capi::guarded;
+using gnomon::client::capi::kFirstCode;
+using gnomon::client::capi::missing;
+using gnomon::client::capi::report;
 namespace layouts = gnomon::id;  // `id` is a parameter of the functions below
-
-struct gnomon_client {
-  Client client;
-};
 
 struct gnomon_stream {
   IdStream stream;
 };
 
 namespace {
-
-constexpr int kFirstCode = GNOMON_E_TIMEOUT;
-static_assert(kFirstCode + static_cast<int>(ErrorKind::kTimeout) == GNOMON_E_TIMEOUT);
-static_assert(kFirstCode + static_cast<int>(ErrorKind::kBusy) == GNOMON_E_BUSY);
-static_assert(kFirstCode + static_cast<int>(ErrorKind::kUnauthorised) == GNOMON_E_UNAUTHORISED);
-static_assert(kFirstCode + static_cast<int>(ErrorKind::kSystem) == GNOMON_E_SYSTEM, "the codes follow ErrorKind");
-
-int code_of(ErrorKind kind) { return kFirstCode + static_cast<int>(kind); }
-
-int report(gnomon_error* out, ErrorKind kind, std::string_view text, gnomon::time::Duration retry_after) noexcept {
-  if (out != nullptr) {
-    out->code = code_of(kind);
-    out->try_elsewhere = gnomon::client::try_elsewhere(kind) ? 1 : 0;
-    out->retry_after_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(retry_after.ns, 0));
-    const std::size_t size = std::min(text.size(), sizeof out->text - 1);
-    std::memcpy(out->text, text.data(), size);
-    out->text[size] = '\0';
-  }
-  return code_of(kind);
-}
-
-int report(gnomon_error* out, const Error& error) noexcept {
-  return report(out, error.kind, error.text, error.retry_after);
-}
-
-int missing(gnomon_error* out, std::string_view what) noexcept {
-  return report(out, ErrorKind::kBadArgument, what, {});
-}
-
-/// Runs `body`, which returns a code.
-template <typename Body>
-int guarded(gnomon_error* out, const Body& body) noexcept {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return report(out, ErrorKind::kSystem, "out of memory", {});
-  } catch (const std::exception& error) {
-    return report(out, ErrorKind::kSystem, error.what(), {});
-  }
-}
 
 gnomon::client::Options options_of(const gnomon_options& given) {
   gnomon::client::Options options;
@@ -84,6 +43,9 @@ gnomon::client::Options options_of(const gnomon_options& given) {
   constexpr std::uint64_t kTooLong = std::uint64_t{1} << 62;  // is refused by connect
   if (given.deadline_ns != 0) options.deadline.ns = static_cast<std::int64_t>(std::min(given.deadline_ns, kTooLong));
   if (given.sockets_per_server != 0) options.sockets_per_server = given.sockets_per_server;
+  if (given.oscillator_ppb != 0) options.oscillator_ppb = given.oscillator_ppb;
+  if (given.time_max_age_ns != 0)
+    options.time_max_age.ns = static_cast<std::int64_t>(std::min(given.time_max_age_ns, kTooLong));
   if (given.random_start != 0) options.order = gnomon::client::ServerOrder::kRandomStart;
   if (given.key != nullptr) {
     options.key.emplace();

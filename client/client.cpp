@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/blocking_call.hpp"
 #include "client/client_state.hpp"
-#include "client/waiter.hpp"
 #include "platform/random.hpp"
 
 namespace gnomon::client {
@@ -15,24 +15,6 @@ constexpr time::Duration kMinAttemptTimeout = time::milliseconds(1);
 constexpr time::Duration kMaxAttemptTimeoutOption = time::seconds(10);
 
 Error bad_argument(std::string text) { return {ErrorKind::kBadArgument, std::move(text), {}, {}}; }
-
-/// A call whose caller waits; lives on the caller's stack.
-class BlockingCall final : public PendingCall {
- public:
-  void take(Outcome outcome) override {
-    if (outcome.range.count > 0 && ranges != nullptr) ranges->push_back(outcome.range);
-    if (!outcome.last) return;
-    result = std::move(outcome);
-    done_.signal();
-  }
-  void wait() { done_.wait(); }
-
-  std::vector<IdRange>* ranges = nullptr;
-  Outcome result;
-
- private:
-  Waiter done_;
-};
 
 /// A call with a callback; deletes itself after it.
 class AsyncCall final : public PendingCall {
@@ -59,15 +41,6 @@ Result<void> check(id::LayoutNumber layout, std::uint64_t count) {
   return {};
 }
 
-Result<Outcome> wait_for(ClientState& state, BlockingCall& call) {
-  const auto io = state.io_for_waiting();
-  if (!io) return tl::make_unexpected(io.error());
-  if (const auto accepted = (*io)->submit(call); !accepted) return tl::make_unexpected(accepted.error());
-  call.wait();
-  if (call.result.error) return tl::make_unexpected(std::move(*call.result.error));
-  return std::move(call.result);
-}
-
 Result<void> check(const Options& options) {
   const auto refuse = [](std::string text) { return tl::make_unexpected(bad_argument(std::move(text))); };
   if (options.servers.empty()) return refuse("no server was named; list at least one, like 127.0.0.1:14666");
@@ -82,6 +55,12 @@ Result<void> check(const Options& options) {
   if (options.sockets_per_server < 1 || options.sockets_per_server > kMaxSocketsPerServer)
     return refuse("sockets_per_server is " + std::to_string(options.sockets_per_server) + "; choose 1 to " +
                   std::to_string(kMaxSocketsPerServer));
+  if (options.oscillator_ppb < 0 || options.oscillator_ppb > kMaxOscillatorPpb)
+    return refuse("oscillator_ppb is " + std::to_string(options.oscillator_ppb) + "; choose 0 to " +
+                  std::to_string(kMaxOscillatorPpb));
+  if (options.time_max_age < kMinTimeAge || options.time_max_age > kMaxTimeAge)
+    return refuse("a time_max_age of " + std::to_string(options.time_max_age.ns) +
+                  " ns can't be used; choose 1 ms to 10 s");
   if (options.max_pending < 1 || options.max_pending > kMaxPendingCalls)
     return refuse("max_pending is " + std::to_string(options.max_pending) + "; choose 1 to " +
                   std::to_string(kMaxPendingCalls));
@@ -109,13 +88,18 @@ Result<IoSettings> settings_of(const Options& options) {
   if (options.key) settings.engine.key = wire::Key{{options.key->id}, options.key->bytes};
   settings.deadline = options.deadline;
   settings.max_pending = options.max_pending;
+  settings.local_time = {
+      .oscillator_ppb = options.oscillator_ppb, .max_age = options.time_max_age, .max_round_trip = options.deadline};
   return settings;
 }
 
 }  // namespace
 
 ClientState::ClientState(IoSettings settings, std::vector<std::string> names, std::unique_ptr<IoThread> io)
-    : settings_(std::move(settings)), names_(std::move(names)), io_(std::move(io)) {}
+    : settings_(std::move(settings)),
+      names_(std::move(names)),
+      time_(std::make_unique<TimeKeeper>(settings_.local_time)),
+      io_(std::move(io)) {}
 
 Result<std::shared_ptr<ClientState>> ClientState::start(const Options& options) {
   const auto settings = settings_of(options);
@@ -132,6 +116,12 @@ Result<IoThread*> ClientState::io_for_waiting() {
         bad_argument("a blocking call was made from a callback, on the thread that would have to answer it; use "
                      "next_range_async there"));
   return thread;
+}
+
+Result<void> ClientState::check_server(std::size_t index) const {
+  if (index < servers().size()) return {};
+  return tl::make_unexpected(bad_argument("there is no server number " + std::to_string(index) + " in a list of " +
+                                          std::to_string(servers().size()) + " (the first is 0)"));
 }
 
 Result<Client> Client::connect(const Options& options) {
@@ -197,23 +187,20 @@ std::future<Result<IdRange>> Client::next_range_future(id::LayoutNumber layout, 
 }
 
 Result<PingReply> Client::ping(std::size_t server_index) {
-  if (server_index >= state_->servers().size())
-    return tl::make_unexpected(bad_argument("there is no server number " + std::to_string(server_index) +
-                                            " in a list of " + std::to_string(state_->servers().size()) +
-                                            " (the first is 0)"));
+  if (const auto there = state_->check_server(server_index); !there) return tl::make_unexpected(there.error());
   BlockingCall call;
   call.call.op = wire::Op::kPing;
   call.call.server = static_cast<std::uint32_t>(server_index);
   auto outcome = wait_for(*state_, call);
   if (!outcome) return tl::make_unexpected(std::move(outcome.error()));
-  const wire::Message& reply = outcome->ping->reply;
+  const wire::Message& reply = outcome->answer->reply;
   return PingReply{.server = to_string(state_->servers()[server_index]),
                    .incarnation = reply.b,
                    .leased = reply.token_low != 0 || reply.machine_id != 0 || reply.remaining_ms != 0,
                    .machine = {reply.machine_id},
                    .token_low = reply.token_low,
                    .right_remaining = time::milliseconds(reply.remaining_ms),
-                   .round_trip = outcome->ping->round_trip};
+                   .round_trip = outcome->answer->round_trip};
 }
 
 Result<PingReply> Client::ping(std::string_view server) {
@@ -232,7 +219,13 @@ std::vector<std::string> Client::servers() const {
 
 Stats Client::stats() const {
   const IoThread* io = state_->io_if_ours();
-  return io == nullptr ? Stats{} : io->stats();
+  Stats stats = io == nullptr ? Stats{} : io->stats();
+  if (const TimeKeeper* keeper = state_->time_if_ours()) {
+    stats.exchanges = keeper->exchanges();
+    stats.exchanges_faulty = keeper->faulty();
+    stats.time_contradictions = keeper->contradictions();
+  }
+  return stats;
 }
 
 }  // namespace gnomon::client

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The client: IDs from gnomon servers, for any number of threads.
+// The client: IDs and time from gnomon servers, for any number of threads.
 //
 //   auto client = Client::connect({.servers = {"127.0.0.1:14666"}});
 //   auto id = client->next_id(gnomon::id::kSnowflake);
@@ -36,8 +36,10 @@
 #include "client/id_range.hpp"
 #include "client/options.hpp"
 #include "client/stats.hpp"
+#include "oracle/clock/hlc.hpp"
 #include "oracle/id/layout.hpp"
 #include "oracle/mint/names.hpp"
+#include "oracle/time/interval.hpp"
 
 namespace gnomon::client {
 
@@ -51,6 +53,13 @@ struct PingReply {
   std::uint32_t token_low = 0;     // low half of the right's fencing token
   time::Duration right_remaining;  // at most 65.535 s: larger values are cut there
   time::Duration round_trip;       // of the transmission that was answered
+};
+
+struct TimeReply {
+  std::string server;         // as "address:port"
+  time::Interval said;        // what it answered: contained the true time while it had the request
+  time::Interval at_receipt;  // what follows for the moment at which the reply arrived here
+  time::Duration round_trip;
 };
 
 class Client {
@@ -81,6 +90,27 @@ class Client {
   /// One server, by its place in `servers()` or by its text in the options or in `servers()`.
   [[nodiscard]] Result<PingReply> ping(std::size_t server_index);
   [[nodiscard]] Result<PingReply> ping(std::string_view server);
+
+  /// The true time, at a moment between call and return, lies in the interval: while the servers keep their promise C,
+  /// this host's oscillator is within oscillator_ppb, and a pause of this whole machine is noticed. Answered from what
+  /// the last exchanges proved, in some 100 ns and from any thread, callbacks included; if that is too old, after one
+  /// to four exchanges with a server. kClockUnsynchronised: no server can say, or they contradict each other.
+  [[nodiscard]] Result<time::Interval> now();
+  /// Commit-wait (Spanner, OSDI 2012, section 4.1.2): returns once earliest > t, with that interval. From then on every
+  /// now(), anywhere, has latest > t. Sleeps, then spins, by this host's clocks. kTooFar at once if t is more than
+  /// `limit` (0 to an hour) after now().latest; after any other error t may have passed or not.
+  [[nodiscard]] Result<time::Interval> commit_wait(time::Tai t, time::Duration limit = time::seconds(10));
+  /// The same, but the request waits in a server: for hosts that can't trust their own oscillator, or pause. The
+  /// server's own limit (1 s by default) counts, too. This host's time refuses what is too far, and
+  /// releases nobody. At most 1,024 wait at a time: else kOverloaded.
+  [[nodiscard]] Result<time::Interval> commit_wait_at_server(time::Tai t, time::Duration limit = time::seconds(1));
+  /// What one server, by its place in `servers()`, says of the time.
+  [[nodiscard]] Result<TimeReply> ask_time(std::size_t server_index);
+
+  /// A hybrid timestamp from a server, larger than `remote` (0: none) and than every one that this client was given
+  /// before the call. It is not unique: several workers issue them. kTooFar: `remote`, or what a server with a clock in
+  /// the future gave before, is too far ahead of the server's time.
+  [[nodiscard]] Result<clock::HlcTimestamp> hlc_update(clock::HlcTimestamp remote = {});
 
   /// The servers' addresses, in the order of the options.
   [[nodiscard]] std::vector<std::string> servers() const;

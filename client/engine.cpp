@@ -28,7 +28,7 @@ Engine::Engine(const EngineOptions& options, time::Uptime now)
       numbers_(options.secret),
       book_(options.servers, options.first_server, options.attempt_timeout),
       wheel_(now),
-      requests_(options.servers.size() * options.sockets_per_server * kWindow),
+      requests_(options.servers.size() * options.sockets_per_server * kWindow + kMaxWaits),
       links_(options.servers.size() * options.sockets_per_server),
       next_socket_(options.servers.size()) {
   layout_limit_.fill(std::numeric_limits<std::uint32_t>::max());
@@ -55,6 +55,14 @@ void Engine::submit(time::Uptime now, const Call& call, Effects& effects) {
   slot.left = call.count;
   slot.submitted = now;
   ++stats_.calls;
+  if (waits(slot) && ++waits_ > kMaxWaits)
+    return fail(index,
+                {ErrorKind::kOverloaded,
+                 std::to_string(kMaxWaits) + " calls of this client wait in servers already; wait for some to "
+                                             "end, or wait by this host's own clock",
+                 {},
+                 {}},
+                effects);
   wheel_.arm(index, call.deadline);
   dispatch(now, index, effects);
 }
@@ -149,6 +157,23 @@ std::uint32_t Engine::count_to_ask(const Slot& slot) const {
   return static_cast<std::uint32_t>(std::min(slot.left, limit));
 }
 
+void Engine::fill_in(Slot& slot, wire::Message& message) const {
+  switch (slot.call.op) {
+    case wire::Op::kNextId:
+      slot.asked = count_to_ask(slot);
+      message.count = slot.asked;
+      message.format = slot.call.layout.value;
+      return;
+    case wire::Op::kPing: message.a = slot.request_id; return;  // is to be echoed
+    case wire::Op::kHlcUpdate:
+    case wire::Op::kCommitWait: message.a = slot.call.argument; return;
+    case wire::Op::kNow:
+    case wire::Op::kTimeSync:
+    case wire::Op::kNextId128:
+    case wire::Op::kTso: return;
+  }
+}
+
 void Engine::send(time::Uptime now, std::uint32_t index, Effects& effects) {
   Slot& slot = slots_[index];
   do {
@@ -157,13 +182,7 @@ void Engine::send(time::Uptime now, std::uint32_t index, Effects& effects) {
   wire::Message message;
   message.op = static_cast<std::uint8_t>(slot.call.op);
   message.request_id = slot.request_id;
-  if (slot.call.op == wire::Op::kNextId) {
-    slot.asked = count_to_ask(slot);
-    message.count = slot.asked;
-    message.format = slot.call.layout.value;
-  } else {
-    message.a = slot.request_id;  // a ping is to be echoed
-  }
+  fill_in(slot, message);
   if (key_) wire::sign(message, *key_);
   const std::size_t at = effects.bytes.size();
   effects.bytes.resize(at + wire::kMessageSize);
@@ -174,8 +193,12 @@ void Engine::send(time::Uptime now, std::uint32_t index, Effects& effects) {
   slot.state = State::kInFlight;
   slot.sent_at = now;
   slot.tried.add(slot.link.server);
-  ++link_of(slot.link).in_flight;
-  wheel_.arm(index, std::min(now + doubled(attempt_timeout_, slot.round, kMaxAttemptTimeout), slot.call.deadline));
+  if (!waits(slot)) ++link_of(slot.link).in_flight;
+  wheel_.arm(index, std::min(now + attempt_timeout(slot), slot.call.deadline));
+}
+
+time::Duration Engine::attempt_timeout(const Slot& slot) const {
+  return doubled(attempt_timeout_, slot.round, kMaxAttemptTimeout) + slot.call.patience;
 }
 
 // The transmission in flight is over, whatever came of it.
@@ -183,7 +206,7 @@ void Engine::retire(std::uint32_t index) {
   Slot& slot = slots_[index];
   requests_.erase(slot.request_id);
   slot.request_id = 0;
-  --link_of(slot.link).in_flight;
+  if (!waits(slot)) --link_of(slot.link).in_flight;
 }
 
 void Engine::tick(time::Uptime now, Effects& effects) {
@@ -193,7 +216,7 @@ void Engine::tick(time::Uptime now, Effects& effects) {
     Slot& slot = slots_[index];
     if (slot.state == State::kFree) continue;  // ended by an earlier one of this tick
     if (now >= slot.call.deadline) {
-      if (slot.state == State::kInFlight && now - slot.sent_at >= attempt_timeout_) {
+      if (slot.state == State::kInFlight && now - slot.sent_at >= attempt_timeout_ + slot.call.patience) {
         transmission_failed(now, index, Reason::kTimedOut, effects);
         continue;
       }
@@ -268,6 +291,7 @@ void Engine::finish(std::uint32_t index, Outcome outcome, Effects& effects) {
   outcome.token = slot.call.token;
   outcome.last = true;
   effects.outcomes.push_back(std::move(outcome));
+  if (waits(slot)) --waits_;
   slot.state = State::kFree;
   slot.next = free_;
   free_ = index;

@@ -70,12 +70,16 @@ struct Call {
   Gather gather = Gather::kOneRange;
   id::LayoutNumber layout;
   std::uint64_t count = 1;
+  std::uint64_t argument = 0;  // hlc_update: the remote value; commit_wait: t, TAI ns
+  time::Duration
+      patience;  // > 0: it may wait in the server, for so much longer than others before that counts as silent
   time::Uptime deadline;
   std::uint32_t server = kAnyServer;
   std::uint32_t socket = kAnySocket;  // calls with the same number share a socket, and so a worker
 };
 
-struct PingAnswer {
+/// A reply that is more than a range of IDs.
+struct Answer {
   std::uint8_t server = 0;
   wire::Message reply;
   time::Duration round_trip;
@@ -85,9 +89,9 @@ struct PingAnswer {
 struct Outcome {
   std::uint64_t token = 0;
   bool last = true;
-  IdRange range;                     // count 0: none
-  std::unique_ptr<Error> error;      // the call failed
-  std::unique_ptr<PingAnswer> ping;  // the call was a ping
+  IdRange range;                   // count 0: none
+  std::unique_ptr<Error> error;    // the call failed
+  std::unique_ptr<Answer> answer;  // the call was of another operation than next_id
 };
 
 /// Messages for one link, one after another in `Effects::bytes`: to be cut into datagrams of wire::kMaxDatagram bytes,
@@ -121,7 +125,8 @@ struct EngineOptions {
 
 class Engine {
  public:
-  static constexpr std::size_t kWindow = 512;  // messages in flight per link: what a default socket buffer takes
+  static constexpr std::size_t kWindow = 512;     // messages in flight per link: what a default socket buffer takes
+  static constexpr std::size_t kMaxWaits = 1024;  // calls with patience; they wait in the server, in nobody's window
   static constexpr time::Duration kBackoff = time::milliseconds(2);
   static constexpr time::Duration kMaxBackoff = time::milliseconds(200);
   static constexpr time::Duration kMinBackoff = time::microseconds(200);
@@ -129,7 +134,8 @@ class Engine {
 
   Engine(const EngineOptions& options, time::Uptime now);
 
-  /// count >= 1; the deadline lies after now; `server` and the layout are in range.
+  /// count >= 1; the deadline lies after now; `server` and the layout are in range. A call with patience beyond
+  /// kMaxWaits fails at once with kOverloaded.
   void submit(time::Uptime now, const Call& call, Effects& effects);
   void transmit(time::Uptime now, Effects& effects);
   /// `datagram`: one, as it came.
@@ -178,8 +184,9 @@ class Engine {
     std::uint32_t head = kNone;
     std::uint32_t tail = kNone;
     std::size_t queued = 0;
-    std::size_t in_flight = 0;
+    std::size_t in_flight = 0;  // without those that wait in the server
   };
+  static bool waits(const Slot& slot) { return slot.call.patience > time::Duration{0}; }
 
   [[nodiscard]] std::uint32_t take_slot();
   [[nodiscard]] Link& link_of(LinkId id) { return links_[id.server * sockets_ + id.socket]; }
@@ -191,13 +198,16 @@ class Engine {
   void enqueue(std::uint32_t index, LinkId link);
   void unqueue(std::uint32_t index);
   void requeue_elsewhere(time::Uptime now, std::uint8_t server, Effects& effects);
+  void fill_in(Slot& slot, wire::Message& message) const;
   void send(time::Uptime now, std::uint32_t index, Effects& effects);
+  [[nodiscard]] time::Duration attempt_timeout(const Slot& slot) const;
   [[nodiscard]] std::uint32_t count_to_ask(const Slot& slot) const;
   void retire(std::uint32_t index);
 
   void receive_one(time::Uptime now, LinkId from, const std::byte* bytes, Effects& effects);
   [[nodiscard]] bool trusted(const wire::Message& reply) const;
   [[nodiscard]] static bool answers(const wire::Message& reply, const Slot& slot);
+  [[nodiscard]] static bool grants(const wire::Message& reply, const Slot& slot);
   void take_ids(time::Uptime now, std::uint32_t index, const wire::Message& reply, Effects& effects);
   void take_refusal(time::Uptime now, std::uint32_t index, const wire::Message& reply, Effects& effects);
   void follow_hint(const wire::Message& reply);
@@ -224,6 +234,7 @@ class Engine {
   std::vector<Slot> slots_;
   std::uint32_t free_ = kNone;
   std::size_t live_ = 0;
+  std::size_t waits_ = 0;  // of the live ones
   std::vector<std::uint32_t> due_;
   Stats stats_;
 };

@@ -14,6 +14,16 @@ namespace gnomon::client {
 using wire::Message;
 using wire::Status;
 
+namespace {
+
+// TAI ns from 1970 to 2262.
+bool holds_interval(const Message& reply) {
+  constexpr std::uint64_t kMaxTai = std::numeric_limits<std::int64_t>::max();
+  return reply.a <= reply.b && reply.b <= kMaxTai;
+}
+
+}  // namespace
+
 Engine::Reason Engine::reason_of(Status status) {
   return static_cast<Reason>(static_cast<std::uint8_t>(Reason::kFirstStatus) + static_cast<std::uint8_t>(status));
 }
@@ -63,7 +73,7 @@ void Engine::receive_one(time::Uptime now, LinkId from, const std::byte* bytes, 
   book_.succeeded(from.server, now);
   if (slot.call.op == wire::Op::kNextId) return take_ids(now, index, reply, effects);
   Outcome outcome;
-  outcome.ping = std::make_unique<PingAnswer>(PingAnswer{from.server, reply, now - slot.sent_at});
+  outcome.answer = std::make_unique<Answer>(Answer{from.server, reply, now - slot.sent_at});
   finish(index, std::move(outcome), effects);
 }
 
@@ -78,9 +88,23 @@ bool Engine::trusted(const Message& reply) const {
 // Whether the reply can be an answer to what was asked.
 bool Engine::answers(const Message& reply, const Slot& slot) {
   if (reply.op != static_cast<std::uint8_t>(slot.call.op)) return false;
-  if (slot.call.op == wire::Op::kPing) return reply.a == slot.request_id || reply.status != 0;
+  if (reply.status != static_cast<std::uint8_t>(Status::kOk))
+    return slot.call.op != wire::Op::kNextId || reply.format == slot.call.layout.value;
+  switch (slot.call.op) {
+    case wire::Op::kNextId: return grants(reply, slot);
+    case wire::Op::kPing: return reply.a == slot.request_id;
+    case wire::Op::kHlcUpdate: return reply.a > slot.call.argument;
+    case wire::Op::kCommitWait: return holds_interval(reply) && reply.a > slot.call.argument;
+    case wire::Op::kNow:
+    case wire::Op::kTimeSync: return holds_interval(reply);
+    case wire::Op::kNextId128:
+    case wire::Op::kTso: break;
+  }
+  return false;
+}
+
+bool Engine::grants(const Message& reply, const Slot& slot) {
   if (reply.format != slot.call.layout.value) return false;
-  if (reply.status != static_cast<std::uint8_t>(Status::kOk)) return true;
   if (reply.count == 0 || reply.count > slot.asked || reply.stride == 0) return false;
   const std::uint64_t reach = (std::uint64_t{reply.count} - 1) * reply.stride;
   return reply.a <= std::numeric_limits<std::uint64_t>::max() - reach;

@@ -64,7 +64,16 @@ ErrorKind kind_of(wire::Status status) {
 }
 
 std::string what_was_asked(wire::Op op, id::LayoutNumber layout, std::uint64_t count) {
-  if (op != wire::Op::kNextId) return "ping";
+  switch (op) {
+    case wire::Op::kNextId: break;
+    case wire::Op::kHlcUpdate: return "getting a hybrid timestamp";
+    case wire::Op::kNow:
+    case wire::Op::kTimeSync: return "asking for the time";
+    case wire::Op::kCommitWait: return "a commit-wait";
+    case wire::Op::kPing:
+    case wire::Op::kNextId128:
+    case wire::Op::kTso: return "ping";
+  }
   return "fetching " + std::to_string(count) + (count == 1 ? " ID" : " IDs") + " of layout " +
          std::to_string(layout.value);
 }

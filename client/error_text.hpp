@@ -13,7 +13,7 @@
 namespace gnomon::client {
 
 [[nodiscard]] ErrorKind kind_of(wire::Status status);
-/// "fetching 5 IDs of layout 1" or "ping".
+/// "fetching 5 IDs of layout 1", "a commit-wait".
 [[nodiscard]] std::string what_was_asked(wire::Op op, id::LayoutNumber layout, std::uint64_t count);
 /// "; do this or that".
 [[nodiscard]] std::string_view remedy(ErrorKind kind);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The client library for C programs (C11) and for whatever can call C. It is client/client.hpp and client/id_stream.hpp
-// behind opaque handles; read there what order and freshness to expect.
+// The client library for C programs (C11) and for whatever can call C. It is client.hpp, id_stream.hpp,
+// shared_clock.hpp and hlc_stamper.hpp of client/ behind opaque handles; read there what order, freshness and bounds to
+// expect.
 //
 // Every function that can fail returns GNOMON_OK (0) or a GNOMON_E_* code, and fills `error` if it is not NULL. No
 // exception passes this boundary. Out-parameters are written on success only. Strings are UTF-8 and zero-terminated.
 //
-// Thread rule: a client and a stream may be used from any thread at the same time; opening and closing belong to one
-// thread, and nothing may be in use while it is closed. Close streams before their client. After fork the child may go
-// on using both: they start again by themselves.
+// Thread rule: a client, a stream and a stamper may be used from any thread at the same time, a clock from one thread;
+// opening and closing belong to one thread, and nothing may be in use while it is closed. Close streams before their
+// client. After fork the child may go on using all of them: they start again by themselves.
 #ifndef GNOMON_H
 #define GNOMON_H
 
@@ -61,6 +62,8 @@ typedef struct gnomon_options {
   uint32_t random_start;       /* 1: start with a random server of the list; default: the first */
   const uint8_t* key;          /* 16 bytes, or NULL: requests are not signed; copied */
   uint16_t key_id;             /* the key's number on the servers */
+  uint32_t oscillator_ppb;     /* what this host's oscillator may be off; default 200,000 */
+  uint64_t time_max_age_ns;    /* gnomon_now goes on with an exchange for so long; default 1 s */
 } gnomon_options;
 
 typedef struct gnomon_range {
@@ -78,8 +81,16 @@ typedef struct gnomon_ping_reply {
   uint16_t leased; /* 0: the worker holds no right, and the other fields of the right are zero */
 } gnomon_ping_reply;
 
+/* The true time lies in it, both ends included: TAI nanoseconds since 1970-01-01T00:00:00 TAI. */
+typedef struct gnomon_interval {
+  int64_t earliest_ns;
+  int64_t latest_ns;
+} gnomon_interval;
+
 typedef struct gnomon_client gnomon_client;
 typedef struct gnomon_stream gnomon_stream;
+typedef struct gnomon_clock gnomon_clock;
+typedef struct gnomon_stamper gnomon_stamper;
 
 /* Asks no server anything: gnomon_ping does. Close with gnomon_close. */
 int gnomon_connect(const gnomon_options* options, gnomon_client** client, gnomon_error* error);
@@ -100,6 +111,37 @@ int gnomon_stream_open(gnomon_client* client, uint16_t layout, uint64_t max_age_
 int gnomon_stream_next(gnomon_stream* stream, uint64_t* id, gnomon_error* error);
 /* NULL is allowed. */
 void gnomon_stream_close(gnomon_stream* stream);
+
+/* The true time at a moment between call and return; from what the last exchanges with servers proved, or after one. */
+int gnomon_now(gnomon_client* client, gnomon_interval* now, gnomon_error* error);
+/* Returns once t has passed for certain: from then on every now, anywhere, has latest_ns > t_ns. GNOMON_E_TOO_FAR at
+   once if t is more than limit_ns (at most an hour) after the latest that it can be now. `passed` may be NULL. */
+int gnomon_commit_wait(gnomon_client* client, int64_t t_ns, uint64_t limit_ns, gnomon_interval* passed,
+                       gnomon_error* error);
+/* The same, waiting in a server. */
+int gnomon_commit_wait_at_server(gnomon_client* client, int64_t t_ns, uint64_t limit_ns, gnomon_interval* passed,
+                                 gnomon_error* error);
+/* A hybrid timestamp larger than `remote` (0: none) and than every one that this client was given before. */
+int gnomon_hlc_update(gnomon_client* client, uint64_t remote, uint64_t* timestamp, gnomon_error* error);
+
+/* TrueTime of a gnomond on this host, from its page in shared memory: no request, no system call. `instance`: NULL for
+   "main". One clock for each thread; needs no client. */
+int gnomon_clock_open(const char* instance, gnomon_clock** clock, gnomon_error* error);
+int gnomon_clock_now(gnomon_clock* clock, gnomon_interval* now, gnomon_error* error);
+/* As gnomon_commit_wait. */
+int gnomon_clock_commit_wait(gnomon_clock* clock, int64_t t_ns, uint64_t limit_ns, gnomon_interval* passed,
+                             gnomon_error* error);
+/* NULL is allowed. */
+void gnomon_clock_close(gnomon_clock* clock);
+
+/* Hybrid timestamps for messages by this process's own clock, from any thread: stamp what is sent, pass what is
+   received. Each is larger than all before and than what was received. Needs no client. max_ahead_ns: how far a
+   received one may be ahead of this host's clock (0: half a second), else GNOMON_E_TOO_FAR. */
+int gnomon_stamper_open(uint64_t max_ahead_ns, gnomon_stamper** stamper, gnomon_error* error);
+int gnomon_stamp_send(gnomon_stamper* stamper, uint64_t* timestamp, gnomon_error* error);
+int gnomon_stamp_receive(gnomon_stamper* stamper, uint64_t remote, uint64_t* timestamp, gnomon_error* error);
+/* NULL is allowed. */
+void gnomon_stamper_close(gnomon_stamper* stamper);
 
 typedef struct gnomon_fields {
   int64_t unix_time_ns; /* start of the ID's unit: smeared UTC, nanoseconds since 1970 */

@@ -28,12 +28,6 @@ EngineOptions with_new_secret(EngineOptions options) {
 
 }  // namespace
 
-time::Uptime read_uptime() {
-  timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);
-  return {std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec};
-}
-
 IoThread::IoThread(const IoSettings& settings, std::vector<UdpLink> links, platform::UniqueFd wake)
     : settings_(settings),
       links_(std::move(links)),
@@ -163,7 +157,7 @@ void IoThread::take_calls(time::Uptime now) {
   while (in_order != nullptr) {
     PendingCall* next = in_order->next_;
     in_order->call.token = std::bit_cast<std::uint64_t>(in_order);
-    in_order->call.deadline = now + settings_.deadline;
+    in_order->call.deadline = now + settings_.deadline + in_order->call.patience;
     engine_.submit(now, in_order->call, effects_);
     in_order = next;
   }

@@ -21,9 +21,11 @@
 
 #include "client/engine.hpp"
 #include "client/fork_guard.hpp"
+#include "client/local_time.hpp"
 #include "client/udp_link.hpp"
 #include "oracle/page/seqlock.hpp"
 #include "platform/unique_fd.hpp"
+#include "platform/uptime.hpp"
 
 namespace gnomon::client {
 
@@ -49,6 +51,7 @@ struct IoSettings {
   EngineOptions engine;  // the secret is drawn anew for each thread
   time::Duration deadline;
   std::size_t max_pending = 0;
+  LocalTimeOptions local_time;
 };
 
 class IoThread {
@@ -102,7 +105,6 @@ class IoThread {
   std::thread thread_;
 };
 
-/// CLOCK_BOOTTIME: never stepped, and goes on while the machine is suspended.
-[[nodiscard]] time::Uptime read_uptime();
+using platform::read_uptime;
 
 }  // namespace gnomon::client

@@ -20,6 +20,9 @@ constexpr std::size_t kMaxServers = 16;
 constexpr std::size_t kMaxSocketsPerServer = 16;
 constexpr time::Duration kMinDeadline = time::milliseconds(1);
 constexpr time::Duration kMaxDeadline = time::seconds(300);
+constexpr std::int64_t kMaxOscillatorPpb = 100'000'000;
+constexpr time::Duration kMinTimeAge = time::milliseconds(1);
+constexpr time::Duration kMaxTimeAge = time::seconds(10);
 constexpr std::size_t kMaxPendingCalls = std::size_t{1} << 20;
 
 /// The key that requests are signed with and replies are verified with. Both sides have it under the same number.
@@ -50,6 +53,12 @@ struct Options {
   /// Calls that may wait at the same time; one more is refused with kOverloaded. 1 to kMaxPendingCalls.
   std::size_t max_pending = 65'536;
   std::optional<ClientKey> key{};
+  /// What this host's oscillator may be off, in parts per billion: now() grows by it between exchanges. 0 to
+  /// kMaxOscillatorPpb.
+  std::int64_t oscillator_ppb = 200'000;
+  /// For so long now() goes on with what an exchange proved; when a tenth of it has passed it asks again, in the
+  /// background. kMinTimeAge to kMaxTimeAge.
+  time::Duration time_max_age = time::seconds(1);
 };
 
 }  // namespace gnomon::client

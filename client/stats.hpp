@@ -32,6 +32,10 @@ struct Stats {
   std::uint64_t replies_wrong_server = 0;  // the id was sent to another server
   std::uint64_t replies_mismatched = 0;    // operation, layout or count do not answer what was asked
   std::uint64_t replies_bad_tag = 0;       // signature missing or wrong
+  // the time
+  std::uint64_t exchanges = 0;            // that proved something
+  std::uint64_t exchanges_faulty = 0;     // whose stamps prove nothing: the round trip took too long, or a clock jumped
+  std::uint64_t time_contradictions = 0;  // exchanges that denied what earlier ones had proved
   // servers
   std::uint64_t hints_followed = 0;  // not_holder named a server that is known: it is asked first from then on
   std::uint64_t hints_unknown = 0;   // not_holder named a server that is not in the list

@@ -57,6 +57,8 @@ class WorkerLoop {
   void turn() {
     const std::size_t received = io_.receive(std::min(step_.parked_wait(), kMaxNap));
     now_ = clock_.at(platform::read_cycles());  // once per burst, after it arrived
+    if (clock_.met_a_younger_line(now_)) [[unlikely]]
+      now_ = clock_.at(platform::read_cycles());
     step_.begin_burst(now_);
 
     answer_parked();  // who waited goes first

@@ -36,9 +36,15 @@ enum class Bug : std::uint8_t {
   kForgottenAccuracy,      // ptp
   kForgottenLeapDoubt,     // ptp
   kEarlyRelease,           // oracle/serve: commit-wait
+  // What the true time and those who use it rest on besides.
+  kIgnoredCores,     // ptp
+  kKeptHistory,      // ptp
+  kIgnoredNotice,    // ptp
+  kIgnoredVoid,      // oracle/serve
+  kForgottenRemote,  // oracle/serve: hlc_update
 };
 
-/// Which proof has to find a bug.
+/// Which proof has to find a bug; some are found by both (tests/sim/canary_test.cpp).
 enum class Finder : std::uint8_t {
   kSimulator,  // tests/sim, in its own worlds
   kClocks,     // tests/ptp: random histories of clocks against a ground truth
@@ -51,7 +57,7 @@ struct BugInfo {
   Finder finder = Finder::kSimulator;
 };
 
-constexpr std::array<BugInfo, 20> kBugs{{
+constexpr std::array<BugInfo, 25> kBugs{{
     {Bug::kUnknownExtension, "unknown-extension", "an extension is used although its outcome is unknown"},
     {Bug::kEarlyLastUsed, "early-last-used", "last-used is read before the workers acknowledged the revocation"},
     {Bug::kReopenedUnit, "reopened-unit", "a generator opens its unit once more when time did not move on"},
@@ -78,6 +84,11 @@ constexpr std::array<BugInfo, 20> kBugs{{
      Finder::kClocks},
     {Bug::kForgottenLeapDoubt, "forgotten-leap-doubt", "a leap table in doubt is believed", Finder::kClocks},
     {Bug::kEarlyRelease, "early-release", "a commit-wait ends once latest > t", Finder::kClocks},
+    {Bug::kIgnoredCores, "ignored-cores", "what the counters of two cores differ by is left out of the bound"},
+    {Bug::kKeptHistory, "kept-history", "what was proved before is kept when all that is said now contradicts it"},
+    {Bug::kIgnoredNotice, "ignored-notice", "a notice that the machine was stopped or moved drops nothing"},
+    {Bug::kIgnoredVoid, "ignored-void", "a worker reads a line that has not been renewed for long"},
+    {Bug::kForgottenRemote, "forgotten-remote", "a hybrid clock forgets the timestamp that it was given"},
 }};
 
 #ifdef GNOMON_CANARIES

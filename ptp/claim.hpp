@@ -48,6 +48,8 @@ struct Claim {
   std::int64_t reading_ns = 0;  // of `scale`, since 1970
   time::Uncertainty terms;      // on |reading - true time| at `at`
   Root root;
+  /// If it is a UTC that was made of TAI: by this. Whoever makes TAI of it again must do so by the same.
+  std::optional<time::Duration> tai_minus_utc;
   bool leap_announced = false;  // the reference announces a leap second at the end of the UTC day
 };
 

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "oracle/canary.hpp"
 #include "oracle/time/leap_doubt.hpp"
@@ -37,6 +39,22 @@ SourceError not_converted(const Claim& claim, time::LeapFault fault) {
                                                claim.reading_ns, time::text_of(fault))};
 }
 
+// A UTC that its source made of TAI by another offset than the table's is whole seconds off, unless it is doubted
+// anyway.
+std::optional<SourceError> other_offset(const Claim& claim, const time::LeapTable& leaps, time::Tai about,
+                                        Duration doubted) {
+  if (!claim.tai_minus_utc) return std::nullopt;
+  const auto known = leaps.offset_at(about);
+  const Duration off = known ? *claim.tai_minus_utc - *known : Duration{};
+  if (known && off <= doubted && -off <= doubted) return std::nullopt;
+  return SourceError{
+      SourceFault::kTimescale,
+      fmt::format("its reference says that TAI - UTC is {} s, and the table of leap seconds says {}: one of "
+                  "the two is wrong or out of date (clock.leap_file)",
+                  claim.tai_minus_utc->ns / kSecond.ns,
+                  known ? fmt::format("{} s", known->ns / kSecond.ns) : "nothing")};
+}
+
 }  // namespace
 
 tl::expected<TaiClaim, SourceError> claim_to_tai(const Claim& claim, const time::LeapTable& leaps,
@@ -50,6 +68,7 @@ tl::expected<TaiClaim, SourceError> claim_to_tai(const Claim& claim, const time:
   LeapDoubt doubt = time::leap_doubt(leaps, *about, smear_of(claim.scale));
   if (leap_announced && doubt.margin < kSecond) doubt = {kSecond, time::DoubtReason::kNearLeap};
   if (canary::planted(canary::Bug::kForgottenLeapDoubt)) doubt = {};
+  if (auto denied = other_offset(claim, leaps, *about, doubt.margin)) return tl::make_unexpected(std::move(*denied));
   const auto tai = claim.scale == Scale::kSmearedUtc
                        ? time::to_tai_interval(around<time::SmearedUtc>(claim.reading_ns, half), leaps, doubt)
                        : time::to_tai_interval(around<time::Utc>(claim.reading_ns, half), leaps, doubt);

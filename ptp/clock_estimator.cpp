@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "oracle/canary.hpp"
 #include "oracle/time/int128.hpp"
 #include "oracle/time/smear.hpp"
 
@@ -79,7 +80,8 @@ void ClockEstimator::step_truth(const ClockEvent& event, const time::LeapTable& 
   const UptimeReading last = std::exchange(last_pace_, pace).value_or(pace);
   const bool slept = last_ && event.asleep - asleep_ > kReadingsDiffer;
   asleep_ = event.asleep;
-  counter_trusted_ = event.kernel_trusts_counter && !slept && kept_pace(last, pace);
+  const bool told = !event.kernel_trusts_counter && !canary::planted(canary::Bug::kIgnoredNotice);
+  counter_trusted_ = !told && !slept && kept_pace(last, pace);
   if (!counter_trusted_) truth_ordered_at_.reset();
   record_.truth = truth_
                       .step({.now = event.uptime.at,
@@ -118,9 +120,10 @@ bool ClockEstimator::counter_ran_ahead(const UptimeReading& from, const UptimeRe
 }
 
 bool ClockEstimator::kept_pace(const UptimeReading& from, const UptimeReading& to) const {
-  if (to.at < from.at) return nominal_.span(from.at.count - to.at.count) <= kReadingsDiffer;
   const time::Duration passed = to.uptime - from.uptime;
-  const time::Duration apart = nominal_.span(to.at.count - from.at.count) - passed;
+  const time::Duration ran =
+      to.at < from.at ? -nominal_.span(from.at.count - to.at.count) : nominal_.span(to.at.count - from.at.count);
+  const time::Duration apart = ran - passed;
   const time::Duration allowed = kReadingsDiffer + time::Duration{passed.ns / 1'000'000 * kSlewPpm};
   return apart <= allowed && -apart <= allowed;
 }

@@ -58,7 +58,11 @@ time::Duration time_asleep() {
 }  // namespace
 
 ClockThread::ClockThread(const ClockThreadOptions& options, ClockSources sources, page::ClockPage& page)
-    : options_(options), sources_(std::move(sources)), page_(page), leaps_(options.leaps) {
+    : options_(options),
+      sources_(std::move(sources)),
+      page_(page),
+      leaps_in_use_(options.leaps),
+      leaps_(options.leaps) {
   options_.interval = std::clamp(options_.interval, kMinInterval, kMaxInterval);
   if (sources_.system_counts) counted_.push_back(sources_.system.get());
   for (const auto& source : sources_.others)
@@ -160,11 +164,10 @@ bool ClockThread::turn() {
           calibration_.kernel_trusts_counter && !told_to_distrust && !trust_lost_.load(std::memory_order_relaxed),
       .phc2sys_runs = phc2sys_runs_.load(std::memory_order_relaxed),
       .news = news_};
-  {
-    const std::lock_guard lock(mutex_);
-    if (!event.system) last_failure_ = event.system.error().text;
-    publish(estimator_->step(event, leaps_));
-  }
+  if (!event.system) failure_ = event.system.error().text;
+  const page::ClockRecord& record = estimator_->step(event, leaps_in_use_);
+  publish(record);
+  show(record, event.uptime.at);
   if (!estimator_->counter_trusted())
     for (TimeSource* const source : counted_)
       source->distrust();
@@ -188,6 +191,21 @@ void ClockThread::publish(const page::ClockRecord& record) {
   page_.details.write(details);
 }
 
+// Somebody who looks may be preempted while he holds the lock, for as long as the scheduler likes; the clock goes on
+// without him.
+void ClockThread::show(const page::ClockRecord& record, time::Cycles at) {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return;
+  leaps_in_use_ = leaps_;
+  if (!shown_) shown_.emplace();
+  shown_->truth = estimator_->truth().view();
+  const auto sources = estimator_->truth().sources();
+  shown_->sources.assign(sources.begin(), sources.end());  // into the room of the turn before
+  shown_->at = at;
+  shown_->ordering = record.ordering.line;
+  shown_->last_failure = failure_;
+}
+
 void ClockThread::run() {
   pthread_setname_np(pthread_self(), "gnomon-clock");
   while (!stop_requested_.load(std::memory_order_relaxed)) {  // join() orders what follows
@@ -208,12 +226,15 @@ void ClockThread::use_leaps(const time::LeapTable& leaps) {
 
 std::string ClockThread::last_failure() const {
   const std::lock_guard lock(mutex_);
-  return last_failure_;
+  return shown_ ? shown_->last_failure : std::string();
 }
 
 ClockStatus ClockThread::status() const {
   const std::lock_guard lock(mutex_);
   ClockStatus out;
+  out.leaps = leaps_;
+  out.nominal = calibration_.rate;
+  out.options = options_.estimator;
   out.leap_table_expires = leaps_.expires();
   out.phc2sys_runs = phc2sys_runs_.load(std::memory_order_relaxed);
   out.resumed = resumed_;
@@ -222,11 +243,12 @@ ClockStatus ClockThread::status() const {
         fmt::format("the kernel's clocksource is '{}', not the cycle counter", calibration_.clocksource);
   else if (trust_lost_.load(std::memory_order_relaxed))
     out.counter_problem = "the kernel has ceased to use the cycle counter since the start";
-  if (!estimator_) return out;
-  out.truth = estimator_->truth().view();
+  if (!shown_) return out;
+  out.at = shown_->at;
+  out.truth = shown_->truth;
   for (std::size_t i = 0; i < names_.size(); ++i)
-    out.sources.push_back({names_[i], estimator_->truth().sources()[i]});
-  const auto now = time::to_tai(leaps_, estimator_->record().ordering.line.at(platform::read_cycles()));
+    out.sources.push_back({names_[i], shown_->sources[i]});
+  const auto now = time::to_tai(leaps_, shown_->ordering.at(platform::read_cycles()));
   if (!now) return out;
   out.tai_minus_utc = leaps_.offset_at(*now).value_or(time::Duration{});
   out.leap_table_expired = leaps_.expired(*now);

@@ -55,14 +55,20 @@ struct ClockStartError {
   std::string text;  // complete sentence
 };
 
-/// What is known of a source, for the log.
+/// What is known of a source, for people.
 struct SourceReport {
   std::string description;
   SourceView view;
 };
+
+/// As it was in one of the latest turns: whoever looks doesn't hold up the clock.
 struct ClockStatus {
   TrueTimeView truth;
   std::vector<SourceReport> sources;
+  time::Cycles at;                // the turn
+  time::CycleRate nominal;        // of the counter, for ages
+  ClockEstimatorOptions options;  // as they are in use
+  time::LeapTable leaps;
   time::Utc leap_table_expires;
   time::Duration tai_minus_utc;  // now, by the table
   bool leap_table_expired = false;
@@ -99,7 +105,7 @@ class ClockThread {
   void note_kernel_trust(bool trusts) {
     if (!trusts) trust_lost_.store(true, std::memory_order_relaxed);
   }
-  /// From the next turn on.
+  /// From one of the next turns on.
   void use_leaps(const time::LeapTable& leaps);
 
   /// Ends the thread; the page keeps its last record. Idempotent.
@@ -120,24 +126,36 @@ class ClockThread {
   [[nodiscard]] tl::expected<void, ClockStartError> calibrate();
   void resume();
   void publish(const page::ClockRecord& record);
+  void show(const page::ClockRecord& record, time::Cycles at);
+
+  /// The estimator's views, copied for people.
+  struct Shown {
+    TrueTimeView truth;
+    std::vector<SourceView> sources;
+    time::Cycles at;
+    time::CycleLine<time::SmearedUtc> ordering;
+    std::string last_failure;
+  };
 
   ClockThreadOptions options_;
   ClockSources sources_;
   page::ClockPage& page_;
   CycleCalibration calibration_;
-  std::unique_ptr<ClockEstimator> estimator_;  // stepped by one thread, under mutex_
+  std::unique_ptr<ClockEstimator> estimator_;  // of one thread at a time: start(), then the clock thread
   std::vector<TimeSource*> counted_;           // the sources of the true time; the system clock first, if it is one
   std::vector<std::string> names_;             // of these
   std::vector<News> news_;
+  std::string failure_;           // of the system clock, the latest
+  time::LeapTable leaps_in_use_;  // of the clock thread
   bool resumed_ = false;
   std::atomic<bool> phc2sys_runs_{false};
   std::atomic<bool> trust_lost_{false};
   std::atomic<bool> new_era_requested_{false};
   std::atomic<bool> distrust_requested_{false};
   std::atomic<bool> stop_requested_{false};
-  mutable std::mutex mutex_;  // held for the microseconds in which the estimator decides, and by who looks at it
-  std::string last_failure_;  // guarded by mutex_
-  time::LeapTable leaps_;     // guarded by mutex_
+  mutable std::mutex mutex_;    // the clock thread never waits for it: what it can't hand over, it does in a later turn
+  std::optional<Shown> shown_;  // guarded by mutex_
+  time::LeapTable leaps_;       // guarded by mutex_
   std::thread thread_;
 };
 

@@ -8,7 +8,7 @@
 // nothing by it: their esterror stays larger, and that gives them away.
 //
 // The daemon may set the clock between the reading and the word about it, so the kernel is asked before and after, and
-// the worse of the two words counts; a reading across which the clock was stepped is dropped.
+// the worse of the two words counts; what the clock was moved by across the reading is added to the bound.
 #pragma once
 
 #include <string>

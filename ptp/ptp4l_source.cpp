@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kAskEvery = 50 * kMillisecond;
+constexpr std::uint16_t kRoundsBack = 32;  // an answer to one of so many is late, and no event
 constexpr std::int64_t kSilentAfter = 1'000 * kMillisecond;
 constexpr std::uint16_t kSubscriptionSeconds = 60;
 constexpr std::int64_t kSubscribeEvery = 30'000 * kMillisecond;
@@ -52,18 +53,28 @@ News Ptp4lSource::poll(time::CycleRate nominal) {
     news = judge(*round, nominal);
     if (news) answers_ = {};  // once is enough; a sample that was too new for the last reading comes up again
   }
+  std::optional<SourceError> silent;
+  if (!news && now - answered_ns_ >= kSilentAfter) {
+    answered_ns_ = now;  // once a second is often enough to say so
+    silent = silence();
+  }
   if (now - asked_ns_ >= kAskEvery || (pushed_ && now - asked_ns_ >= kMillisecond)) {
     if (auto failed = ask_round()) return tl::make_unexpected(std::move(*failed));
     asked_ns_ = now;
   }
-  if (!news && now - answered_ns_ >= kSilentAfter) {
-    answered_ns_ = now;  // once a second is often enough to say so
-    return tl::make_unexpected(SourceError{
-        SourceFault::kUnreadable, fmt::format("ptp4l at {} does not answer in domain {}: does it run, with that "
-                                              "domainNumber?",
-                                              options_.socket, options_.domain)});
-  }
+  if (silent) return tl::make_unexpected(std::move(*silent));
   return news;
+}
+
+SourceError Ptp4lSource::silence() const {
+  if (answers_.status && !answers_.stamps)
+    return {SourceFault::kUnsupported,
+            fmt::format("ptp4l at {} does not say which time stamps it uses (PORT_PROPERTIES_NP): its read-only socket "
+                        "withholds that, use the one of uds_address; linuxptp before 3.0 does not know it",
+                        options_.socket)};
+  return {SourceFault::kUnreadable,
+          fmt::format("ptp4l at {} does not answer in domain {}: does it run, with that domainNumber?", options_.socket,
+                      options_.domain)};
 }
 
 News Ptp4lSource::judge(const PtpRound& round, time::CycleRate nominal) {
@@ -111,8 +122,11 @@ void Ptp4lSource::take_replies() {
 void Ptp4lSource::take(const ManagementReply& reply) {
   if (reply.domain != options_.domain) return;
   if (!answers(reply, request_, reply.id)) {
-    // Unasked: an event that was subscribed to, or an answer to a round that is over.
-    pushed_ = pushed_ || std::holds_alternative<TimeStatus>(reply.data);
+    // An event that was subscribed to, or an answer to a round that is over: to ask again for that one would make the
+    // next answers late, too.
+    const auto behind = static_cast<std::uint16_t>(request_.sequence - reply.sequence);
+    const bool late = behind != 0 && behind <= kRoundsBack;
+    pushed_ = pushed_ || (!late && std::holds_alternative<TimeStatus>(reply.data));
     return;
   }
   if (const auto* status = std::get_if<TimeStatus>(&reply.data)) answers_.status = *status;

@@ -59,6 +59,7 @@ class Ptp4lSource final : public TimeSource {
   void take(const ManagementReply& reply);
   [[nodiscard]] News judge(const PtpRound& round, time::CycleRate nominal);
   [[nodiscard]] std::optional<SourceError> wrong_stamps() const;
+  [[nodiscard]] SourceError silence() const;
 
   Ptp4lOptions options_;
   std::unique_ptr<ReferenceClock> clock_;

@@ -42,6 +42,7 @@ News PtpFollower::judge(const PtpRound& round, time::CycleRate nominal) {
     forget_samples();
     return tl::make_unexpected(std::move(*unfit_for));
   }
+  watch_utc_offset(round);
   if (round.status.gm_identity != grandmaster_) forget_samples();
   grandmaster_ = round.status.gm_identity;
   if (last_ingress_ != round.status.ingress) {
@@ -55,6 +56,17 @@ News PtpFollower::judge(const PtpRound& round, time::CycleRate nominal) {
                                                   kept_, kNeeded)));
   if (claimed_ == round.status.ingress) return std::nullopt;
   return claim_at(round, nominal);
+}
+
+// ptp4l set the clock by the former offset at this ingress, and whatever came before it: none of that says what the new
+// one means.
+void PtpFollower::watch_utc_offset(const PtpRound& round) {
+  const bool made_of_tai = clock_ == ClockKind::kSystem && round.properties.ptp_timescale;
+  const auto offset = made_of_tai ? round.properties.utc_offset() : std::nullopt;
+  if (offset == utc_offset_) return;
+  utc_offset_ = offset;
+  forget_samples();
+  last_ingress_ = claimed_ = round.status.ingress;
 }
 
 std::optional<SourceError> PtpFollower::unfit(const PtpRound& round) const {
@@ -87,15 +99,15 @@ std::optional<SourceError> PtpFollower::unfit(const PtpRound& round) const {
                  "the grandmaster, or a clock on the way to it, says that it is not sure "
                  "of its synchronisation");
   if (auto scale = wrong_scale(round.properties)) return scale;
+  if (slave_port(round)->delay_mechanism != DelayMechanism::kEndToEnd && !policy_.asymmetry)
+    return error(SourceFault::kPolicy,
+                 "ptp4l does not measure the delay of the whole path (delay_mechanism P2P or NONE); state what its two "
+                 "directions may differ by, and with NONE all of the delay: asymmetry_ns");
   return offset_too_large(round.status.master_offset);
 }
 
 std::optional<SourceError> PtpFollower::wrong_scale(const TimeProperties& properties) const {
-  if (clock_ == ClockKind::kSystem && properties.ptp_timescale)
-    return error(
-        SourceFault::kTimescale,
-        "the grandmaster counts TAI (ptpTimescale), and ptp4l sets the system clock, which counts UTC: it would "
-        "be 37 s off; use hardware time stamps and phc2sys, or a grandmaster without ptpTimescale");
+  if (clock_ == ClockKind::kSystem && properties.ptp_timescale) return wrong_system_scale(properties);
   if (properties.ptp_timescale && !properties.utc_offset_valid)
     return error(SourceFault::kTimescale,
                  "the grandmaster counts TAI and says no valid UTC offset: it does not know "
@@ -104,6 +116,22 @@ std::optional<SourceError> PtpFollower::wrong_scale(const TimeProperties& proper
     return error(SourceFault::kTimescale,
                  "the grandmaster is on an arbitrary time scale (no ptpTimescale); if it counts UTC, say scale=utc");
   return std::nullopt;
+}
+
+// ptp4l sets the system clock to what the grandmaster counts minus a UTC offset: the announced one if it is valid and
+// traceable, else perhaps the one that ptp4l was compiled with.
+std::optional<SourceError> PtpFollower::wrong_system_scale(const TimeProperties& properties) const {
+  if (!policy_.tai_is_meant)
+    return error(
+        SourceFault::kTimescale,
+        "the grandmaster says that it counts TAI (ptpTimescale), so ptp4l sets the system clock back by the UTC "
+        "offset; if it serves UTC all the same, as software grandmasters do, the clock is 37 s off. If it does "
+        "count TAI, say scale=tai");
+  if (properties.utc_offset_valid && properties.time_traceable) return std::nullopt;
+  return error(
+      SourceFault::kTimescale,
+      "the grandmaster's UTC offset is not both valid and traceable, and it is not certain which one ptp4l sets "
+      "the system clock by");
 }
 
 std::optional<SourceError> PtpFollower::offset_too_large(Duration offset) const {
@@ -121,9 +149,7 @@ std::optional<SourceError> PtpFollower::offset_too_large(Duration offset) const 
 
 void PtpFollower::keep(const PtpRound& round) {
   offsets_[next_] = magnitude(round.status.master_offset);
-  const PortDataSet& port = *slave_port(round);
-  delays_[next_] =
-      magnitude(port.peer_mean_path_delay.ns != 0 ? port.peer_mean_path_delay : round.current.mean_path_delay);
+  delays_[next_] = magnitude(round.current.mean_path_delay);
   next_ = (next_ + 1) % kKept;
   kept_ = std::min(kept_ + 1, kKept);
 }
@@ -160,7 +186,9 @@ News PtpFollower::claim_at(const PtpRound& round, time::CycleRate nominal) {
   claimed_ = round.status.ingress;
   Claim claim;
   claim.at = canary::planted(canary::Bug::kAgeFromPoll) ? track_.last() : moment->at;
-  claim.scale = round.properties.ptp_timescale ? Scale::kTai : Scale::kUtc;
+  const bool on_tai = round.properties.ptp_timescale;
+  claim.scale = on_tai && clock_ != ClockKind::kSystem ? Scale::kTai : Scale::kUtc;
+  if (on_tai && clock_ == ClockKind::kSystem) claim.tai_minus_utc = round.properties.utc_offset();
   claim.reading_ns = ingress;
   claim.terms.source = accuracy_of(round);
   claim.terms.asymmetry = policy_.asymmetry.value_or(largest(delays_));

@@ -8,8 +8,9 @@
 //   health   the ingress of the last Sync advances, AND a port is SLAVE, AND class, accuracy and identity of the
 //            grandmaster are within the policy, AND the offset is small
 //   scale    TAI if the grandmaster says ptpTimescale and a valid UTC offset and a card's clock is disciplined. The
-//            system clock counts UTC: a grandmaster on TAI would be 37 s off, and is refused (docs/limits.md). One on
-//            an arbitrary time scale counts as UTC only if the operator says so
+//            system clock counts UTC: ptp4l takes the announced UTC offset off, so a grandmaster that says ptpTimescale
+//            and serves UTC, as software ones do, makes it 37 s wrong and nothing shows it. So there, and for one on an
+//            arbitrary time scale, the operator says what it counts (docs/limits.md)
 //   bound    accuracy + path delay in full + largest |offset| of the last kKept + width of the moment. ptp4l's mean
 //   path
 //            delay is half the round trip, so an entirely one-sided path is off by all of it. The offset bounds how
@@ -41,6 +42,7 @@ struct PtpPolicy {
   time::Duration per_boundary_clock = time::microseconds(1);  // what each clock in between may add
   time::Duration max_offset = time::milliseconds(1);
   bool arbitrary_is_utc = false;  // a grandmaster without ptpTimescale counts UTC
+  bool tai_is_meant = false;      // software time stamps: a grandmaster with ptpTimescale does count TAI
 };
 
 /// The answers to one round of questions.
@@ -70,12 +72,14 @@ class PtpFollower {
 
  private:
   [[nodiscard]] std::optional<SourceError> unfit(const PtpRound& round) const;
+  [[nodiscard]] std::optional<SourceError> wrong_system_scale(const TimeProperties& properties) const;
   [[nodiscard]] std::optional<SourceError> wrong_scale(const TimeProperties& properties) const;
   [[nodiscard]] std::optional<SourceError> offset_too_large(time::Duration offset) const;
   [[nodiscard]] std::optional<time::Duration> stated_accuracy(const ParentDataSet& parent) const;
   [[nodiscard]] time::Duration accuracy_of(const PtpRound& round) const;
   [[nodiscard]] News claim_at(const PtpRound& round, time::CycleRate nominal);
   void keep(const PtpRound& round);
+  void watch_utc_offset(const PtpRound& round);
   void forget_samples() { kept_ = 0; }
   [[nodiscard]] time::Duration largest(const std::array<time::Duration, kKept>& of) const;
 
@@ -88,6 +92,7 @@ class PtpFollower {
   std::size_t kept_ = 0;
   std::optional<PtpClockTime> last_ingress_;
   std::optional<PtpClockTime> claimed_;
+  std::optional<time::Duration> utc_offset_;  // by which ptp4l makes the system clock's UTC of TAI
   ClockIdentity grandmaster_;
 };
 

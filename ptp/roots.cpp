@@ -7,7 +7,11 @@
 namespace gnomon::ptp {
 namespace {
 
-bool one_clock(ClockKind a, ClockKind b, bool phc2sys_runs) { return a == b || phc2sys_runs; }
+// Two functions of one card may show the same clock, one to the kernel and one to DPDK.
+bool one_clock(ClockKind a, ClockKind b, bool phc2sys_runs) {
+  const bool cards = a != ClockKind::kSystem && b != ClockKind::kSystem;
+  return a == b || cards || phc2sys_runs;
+}
 
 bool one_witness(const Root& a, const Root& b, bool phc2sys_runs) {
   if (a.reference != 0 && a.reference == b.reference) return true;

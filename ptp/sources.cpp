@@ -26,13 +26,17 @@ struct KindInfo {
   std::string_view default_path;
   bool takes_path;
 };
-constexpr std::array<KindInfo, 5> kKinds{{
+constexpr std::array<KindInfo, 6> kKinds{{
     {SourceKind::kSystem, "system", "", false},
     {SourceKind::kKernel, "kernel", "", false},
     {SourceKind::kChrony, "chrony", "/run/chrony/chronyd.sock", true},
     {SourceKind::kPtp4l, "ptp4l", "/var/run/ptp4l", true},
     {SourceKind::kPhc, "phc", "", true},
+    {SourceKind::kPort, "port", "", true},
 }};
+
+/// Its time is on TAI by custom, and says nothing about how wrong it is.
+bool is_card(SourceKind kind) { return kind == SourceKind::kPhc || kind == SourceKind::kPort; }
 
 std::optional<std::int64_t> number(std::string_view text, std::int64_t least, std::int64_t most) {
   std::int64_t value = 0;
@@ -47,9 +51,9 @@ Applied out_of_range(std::string_view what, std::string_view value, std::int64_t
 }
 
 Applied set_duration(time::Duration& to, std::string_view value, std::int64_t unit_ns, std::int64_t most,
-                     std::string_view what) {
-  const auto amount = number(value, 0, most);
-  if (!amount) return out_of_range(what, value, 0, most);
+                     std::string_view what, std::int64_t least = 0) {
+  const auto amount = number(value, least, most);
+  if (!amount) return out_of_range(what, value, least, most);
   to = time::nanoseconds(*amount * unit_ns);
   return std::nullopt;
 }
@@ -61,8 +65,9 @@ Applied set_scale(SourceSpec& spec, std::string_view value) {
     if (name != value) continue;
     spec.scale = scale;
     spec.ptp.arbitrary_is_utc = scale == Scale::kUtc;
-    const bool fits = spec.kind == SourceKind::kPhc ||
-                      (spec.kind == SourceKind::kPtp4l ? scale == Scale::kUtc : scale != Scale::kTai);
+    spec.ptp.tai_is_meant = scale == Scale::kTai;
+    const bool of_ptp4l = scale == Scale::kUtc || scale == Scale::kTai;
+    const bool fits = is_card(spec.kind) || (spec.kind == SourceKind::kPtp4l ? of_ptp4l : scale != Scale::kTai);
     if (fits) return std::nullopt;
     return fmt::format("'{}' is not a time scale that this source can have", value);
   }
@@ -124,13 +129,15 @@ struct Parameter {
   std::string_view kinds;  // that know it
   std::string_view help;
   Applied (*apply)(SourceSpec&, std::string_view);
+  bool repeats = false;
 };
 constexpr std::array<Parameter, 10> kParameters{{
-    {"bound_us", "system phc", "bound on its error that you state, in us",
-     [](SourceSpec& s, std::string_view v) { return set_duration(s.bound, v, 1'000, 60'000'000, "bound in us"); }},
-    {"scale", "system kernel chrony ptp4l phc",
-     "time scale: utc (the default; steps at a leap second), smeared, unknown; tai for a phc (its default). ptp4l: utc "
-     "accepts a grandmaster without ptpTimescale that counts UTC",
+    {"bound_us", "system phc port", "bound on its error that you state, in us",
+     [](SourceSpec& s, std::string_view v) { return set_duration(s.bound, v, 1'000, 60'000'000, "bound in us", 1); }},
+    {"scale", "system kernel chrony ptp4l phc port",
+     "time scale: utc (the default; steps at a leap second), smeared, unknown; tai for a phc and a port (their "
+     "default). ptp4l: utc accepts a grandmaster without ptpTimescale that counts UTC; tai, with "
+     "software time stamps, one with ptpTimescale that really counts TAI",
      set_scale},
     {"domain", "ptp4l", "its domainNumber (0)",
      [](SourceSpec& s, std::string_view v) { return set_byte(s.domain, v, "domain"); }},
@@ -138,7 +145,8 @@ constexpr std::array<Parameter, 10> kParameters{{
     {"max_class", "ptp4l", "highest clockClass that is followed (7)",
      [](SourceSpec& s, std::string_view v) { return set_byte(s.ptp.max_class, v, "clock class"); }},
     {"accuracy_ns", "ptp4l", "the grandmaster's accuracy, instead of its own word", set_accuracy},
-    {"grandmaster", "ptp4l", "identity of a grandmaster that may be followed; may be repeated (any)", add_grandmaster},
+    {"grandmaster", "ptp4l", "identity of a grandmaster that may be followed; may be repeated (any)", add_grandmaster,
+     true},
     {"asymmetry_ns", "ptp4l", "calibrated bound on the path's asymmetry, instead of the path delay", set_asymmetry},
     {"hop_ns", "ptp4l", "what each boundary clock on the way may add (1000)",
      [](SourceSpec& s, std::string_view v) {
@@ -174,6 +182,7 @@ std::string parameter_names(std::string_view kind) {
 }
 
 Applied apply_parameters(SourceSpec& spec, std::string_view kind, std::string_view query) {
+  std::array<bool, kParameters.size()> seen{};
   while (!query.empty()) {
     const std::string_view word = query.substr(0, query.find('&'));
     query.remove_prefix(std::min(query.size(), word.size() + 1));
@@ -183,6 +192,9 @@ Applied apply_parameters(SourceSpec& spec, std::string_view kind, std::string_vi
                                                [&](const Parameter& p) { return p.name == name && knows(p, kind); });
     if (equals == std::string_view::npos || parameter == kParameters.end())
       return fmt::format("'{}' is no parameter of {}; it takes name=value of {}", word, kind, parameter_names(kind));
+    bool& before = seen[static_cast<std::size_t>(parameter - kParameters.begin())];
+    if (before && !parameter->repeats) return fmt::format("'{}' is there twice: which of the two is meant?", name);
+    before = true;
     if (auto wrong = parameter->apply(spec, word.substr(equals + 1))) return wrong;
   }
   return std::nullopt;
@@ -200,17 +212,23 @@ tl::expected<SourceSpec, std::string> parse_source(std::string_view text, time::
   };
   const KindInfo* const kind = find_kind(name);
   if (kind == nullptr)
-    return refused(fmt::format("'{}' is no kind of source; there are system, kernel, chrony, ptp4l and phc", name));
+    return refused(
+        fmt::format("'{}' is no kind of source; there are system, kernel, chrony, ptp4l, phc and port", name));
   SourceSpec spec;
   spec.kind = kind->kind;
-  spec.scale = kind->kind == SourceKind::kPhc ? Scale::kTai : Scale::kUtc;
+  spec.scale = is_card(kind->kind) ? Scale::kTai : Scale::kUtc;
   spec.bound = kind->kind == SourceKind::kSystem ? default_bound : time::Duration{};
   spec.path = colon == std::string_view::npos ? std::string(kind->default_path) : std::string(head.substr(colon + 1));
   if (colon != std::string_view::npos && !kind->takes_path) return refused("it takes no path");
-  if (kind->takes_path && !spec.path.starts_with("/")) return refused("name the full path of its socket or device");
+  if (kind->kind == SourceKind::kPort) {
+    if (spec.path.empty() || spec.path.find_first_of(",/") != std::string::npos)
+      return refused("name a device of dpdk.devices without its arguments, as in port:0000:3b:00.0");
+  } else if (kind->takes_path && !spec.path.starts_with("/")) {
+    return refused("name the full path of its socket or device");
+  }
   if (question != std::string_view::npos)
     if (auto wrong = apply_parameters(spec, name, text.substr(question + 1))) return refused(*wrong);
-  if (kind->kind == SourceKind::kPhc && spec.bound == time::Duration{})
+  if (is_card(kind->kind) && spec.bound == time::Duration{})
     return refused("state its bound, bound_us=N: a PTP clock says nothing about how wrong it is");
   return spec;
 }
@@ -230,6 +248,10 @@ tl::expected<std::unique_ptr<TimeSource>, SourceError> make_source(const SourceS
       if (!clock) return tl::make_unexpected(clock.error());
       return std::make_unique<FixedSource>(std::move(*clock), spec.scale, spec.bound);
     }
+    case SourceKind::kPort:
+      return tl::make_unexpected(SourceError{
+          SourceFault::kUnsupported,
+          "the clock of DPDK port " + spec.path + " can only be read by a program that has the port: by gnomond"});
     case SourceKind::kPtp4l: break;
   }
   std::unique_ptr<ReferenceClock> clock = std::make_unique<SystemClock>();
@@ -249,7 +271,7 @@ std::string_view sources_help() {
   static const std::string kHelp = [] {
     std::string text =
         "What tells the time, one word for each source: system, kernel (adjtimex), chrony[:SOCKET], ptp4l[:SOCKET], "
-        "phc:/dev/ptpN; parameters follow as ?name=value&name=value.";
+        "phc:/dev/ptpN, port:DEVICE (of dpdk.devices); parameters follow as ?name=value&name=value.";
     for (const Parameter& parameter : kParameters)
       text += fmt::format(" {} ({}): {}.", parameter.name, parameter.kinds, parameter.help);
     return text;

@@ -7,6 +7,7 @@
 //   chrony[:SOCKET]                     chronyd's tracking report
 //   ptp4l[:SOCKET]                      ptp4l's management socket
 //   phc:/dev/ptpN                       a PTP clock, with a stated bound
+//   port:DEVICE                         the clock of a DPDK port's card, with a stated bound
 //
 // Parameters follow as ?name=value&name=value; which ones a kind knows stands in the table of sources.cpp, which makes
 // the help of the option too. A word that is not understood is refused with the list of those that are.
@@ -28,15 +29,15 @@
 
 namespace gnomon::ptp {
 
-enum class SourceKind : std::uint8_t { kSystem, kKernel, kChrony, kPtp4l, kPhc };
+enum class SourceKind : std::uint8_t { kSystem, kKernel, kChrony, kPtp4l, kPhc, kPort };
 
 /// One source, as configured.
 struct SourceSpec {
   SourceKind kind = SourceKind::kSystem;
-  std::string path;   // socket or device; the default of its kind if none was named
+  std::string path;   // socket or device; the default of its kind if none was named. port: the DPDK device
   std::string clock;  // ptp4l: the PTP clock that it disciplines; empty: the system clock
   Scale scale = Scale::kUtc;
-  time::Duration bound;  // system, phc
+  time::Duration bound;  // system, phc, port
   std::uint8_t domain = 0;
   PtpPolicy ptp;
 };
@@ -51,7 +52,8 @@ struct SourcePlace {
   time::Drift drift;
 };
 
-/// Opens devices; sockets are opened, and opened again, when the source is polled. `index` tells the files apart.
+/// Opens devices; sockets are opened, and opened again, when the source is polled. `index` tells the files apart. A
+/// `port` is refused: ports belong to the data plane, so whoever has one makes the source.
 [[nodiscard]] tl::expected<std::unique_ptr<TimeSource>, SourceError> make_source(const SourceSpec& spec,
                                                                                  const SourcePlace& place,
                                                                                  std::size_t index);

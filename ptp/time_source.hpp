@@ -35,9 +35,10 @@ struct Bracketed {
   /// The moment that the value is ascribed to; it is off by at most half the width.
   [[nodiscard]] constexpr time::Cycles middle() const { return {before.count + (after.count - before.count) / 2}; }
   [[nodiscard]] constexpr std::uint64_t width_cycles() const { return after.count - before.count; }
-  /// The share of this reading in an uncertainty, rounded up.
+  /// The share of this reading in an uncertainty, rounded up, by a counter that is up to 1000 ppm slower than it says.
   [[nodiscard]] constexpr time::Duration half_width(time::CycleRate nominal) const {
-    return nominal.span(width_cycles() / 2 + 1) + time::nanoseconds(1);
+    const time::Duration half = nominal.span(width_cycles() / 2 + 1);
+    return half + half / 999 + time::nanoseconds(2);
   }
 };
 

@@ -50,6 +50,7 @@ std::uint64_t cycles_in(Duration span, time::CycleRate nominal) {
 TrueTimeEstimator::TrueTimeEstimator(const TrueTimeOptions& options, std::size_t sources)
     : options_(options),
       void_after_cycles_(cycles_in(options.void_after, options.nominal)),
+      cores_(options.cores + options.drift.over(options.cores)),
       sources_(sources),
       lines_(sources),
       put_out_(sources) {
@@ -64,6 +65,7 @@ void TrueTimeEstimator::resume(const TrueTimeLine& proven, time::Cycles supporte
 }
 
 const TrueTimeView& TrueTimeEstimator::step(const TrueTimeEvent& event, const time::LeapTable& leaps) {
+  now_ = event.now;
   if (!event.counter_trusted) {
     forget(event.now);
     refuse(ClockFault::kCounterUntrusted);
@@ -104,7 +106,13 @@ bool TrueTimeEstimator::take_news(const TrueTimeEvent& event, const time::LeapTa
     else
       take_error(i, said.error());
   }
+  view_.leap_announced = leap_announced(event.now);
+  view_.leap_announced_at = leap_announced_at_.value_or(time::Cycles{});
   return fresh;
+}
+
+bool TrueTimeEstimator::leap_announced(time::Cycles now) const {
+  return leap_announced_at_ && age(*leap_announced_at_, now) < kLeapAnnouncementHolds;
 }
 
 void TrueTimeEstimator::take_error(std::size_t source, const SourceError& error) {
@@ -124,8 +132,7 @@ bool TrueTimeEstimator::take_claim(std::size_t source, const Claim& claim, time:
     return false;
   }
   if (claim.leap_announced) leap_announced_at_ = now;
-  const bool announced = leap_announced_at_ && age(*leap_announced_at_, now) < kLeapAnnouncementHolds;
-  const auto tai = claim_to_tai(claim, leaps, announced);
+  const auto tai = claim_to_tai(claim, leaps, leap_announced(now));
   if (!tai) {
     take_error(source, tai.error());
     return false;
@@ -135,8 +142,8 @@ bool TrueTimeEstimator::take_claim(std::size_t source, const Claim& claim, time:
     put_out_[source] = true;
     take_error(source, {SourceFault::kWholeSeconds,
                         fmt::format("it is off by {} s from what was proved before: a wrong UTC offset or time scale, "
-                                    "here or at its reference; put that right, or restart gnomond if what was proved "
-                                    "before was wrong",
+                                    "here or at its reference; put that right, or, if what was proved before was "
+                                    "wrong, stop gnomond, remove its clock page under /dev/shm and start it",
                                     *off)});
     return false;
   }
@@ -167,7 +174,7 @@ std::optional<std::int64_t> TrueTimeEstimator::whole_seconds_off(std::size_t sou
   // Somebody may set the system clock by whole seconds, and for a good reason; nobody sets a card's clock so.
   const bool set_by_hand = claim.root.bare_clock && claim.root.clock == ClockKind::kSystem;
   if (set_by_hand || canary::planted(canary::Bug::kWholeSecondsBelieved)) return std::nullopt;
-  const auto& reference = proven_ ? proven_ : lines_[source];
+  const auto& reference = proven_ && vouched_for() ? proven_ : lines_[source];
   if (!reference) return std::nullopt;
   const Interval expected = reference->extrapolated(claim.at);
   if (intersection(claimed, expected)) return std::nullopt;
@@ -178,6 +185,15 @@ std::optional<std::int64_t> TrueTimeEstimator::whole_seconds_off(std::size_t sou
   const Interval shifted{saturating_add(claimed.earliest, shift), saturating_add(claimed.latest, shift)};
   if (!intersection(shifted, expected.widened(time::milliseconds(1)))) return std::nullopt;
   return seconds;
+}
+
+// Whether what is proved rests on more than the system clock's word: that one may have been an hour off when this run
+// began, and then it is not the others who are wrong by whole seconds. What an earlier run left is taken as good.
+bool TrueTimeEstimator::vouched_for() const {
+  return !basis_ || std::any_of(sources_.begin(), sources_.end(), [](const SourceView& view) {
+    const bool bare_system = view.claim && view.claim->root.bare_clock && view.claim->root.clock == ClockKind::kSystem;
+    return view.state == SourceState::kUsed && !bare_system;
+  });
 }
 
 // ---- what counts
@@ -191,9 +207,13 @@ void TrueTimeEstimator::update_health(time::Cycles now) {
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     SourceView& view = sources_[i];
     view.interval.reset();
+    view.witness = i;
+    view.bounds_earliest = false;
+    view.bounds_latest = false;
     const auto& line = lines_[i];
     if (line && healthy(i, now)) {
-      view.interval = line->extrapolated(now).widened(options_.cores);
+      const bool cores_ignored = canary::planted(canary::Bug::kIgnoredCores);
+      view.interval = line->extrapolated(now).widened(cores_ignored ? Duration{} : cores_);
       continue;
     }
     if (view.claim && !view.error)
@@ -204,15 +224,17 @@ void TrueTimeEstimator::update_health(time::Cycles now) {
   }
 }
 
-TrueTimeEstimator::Witnesses TrueTimeEstimator::join_roots(bool phc2sys_runs, Basis& basis) const {
+TrueTimeEstimator::Witnesses TrueTimeEstimator::join_roots(bool phc2sys_runs, Basis& basis) {
   std::array<Root, time::kMaxSources> roots{};
   std::array<Interval, time::kMaxSources> intervals{};
+  std::array<std::size_t, time::kMaxSources> source{};
   std::size_t size = 0;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     const SourceView& view = sources_[i];
     if (!view.interval || !view.claim) continue;
     roots.at(size) = view.claim->root;
     intervals.at(size) = *view.interval;
+    source.at(size) = i;
     basis.roots.at(size++) = view.claim->root.reference != 0 ? view.claim->root.reference : i;
   }
   basis.size = size;
@@ -220,6 +242,7 @@ TrueTimeEstimator::Witnesses TrueTimeEstimator::join_roots(bool phc2sys_runs, Ba
   const Groups group = group_roots(std::span(roots).first(size), phc2sys_runs);
   Witnesses witnesses;
   for (std::size_t i = 0; i < size; ++i) {
+    sources_[source.at(i)].witness = source.at(group.at(i));
     if (group.at(i) != i) continue;
     Interval joined = intervals.at(i);
     for (std::size_t j = i + 1; j < size; ++j)
@@ -244,6 +267,8 @@ void TrueTimeEstimator::mark_sources(const Interval& result, time::Cycles now) {
     const bool meets = intersection(interval, result).has_value();
     if (!meets && view.state != SourceState::kEvicted) ++view.evictions;
     view.state = meets ? SourceState::kUsed : SourceState::kEvicted;
+    view.bounds_earliest = interval.earliest == result.earliest;
+    view.bounds_latest = interval.latest == result.latest;
     if (!meets || (best != nullptr && interval.width() >= best_width)) continue;
     best = &view;
     best_width = interval.width();
@@ -254,7 +279,7 @@ void TrueTimeEstimator::mark_sources(const Interval& result, time::Cycles now) {
   view_.sampled_at = sampled_at;
   view_.terms = best->terms;
   view_.terms.extrapolation = view_.terms.extrapolation + options_.drift.over(age(sampled_at, now));
-  view_.terms.cores = view_.terms.cores + options_.cores;
+  view_.terms.cores = view_.terms.cores + cores_;
 }
 
 // ---- what is proved
@@ -272,8 +297,10 @@ void TrueTimeEstimator::judge(const Interval& fused, const Basis& basis, time::C
 
 void TrueTimeEstimator::contradict(const Interval& fused, const Basis& basis, time::Cycles now) {
   if (canary::planted(canary::Bug::kContradictionBelieved)) return prove(fused, now);
+  if (canary::planted(canary::Bug::kKeptHistory)) return hold_over(now);
   ++view_.contradictions;
   view_.suspect = age(last_sample_, now);
+  view_.contradicted_at = now;
   confirming_ = Confirming{line_from(fused, now), basis, 0};
   proven_.reset();
   basis_.reset();
@@ -324,18 +351,25 @@ void TrueTimeEstimator::hold_over(time::Cycles now) {
   }
   view_.holdover = true;
   const Interval interval = proven_->extrapolated(now);
-  view_.terms.extrapolation = view_.terms.extrapolation + Duration{interval.epsilon().ns - view_.terms.sum().ns};
+  // If earlier samples had narrowed it, the terms say more than what is left.
+  const Duration grown{interval.epsilon().ns - view_.terms.sum().ns};
+  view_.terms.extrapolation = std::max(Duration{}, view_.terms.extrapolation + grown);
   publish(interval, now);
 }
 
 void TrueTimeEstimator::forget(time::Cycles now) {
   trusted_since_ = now;
+  view_.roots = 0;
+  view_.holdover = false;
   proven_.reset();
   basis_.reset();
   confirming_.reset();
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     sources_[i].claim.reset();
     sources_[i].interval.reset();
+    sources_[i].witness = i;
+    sources_[i].bounds_earliest = false;
+    sources_[i].bounds_latest = false;
     sources_[i].state = SourceState::kUnhealthy;
     lines_[i].reset();
     put_out_[i] = false;

@@ -83,6 +83,9 @@ struct SourceView {
   std::uint64_t errors = 0;
   std::uint64_t evictions = 0;             // how often it became kEvicted
   std::optional<time::Interval> interval;  // what its claim says about `now`, if healthy
+  std::size_t witness = 0;                 // the first of those that it is one witness with; itself, if alone
+  bool bounds_earliest = false;            // this end of what was fused is an end of its interval
+  bool bounds_latest = false;
 };
 
 struct TrueTimeView {
@@ -95,7 +98,10 @@ struct TrueTimeView {
   bool holdover = false;      // no source is healthy: the line goes on from history
   std::uint64_t contradictions = 0;
   std::uint64_t disagreements = 0;
-  time::Duration suspect;  // at the latest contradiction: since when the last good sample had been
+  time::Duration suspect;        // at the latest contradiction: since when the last good sample had been
+  time::Cycles contradicted_at;  // the latest contradiction; meaningless while there was none
+  bool leap_announced = false;   // a source announces a leap second, or did within two days: a UTC is in doubt
+  time::Cycles leap_announced_at;
 };
 
 class TrueTimeEstimator {
@@ -138,9 +144,11 @@ class TrueTimeEstimator {
   [[nodiscard]] std::optional<SourceError> implausible(const Claim& claim, time::Cycles now) const;
   [[nodiscard]] std::optional<std::int64_t> whole_seconds_off(std::size_t source, const Claim& claim,
                                                               const time::Interval& claimed) const;
+  [[nodiscard]] bool vouched_for() const;
+  [[nodiscard]] bool leap_announced(time::Cycles now) const;
   [[nodiscard]] bool healthy(std::size_t source, time::Cycles now) const;
   void update_health(time::Cycles now);
-  [[nodiscard]] Witnesses join_roots(bool phc2sys_runs, Basis& basis) const;
+  [[nodiscard]] Witnesses join_roots(bool phc2sys_runs, Basis& basis);
   void mark_sources(const time::Interval& result, time::Cycles now);
   void mark_all(SourceState state);
   void judge(const time::Interval& fused, const Basis& basis, time::Cycles now, bool fresh);
@@ -149,7 +157,10 @@ class TrueTimeEstimator {
   void hold_over(time::Cycles now);
   void prove(const time::Interval& interval, time::Cycles now);
   void publish(const time::Interval& interval, time::Cycles now);
-  void refuse(time::ClockFault why) { view_.line = time::TrueTimeLine::refusing(why); }
+  /// It becomes void like any other line, so that readers notice a daemon that is gone, also now.
+  void refuse(time::ClockFault why) {
+    view_.line = time::TrueTimeLine::refusing(why, {now_.count + void_after_cycles_});
+  }
   void forget(time::Cycles now);
   [[nodiscard]] time::TrueTimeLine line_from(const time::Interval& interval, time::Cycles at) const;
   [[nodiscard]] time::Duration age(time::Cycles at, time::Cycles now) const {
@@ -158,12 +169,14 @@ class TrueTimeEstimator {
 
   TrueTimeOptions options_;
   std::uint64_t void_after_cycles_ = 0;
+  time::Duration cores_;  // as long as it may be by the slowest counter
   std::vector<SourceView> sources_;
   std::vector<std::optional<time::TrueTimeLine>> lines_;  // of each source's latest good claim, in TAI
   std::vector<bool> put_out_;                             // by whole seconds
   std::optional<time::TrueTimeLine> proven_;
   std::optional<Basis> basis_;  // of proven_; none after a resumption
   std::optional<Confirming> confirming_;
+  time::Cycles now_;            // of the present turn
   time::Cycles trusted_since_;  // claims about earlier moments can't be extrapolated
   time::Cycles last_support_;   // the latest turn in which a healthy source supported proven_
   time::Cycles last_sample_;    // the latest turn with a new claim that did

@@ -13,7 +13,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cmd/gnomon/clock.hpp"
 #include "cmd/gnomon/control.hpp"
+#include "cmd/gnomon/now.hpp"
 #include "cmd/gnomon/offline.hpp"
 #include "cmd/gnomon/online.hpp"
 #include "cmd/gnomon/status.hpp"
@@ -104,10 +106,11 @@ void add_layouts(Invocation& run) {
   add_layout_options(command, options->layouts, "Only this layout, by name or number");
 }
 
-void add_server_options(CLI::App* command, ServerOptions& options) {
-  command
-      ->add_option("-s,--server", options.servers,
-                   "ADDRESS[:PORT], several with commas; default $GNOMON_SERVERS, else 127.0.0.1:14666")
+void add_server_options(CLI::App* command, ServerOptions& options,
+                        const char* help =
+                            "ADDRESS[:PORT], several with commas; default $GNOMON_SERVERS, else "
+                            "127.0.0.1:14666") {
+  command->add_option("-s,--server", options.servers, help)
       ->delimiter(',')
       ->type_name("ADDRESS")
       ->allow_extra_args(false);
@@ -158,6 +161,81 @@ void add_status(Invocation& run) {
   command->add_option("--count", options->count, "With --watch: end after so many looks")
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
+}
+
+void add_clock(Invocation& run) {
+  CLI::App* command =
+      add_command(run, run.app, "clock", "Show what time a gnomond on this host knows, and why so well");
+  auto options =
+      on_run<ClockOptions>(run, command, [](Invocation& r, const ClockOptions& o) { return run_clock(o, r.output); });
+  command->add_option("--instance", options->instance, "Which daemon; default $GNOMON_SERVER_INSTANCE, else main")
+      ->type_name("NAME");
+  command->add_option("--socket", options->socket, "Its status socket; default: found by the instance")
+      ->type_name("FILE");
+  command->add_flag("-w,--watch", options->watch, "Go on showing it until interrupted");
+  command->add_option("--interval", options->interval_s, "Seconds between two looks; default 1")
+      ->check(CLI::Range(0.05, 3600.0))
+      ->type_name("SECONDS");
+  command->add_option("--count", options->count, "With --watch: end after so many looks")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+}
+
+void add_clock_choice(CLI::App* command, ClockChoice& choice) {
+  command
+      ->add_option("--instance", choice.instance,
+                   "Whose clock page on this host; default $GNOMON_SERVER_INSTANCE, else main")
+      ->type_name("NAME");
+  add_server_options(command, choice.server, "Ask these servers instead: ADDRESS[:PORT], several with commas");
+}
+
+void add_now(Invocation& run) {
+  CLI::App* command =
+      add_command(run, run.app, "now", "Print the interval that contains the true time, and why it is that wide");
+  auto options =
+      on_run<NowOptions>(run, command, [](Invocation& r, const NowOptions& o) { return run_now(o, r.output); });
+  CLI::Option* watch =
+      command->add_flag("-w,--watch", options->watch, "Go on printing it, a line each, until interrupted");
+  command->add_flag("--csv", options->csv, "With --watch: a recording for gnomon plot")->needs(watch);
+  command->add_option("--interval", options->interval_s, "Seconds between two looks; default 1")
+      ->check(CLI::Range(0.001, 3600.0))
+      ->type_name("SECONDS");
+  command->add_option("--count", options->count, "With --watch: end after so many looks")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  add_clock_choice(command, options->clock);
+}
+
+void add_wait(Invocation& run) {
+  CLI::App* command = add_command(run, run.app, "wait", "Commit-wait: end when a time has passed for certain");
+  auto options =
+      on_run<WaitOptions>(run, command, [](Invocation& r, const WaitOptions& o) { return run_wait(o, r.output); });
+  command->add_option("TIME", options->t, "TAI nanoseconds, RFC 3339, now, or now+2s (from the latest that it can be)")
+      ->required()
+      ->type_name("TIME");
+  command->add_option("--limit", options->limit, "Refuse a time that is further ahead; default 10s")
+      ->type_name("DURATION");
+  add_clock_choice(command, options->clock);
+}
+
+void add_hlc(Invocation& run) {
+  CLI::App* command = add_command(run, run.app, "hlc", "Get a hybrid timestamp from a server, or take one apart");
+  auto options =
+      on_run<HlcOptions>(run, command, [](Invocation& r, const HlcOptions& o) { return run_hlc(o, r.output); });
+  command->add_option("VALUE", options->value, "One that the new one must be larger than")->type_name("VALUE");
+  command->add_flag("--decode", options->decode, "Only say what is in VALUE; asks nobody");
+  add_server_options(command, options->server);
+}
+
+void add_plot(Invocation& run) {
+  CLI::App* command = run.app.add_subcommand("plot", "Draw the uncertainty over time (SVG, by gnuplot)");
+  auto options = on_run<PlotOptions>(run, command,
+                                     [](Invocation& r, const PlotOptions& o) { return run_plot(o, r.in, r.output); });
+  command->add_option("RECORDING", options->recording, "From gnomon now --watch --csv; - reads standard input")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("-o,--output", options->picture, "Where to; default standard output")->type_name("FILE");
+  command->add_flag("--script", options->script, "Print the script for gnuplot instead");
 }
 
 using ControlAction = ExitCode (*)(const ControlOptions&, std::istream&, const Output&);
@@ -229,6 +307,11 @@ ExitCode run_command_line(int argc, const char* const* argv, std::istream& in, s
   add_layouts(run);
   add_ping(run);
   add_status(run);
+  add_clock(run);
+  add_now(run);
+  add_wait(run);
+  add_hlc(run);
+  add_plot(run);
   add_control(run);
   add_completion(run);
   try {

@@ -5,11 +5,9 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <thread>
 
-#include "cmd/options/directories.hpp"
-#include "cmd/options/resolve.hpp"
+#include "cmd/gnomon/status_socket.hpp"
 #include "control/service/status_client.hpp"
 
 namespace gnomon::cmd {
@@ -18,19 +16,6 @@ namespace {
 constexpr auto kAnswerLimit = std::chrono::milliseconds(2000);
 constexpr auto kRateSpan = std::chrono::milliseconds(300);  // between the two samples of a single status
 constexpr std::string_view kHomeAndClear = "\x1b[H\x1b[2J";
-
-/// Only what says where the daemon is: a mistake elsewhere in the configuration must not hide a running daemon.
-tl::expected<std::string, std::string> socket_of(const StatusOptions& options) {
-  if (options.socket) return *options.socket;
-  ConfigSources sources;
-  for (const char* name : {"GNOMON_SERVER_INSTANCE", "GNOMON_CONTROL_SOCKET"})
-    if (const char* value = std::getenv(name); value != nullptr)  // NOLINT(concurrency-mt-unsafe): one thread
-      sources.environment.emplace_back(name, value);
-  if (options.instance) sources.flags.push_back({find_option("server", "instance").value_or(0), *options.instance});
-  const auto configuration = resolve(sources);
-  if (!configuration) return tl::make_unexpected(configuration.error().front());
-  return find_socket(configuration->settings);
-}
 
 std::string rendered(const StatusOptions& options, const Output& output, const control::StatusReport& report,
                      const Rates& rates) {
@@ -66,7 +51,7 @@ Rates rates_between(const control::StatusReport* before, const control::StatusRe
 }
 
 ExitCode run_status(const StatusOptions& options, const Output& output) {
-  const auto socket = socket_of(options);
+  const auto socket = status_socket(options.instance, options.socket);
   if (!socket) return output.fail(ExitCode::kUsage, socket.error());
   if (!options.watch) return show_once(options, *socket, output);
 

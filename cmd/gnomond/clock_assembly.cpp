@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "cmd/gnomond/port_clock.hpp"
 #include "oracle/time/leap_list.hpp"
 #include "platform/shared_page.hpp"
 #include "ptp/offset_source.hpp"
@@ -33,6 +34,22 @@ std::vector<ptp::SourceSpec> source_specs(const Settings& settings) {
 bool system_clock_alone(const Settings& settings) {
   const auto specs = source_specs(settings);
   return std::all_of(specs.begin(), specs.end(), is_system);
+}
+
+/// Whether some source but the system clock can be read before there are ports: else waiting for one is in vain.
+bool any_speaks_before_ports(const Settings& settings) {
+  const auto specs = source_specs(settings);
+  return std::any_of(specs.begin(), specs.end(), [](const ptp::SourceSpec& spec) {
+    return !is_system(spec) && spec.kind != ptp::SourceKind::kPort;
+  });
+}
+
+Or<std::unique_ptr<ptp::TimeSource>> source_of(const ptp::SourceSpec& spec, const ptp::SourcePlace& place,
+                                               std::size_t index, const Settings& settings) {
+  if (spec.kind == ptp::SourceKind::kPort) return port_source(spec, settings);
+  auto source = ptp::make_source(spec, place, index);
+  if (!source) return refused(source.error().text);
+  return std::move(*source);
 }
 
 }  // namespace
@@ -78,7 +95,8 @@ ptp::ClockThreadOptions clock_options(const Settings& settings, const time::Leap
   out.estimator.truth.source_timeout = time::milliseconds(clock.source_timeout_ms);
   out.estimator.truth.holdover = time::milliseconds(clock.holdover_ms);
   out.estimator.truth.max_epsilon = time::microseconds(clock.max_epsilon_us);
-  if (out.estimator.order_by_truth) out.truth_limit = time::milliseconds(clock.start_wait_ms);
+  if (out.estimator.order_by_truth && any_speaks_before_ports(settings))
+    out.truth_limit = time::milliseconds(clock.start_wait_ms);
   out.leaps = leaps;
   if (left) {
     out.previous_details = left->details;
@@ -94,7 +112,7 @@ Or<ptp::ClockSources> clock_sources(const Settings& settings, const std::string&
   const ptp::SourcePlace place{runtime_dir, settings.server.instance, {settings.clock.oscillator_ppb}};
   std::size_t index = 0;
   for (const ptp::SourceSpec& spec : source_specs(settings)) {
-    auto source = ptp::make_source(spec, place, index);
+    auto source = source_of(spec, place, index, settings);
     if (!source)
       return refused(fmt::format("source '{}' of clock.sources can't be used: {}", settings.clock.sources[index],
                                  source.error().text));

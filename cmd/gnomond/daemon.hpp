@@ -63,6 +63,7 @@ class Daemon {
   [[nodiscard]] Or<void> look_after_ports();
   void report_clock();
   void report_evictions(const ptp::ClockStatus& status);
+  void report_sources(const ptp::ClockStatus& status, bool all);
   void look_after_clock();
   void feed_watchdog();
   [[nodiscard]] Or<void> end(const Signals& signals, const std::string& why);
@@ -84,7 +85,8 @@ class Daemon {
   time::Uptime watchdog_fed_;
   time::ClockFault clock_fault_ = time::ClockFault::kNotProven;  // as it was logged last
   std::uint64_t contradictions_ = 0;
-  std::vector<std::uint64_t> evictions_;  // of each source
+  std::vector<std::uint64_t> evictions_;                        // of each source
+  std::vector<std::optional<ptp::SourceFault>> source_faults_;  // that the log has told
   time::Uptime looked_for_phc2sys_;
   bool announced_ = false;
 

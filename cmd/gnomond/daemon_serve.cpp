@@ -14,6 +14,7 @@
 #include "cmd/gnomond/notify.hpp"
 #include "cmd/options/value.hpp"
 #include "cmd/text/rfc3339.hpp"
+#include "platform/uptime.hpp"
 #include "ptp/processes.hpp"
 
 namespace gnomon::cmd {
@@ -101,7 +102,7 @@ std::string Daemon::summary() const {
 /// The watchdog is fed only while both the clock thread and the agent's loop move.
 void Daemon::feed_watchdog() {
   if (!watchdog_interval_) return;
-  const time::Uptime now = uptime_now();
+  const time::Uptime now = platform::read_uptime();
   if (now - watchdog_fed_ < time::microseconds(watchdog_interval_->count() / 2)) return;
   page::ClockRecord record;
   std::uint64_t version = 0;
@@ -117,7 +118,7 @@ void Daemon::feed_watchdog() {
 }
 
 Or<void> Daemon::serve(const Signals& signals) {
-  const time::Uptime settle_by = uptime_now() + kSettleLimit;
+  const time::Uptime settle_by = platform::read_uptime() + kSettleLimit;
   while (true) {
     const Signal signal = signals.wait(announced_ ? kTurn : kStartTurn);
     if (signal == Signal::kStop) return end(signals, "asked to stop");
@@ -126,7 +127,7 @@ Or<void> Daemon::serve(const Signals& signals) {
       log_error("{}", failure);
       return refused(failure);
     }
-    if (!announced_ && (agent_has_settled() || uptime_now() > settle_by)) {
+    if (!announced_ && (agent_has_settled() || platform::read_uptime() > settle_by)) {
       if (!agent_has_settled()) log_warn("there are no rights yet; requests are answered not_leased until there are");
       if (auto done = announce(); !done) return done;
     }
@@ -148,6 +149,7 @@ void Daemon::report_clock() {
     log_warn("the sources of time deny what they said before: what was said in the {} ms before that is suspect",
              status.truth.suspect.ns / 1'000'000);
   contradictions_ = status.truth.contradictions;
+  report_sources(status, clock_fault_ != fault);
   if (clock_fault_ == fault) return;
   clock_fault_ = fault;
   if (fault == time::ClockFault::kNone)
@@ -155,8 +157,19 @@ void Daemon::report_clock() {
              status.resumed ? ", after what an earlier run had proved" : "");
   else
     log_warn("there is no true time: {}", time::text_of(fault));
-  for (const ptp::SourceReport& source : status.sources)
-    if (source.view.error) log_warn("{}: {}", source.description, source.view.error->text);
+}
+
+/// What each source lacks when the whole changes, and else what is new; that one settles is no news.
+void Daemon::report_sources(const ptp::ClockStatus& status, bool all) {
+  source_faults_.resize(status.sources.size());
+  for (std::size_t i = 0; i < status.sources.size(); ++i) {
+    const ptp::SourceReport& source = status.sources[i];
+    const auto& error = source.view.error;
+    const auto fault = error ? std::optional(error->fault) : std::nullopt;
+    const bool news = fault && fault != source_faults_[i] && *fault != ptp::SourceFault::kSettling;
+    if (error && (all || news)) log_warn("{}: {}", source.description, error->text);
+    if (fault != ptp::SourceFault::kSettling) source_faults_[i] = fault;
+  }
 }
 
 void Daemon::report_evictions(const ptp::ClockStatus& status) {
@@ -171,7 +184,7 @@ void Daemon::report_evictions(const ptp::ClockStatus& status) {
 
 void Daemon::look_after_clock() {
   report_clock();
-  const time::Uptime now = uptime_now();
+  const time::Uptime now = platform::read_uptime();
   if (now - looked_for_phc2sys_ < kLookForPhc2sysEvery) return;
   looked_for_phc2sys_ = now;
   clock_->note_phc2sys(ptp::process_runs("phc2sys"));
@@ -249,11 +262,11 @@ Or<void> Daemon::end(const Signals& signals, const std::string& why) {
   notify_stopping();
   agent_->request_stop();
   std::optional<control::effect::Stopped> stopped;
-  const time::Uptime asked = uptime_now();
+  const time::Uptime asked = platform::read_uptime();
   const time::Uptime until = asked + kReleaseLimit;
-  while (!stopped && uptime_now() < until) {
+  while (!stopped && platform::read_uptime() < until) {
     stopped = agent_->wait_stopped(time::milliseconds(5));
-    if (signals.wait(milliseconds(0)) == Signal::kStop && uptime_now() - asked > kSameRequest)
+    if (signals.wait(milliseconds(0)) == Signal::kStop && platform::read_uptime() - asked > kSameRequest)
       end_without_agent("ended by a second signal; rights that were not given back run out by themselves");
   }
   if (!stopped) end_without_agent("the rights could not be given back in time; they run out by themselves");

@@ -17,6 +17,7 @@
 #include "platform/cycle_counter.hpp"
 #include "platform/random.hpp"
 #include "platform/system_error.hpp"
+#include "platform/uptime.hpp"
 #include "platform/version.hpp"
 #include "ptp/processes.hpp"
 
@@ -38,7 +39,7 @@ Or<void> lock_memory() {
 Daemon::Daemon(DaemonArguments arguments)
     : arguments_(std::move(arguments)),
       incarnation_(platform::random_u64()),
-      started_(uptime_now()),
+      started_(platform::read_uptime()),
       watchdog_interval_(watchdog_interval()) {}
 
 Or<void> Daemon::start() {
@@ -185,6 +186,7 @@ Or<void> Daemon::start_agent() {
   reporter_ = std::make_unique<Reporter>(
       *pages_, [this] { return agent_ ? agent_->view() : control::AgentView{}; },
       [this] { return clock_->last_failure(); }, [this] { return workers_->ports(); });
+  reporter_->watch_clock([this] { return clock_->status(); }, settings().rights.lead_policy);
   control::AgentHooks hooks{
       .start_new_era = [this] { clock_->request_new_era(); },
       .on_note = [this](const control::effect::Note& note) { on_note(note); },

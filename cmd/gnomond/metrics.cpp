@@ -6,7 +6,9 @@
 #include <prometheus/exposer.h>
 #include <prometheus/metric_family.h>
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <exception>
 #include <string_view>
 #include <utility>
@@ -112,6 +114,64 @@ void add_clock(const control::ClockReport& clock, std::vector<MetricFamily>& out
   out.push_back(std::move(truth));
 }
 
+/// The descriptions of the sources; of two that are alike, the second with its number, because series are told apart by
+/// nothing else.
+std::vector<Labels> source_labels(const control::ClockReport& clock) {
+  std::vector<Labels> out;
+  for (std::size_t i = 0; i < clock.sources.size(); ++i) {
+    const std::string& name = clock.sources[i].description;
+    const auto alike = [&name](const control::TimeSourceReport& other) { return other.description == name; };
+    const auto before = clock.sources.begin() + static_cast<std::ptrdiff_t>(i);
+    const bool repeated = std::any_of(clock.sources.begin(), before, alike);
+    out.push_back({{"source", repeated ? fmt::format("{} ({})", name, i) : name}});
+  }
+  return out;
+}
+
+void add_sources(const control::ClockReport& clock, std::vector<MetricFamily>& out) {
+  MetricFamily healthy =
+      family("clock_source_healthy", "1 if the source has a good and fresh sample", MetricType::Gauge);
+  MetricFamily evictions =
+      family("clock_source_evictions_total", "how often the source was evicted: it lied, or jumped by whole seconds",
+             MetricType::Counter);
+  MetricFamily offset = family("clock_source_offset_seconds",
+                               "the middle of a healthy source's interval minus that of the result", MetricType::Gauge);
+  const std::vector<Labels> labels = source_labels(clock);
+  for (std::size_t i = 0; i < clock.sources.size(); ++i) {
+    const control::TimeSourceReport& source = clock.sources[i];
+    add(healthy, source.healthy ? 1 : 0, labels[i]);
+    add(evictions, static_cast<double>(source.evictions), labels[i]);
+    if (source.offset) add(offset, seconds(*source.offset), labels[i]);
+  }
+  for (MetricFamily* one : {&healthy, &evictions, &offset})
+    out.push_back(std::move(*one));
+}
+
+void add_truth(const control::ClockReport& clock, std::vector<MetricFamily>& out) {
+  const control::TrueTimeReport& truth = clock.truth;
+  out.push_back(single("clock_sources_configured", "sources of time in the configuration", MetricType::Gauge,
+                       static_cast<double>(truth.configured)));
+  out.push_back(single("clock_sources_counted", "healthy sources of time, those of one root counted once",
+                       MetricType::Gauge, static_cast<double>(truth.witnesses)));
+  out.push_back(single("clock_contradictions_total", "how often the sources denied what they had said before",
+                       MetricType::Counter, static_cast<double>(truth.contradictions)));
+  out.push_back(single("clock_disagreements_total", "how often the sources contradicted each other without a majority",
+                       MetricType::Counter, static_cast<double>(truth.disagreements)));
+  MetricFamily terms = family("clock_term_seconds", "a term of the chosen source's uncertainty; none without true time",
+                              MetricType::Gauge);
+  for (const control::TermReport& term : truth.terms)
+    add(terms, seconds(term.value), {{"term", term.name}});
+  out.push_back(std::move(terms));
+  MetricFamily sample =
+      family("clock_sample_age_seconds", "since the newest sample of the true time", MetricType::Gauge);
+  if (truth.sample_age) add(sample, seconds(*truth.sample_age));
+  out.push_back(std::move(sample));
+  MetricFamily leaps = family("clock_leap_table_remaining_seconds",
+                              "until the leap table expires; negative: since then", MetricType::Gauge);
+  if (clock.leap.expires_in) add(leaps, seconds(*clock.leap.expires_in));
+  out.push_back(std::move(leaps));
+}
+
 struct PortFigure {
   std::string_view name;
   std::string_view help;
@@ -177,6 +237,8 @@ std::vector<MetricFamily> metrics_of(const control::StatusReport& report) {
   add_counters(report, out);
   add_rights(report, out);
   add_clock(report.clock, out);
+  add_truth(report.clock, out);
+  add_sources(report.clock, out);
   add_layouts(report, out);
   add_ports(report, out);
   return out;

@@ -2,7 +2,8 @@
 //
 // The Prometheus endpoint. Counters live in the workers' pages and are read when somebody asks, so a worker pays
 // nothing for being watched; their names come from page::kCounterTable, gnomon_<name>_total{worker="N"}. What DPDK
-// ports count is gnomon_port_*{port="N",device="NAME"}.
+// ports count is gnomon_port_*{port="N",device="NAME"}, what is known of a source of time
+// gnomon_clock_source_*{source="DESCRIPTION"}.
 #pragma once
 
 #include <functional>

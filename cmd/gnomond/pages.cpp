@@ -2,18 +2,13 @@
 #include "cmd/gnomond/pages.hpp"
 
 #include <fmt/core.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <utility>
 
-namespace gnomon::cmd {
+#include "platform/uptime.hpp"
 
-time::Uptime uptime_now() {
-  timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);  // can't fail with this clock
-  return {std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec};
-}
+namespace gnomon::cmd {
 
 Or<Pages> Pages::create(const std::string& instance, std::uint32_t workers, std::uint64_t incarnation) {
   const std::string prefix = fmt::format("gnomon.{}.", instance);
@@ -24,7 +19,7 @@ Or<Pages> Pages::create(const std::string& instance, std::uint32_t workers, std:
   if (!rights) return refused(rights.error().text);
   Pages pages(std::move(*clock), std::move(*rights));
   const auto pid = static_cast<std::uint64_t>(::getpid());
-  const auto now = static_cast<std::uint64_t>(uptime_now().ns);
+  const auto now = static_cast<std::uint64_t>(platform::read_uptime().ns);
   page::stamp(pages.clock(), incarnation, pid, now);
   page::stamp(pages.rights(), incarnation, pid, now);
   for (std::uint32_t i = 0; i < workers; ++i) {

@@ -36,7 +36,4 @@ class Pages {
   std::vector<platform::OwnedPage<page::WorkerPage>> workers_;
 };
 
-/// CLOCK_BOOTTIME.
-[[nodiscard]] time::Uptime uptime_now();
-
 }  // namespace gnomon::cmd

@@ -10,6 +10,7 @@
 #include "cmd/text/rfc3339.hpp"
 #include "oracle/id/codec.hpp"
 #include "platform/cycle_counter.hpp"
+#include "platform/uptime.hpp"
 #include "platform/version.hpp"
 
 namespace gnomon::cmd {
@@ -46,19 +47,15 @@ control::PortReport port_report(const dataplane::PortReport& port) {
 
 }  // namespace
 
-std::string_view text_of(mint::OrderingState state) {
-  switch (state) {
-    case mint::OrderingState::kNoTime: return "no_time";
-    case mint::OrderingState::kFollowing: return "following";
-    case mint::OrderingState::kUnconfirmed: return "unconfirmed";
-    case mint::OrderingState::kBehind: return "behind";
-  }
-  return "unknown";
-}
-
 void Reporter::set_facts(DaemonFacts facts) {
   const std::lock_guard lock(mutex_);
   facts_ = std::move(facts);
+}
+
+void Reporter::watch_clock(ClockViewer clock, std::string lead_policy) {
+  const std::lock_guard lock(mutex_);
+  clock_ = std::move(clock);
+  lead_policy_ = std::move(lead_policy);
 }
 
 void Reporter::add_note(const std::string& text) {
@@ -78,22 +75,17 @@ void Reporter::reload_done(std::uint64_t policy_version) {
 }
 
 control::ClockReport Reporter::clock_report() const {
-  control::ClockReport out;
-  page::ClockRecord record;
+  ClockViewer view;
+  {
+    const std::lock_guard lock(mutex_);
+    view = clock_;
+  }
+  const ptp::ClockStatus status = view ? view() : ptp::ClockStatus{};
+  std::optional<page::ClockRecord> record(std::in_place);
   std::uint64_t version = 0;
-  out.state = text_of(mint::OrderingState::kNoTime);
-  out.true_time = time::name_of(time::ClockFault::kUnreadable);
+  if (!pages_.clock().record.try_read(*record, version)) record.reset();
+  control::ClockReport out = cmd::clock_report(record, status, platform::read_cycles());
   out.last_failure = clock_failure_();
-  if (!pages_.clock().record.try_read(record, version)) return out;
-  out.state = text_of(record.ordering.state);
-  out.now = record.ordering.line.at(platform::read_cycles());
-  out.lead = record.ordering.lead;
-  out.era = record.ordering.era;
-  const auto truth = record.truth.at(platform::read_cycles());
-  out.epsilon = truth ? truth->epsilon() : time::Duration{};
-  out.true_time = time::name_of(truth ? time::ClockFault::kNone : truth.error());
-  out.readings = record.readings;
-  out.failed_readings = record.failed_readings;
   return out;
 }
 
@@ -112,7 +104,7 @@ control::StatusReport Reporter::report() const {
   control::StatusReport out;
   const control::AgentView view = agent_();
   out.clock = clock_report();
-  out.sampled = uptime_now();
+  out.sampled = platform::read_uptime();
   for (const dataplane::PortReport& port : ports_())
     out.ports.push_back(port_report(port));
   for (std::size_t i = 0; i < pages_.workers(); ++i)
@@ -128,6 +120,7 @@ control::StatusReport Reporter::report() const {
   out.agent.store_epoch = facts_.store_epoch;
   out.agent.recent_notes.assign(notes_.begin(), notes_.end());
   out.clock.source = facts_.clock_source;
+  out.clock.lead_policy = lead_policy_;
   out.daemon = {.instance = facts_.instance,
                 .version = std::string(platform::kVersion),
                 .incarnation = facts_.incarnation,

@@ -9,6 +9,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "control/service/status_report.hpp"
 #include "dataplane/port_report.hpp"
 #include "oracle/id/layout.hpp"
+#include "ptp/clock_thread.hpp"
 
 namespace gnomon::cmd {
 
@@ -39,6 +41,7 @@ class Reporter {
  public:
   using AgentViewer = std::function<control::AgentView()>;
   using ClockFailure = std::function<std::string()>;
+  using ClockViewer = std::function<ptp::ClockStatus()>;
   using PortViewer = std::function<std::vector<dataplane::PortReport>()>;
 
   /// `pages` must outlive the reporter.
@@ -46,6 +49,8 @@ class Reporter {
       : pages_(pages), agent_(std::move(agent)), clock_failure_(std::move(clock_failure)), ports_(std::move(ports)) {}
 
   void set_facts(DaemonFacts facts);
+  /// Until then a report says nothing of the sources of time. `lead_policy`: what is done beyond the lead budget.
+  void watch_clock(ClockViewer clock, std::string lead_policy);
   void add_note(const std::string& text);
   void reload_failed();
   void reload_done(std::uint64_t policy_version);
@@ -66,11 +71,17 @@ class Reporter {
 
   mutable std::mutex mutex_;  // of all below
   DaemonFacts facts_;
+  ClockViewer clock_;
+  std::string lead_policy_;
   std::deque<std::string> notes_;
   std::uint64_t failed_reloads_ = 0;
   std::uint64_t policy_version_ = 0;
 };
 
 [[nodiscard]] std::string_view text_of(mint::OrderingState state);
+
+/// What record and status come to at `now`, a reading of the counter. Without a record there is no time.
+[[nodiscard]] control::ClockReport clock_report(const std::optional<page::ClockRecord>& record,
+                                                const ptp::ClockStatus& status, time::Cycles now);
 
 }  // namespace gnomon::cmd

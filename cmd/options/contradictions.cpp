@@ -133,6 +133,27 @@ void judge_layouts(Judge& judge) {
   judge_machine_ids(judge, *layouts);
 }
 
+/// A port's clock can be read by whoever has the port only.
+void judge_port_clocks(Judge& judge) {
+  const auto& devices = judge.settings().dpdk.devices;
+  for (const std::string& text : judge.settings().clock.sources) {
+    const auto spec = ptp::parse_source(text, time::milliseconds(1));
+    if (!spec || spec->kind != ptp::SourceKind::kPort) continue;
+    const std::string wanted = device_identity(spec->path);
+    const bool listed = std::any_of(devices.begin(), devices.end(),
+                                    [&](const std::string& device) { return device_identity(device) == wanted; });
+    if (listed) continue;
+    judge.refuse(
+        {{"clock", "sources"}, {"dpdk", "devices"}},
+        devices.empty()
+            ? fmt::format("clock.sources has {}, which needs the DPDK data plane, and dpdk.devices is empty; a "
+                          "card that the kernel has is read as phc:/dev/ptpN",
+                          text)
+            : fmt::format("clock.sources has {}, and dpdk.devices lists no {}: it has {}", text, spec->path,
+                          fmt::join(devices, ", ")));
+  }
+}
+
 void judge_clock(Judge& judge) {
   const auto& sources = judge.settings().clock.sources;
   if (sources.empty() || sources.size() > time::kMaxSources)
@@ -144,6 +165,7 @@ void judge_clock(Judge& judge) {
   });
   if (systems > 1)
     judge.refuse({{"clock", "sources"}}, "clock.sources names the system clock twice: one clock is one source");
+  judge_port_clocks(judge);
 }
 
 void judge_access(Judge& judge) {

@@ -349,7 +349,7 @@ const std::array kTable{
         .default_text = "/usr/share/zoneinfo/leap-seconds.list",
         .reloadable = true,
         .help = "The list of leap seconds (tzdata, IERS). Without it, or once it has expired, UTC sources are in doubt "
-                "by a second."},
+                "by a second, and by one more for each half-year."},
     OptionRow{
         .section = "clock",
         .key = "confirm_ms",

@@ -229,7 +229,7 @@ void Agent::on(const event::CloneDetected&) {
 
 void Agent::advance() {
   give_up_lost_answer();
-  if (operation_ || !ticked_ || !backoff_.over(tick_.uptime)) return;
+  if (operation_ || !ticked_ || !backoff_.over(attended())) return;
   switch (state_) {
     case AgentState::kStarting:
       if (tick_.ordering == mint::OrderingState::kNoTime) return;
@@ -267,7 +267,7 @@ void Agent::give_up_lost_answer() {
 }
 
 void Agent::retry_later() {
-  backoff_.fail(tick_.uptime, random_from(tick_.nonce));
+  backoff_.fail(attended(), random_from(tick_.nonce));
   ++failures_;
 }
 
@@ -328,7 +328,7 @@ void Agent::wait_for_ids(const lease::NotYet& not_yet) {
     note(NoteKind::kWaitingForFloor, std::to_string(not_yet.free) + " of " + wanted + " pinned machine ids are free",
          at);
   const time::Duration wait = std::clamp(time::saturating_sub(at, tick_.now), kShortestIdWait, kLongestIdWait);
-  backoff_.wait(tick_.uptime + wait);
+  backoff_.wait(attended() + wait);
 }
 
 // A commit of ours is known to have happened: answered, or found byte-equal by a list.

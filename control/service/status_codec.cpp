@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "control/service/clock_codec.hpp"
+
 namespace gnomon::control {
 namespace {
 
@@ -36,32 +38,6 @@ DaemonReport read(const v1::Daemon& from) {
           .access_policy_version = from.access_policy_version(),
           .failed_reloads = from.failed_reloads(),
           .data_plane = from.data_plane()};
-}
-
-void write(const ClockReport& from, v1::Clock& to) {
-  to.set_source(from.source);
-  to.set_state(from.state);
-  to.set_now_ns(from.now.ns);
-  to.set_lead_ns(from.lead.ns);
-  to.set_era(from.era.value);
-  to.set_epsilon_ns(from.epsilon.ns);
-  to.set_readings(from.readings);
-  to.set_failed_readings(from.failed_readings);
-  to.set_last_failure(from.last_failure);
-  to.set_true_time(from.true_time);
-}
-
-ClockReport read(const v1::Clock& from) {
-  return {.source = from.source(),
-          .state = from.state(),
-          .now = {from.now_ns()},
-          .lead = {from.lead_ns()},
-          .era = {from.era()},
-          .epsilon = {from.epsilon_ns()},
-          .readings = from.readings(),
-          .failed_readings = from.failed_readings(),
-          .last_failure = from.last_failure(),
-          .true_time = from.true_time()};
 }
 
 void write(const AgentReport& from, v1::Agent& to) {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a daemon says about itself, as a plain value: the daemon fills it in, `gnomon status` reads it, and between them
-// it crosses a Unix socket (proto/gnomon/v1/status.proto). So neither of them sees gRPC.
+// What a daemon says about itself, as a plain value: the daemon fills it in, `gnomon status` and `gnomon clock` read
+// it, and between them it crosses a Unix socket (proto/gnomon/v1/status.proto). So neither of them sees gRPC.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "control/service/clock_report.hpp"
 #include "oracle/id/layout.hpp"
 #include "oracle/mint/right.hpp"
 #include "oracle/time/instant.hpp"
@@ -27,19 +28,6 @@ struct DaemonReport {
   std::uint64_t access_policy_version = 0;
   std::uint64_t failed_reloads = 0;
   std::string data_plane;  // "kernel sockets", "dpdk 22.11.11, huge pages"
-};
-
-struct ClockReport {
-  std::string source;
-  std::string state;     // following, unconfirmed, behind, no_time
-  time::SmearedUtc now;  // ordering timeline
-  time::Duration lead;   // ordering timeline minus source
-  mint::Era era;
-  time::Duration epsilon;  // half the width of the interval that contains the true time; 0 if there is none
-  std::uint64_t readings = 0;
-  std::uint64_t failed_readings = 0;
-  std::string last_failure;
-  std::string true_time;  // synchronised, or why there is none: time::ClockFault
 };
 
 struct AgentReport {

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "dataplane/dpdk/eal.hpp"
+#include "dataplane/dpdk/port_clocks.hpp"
 #include "dataplane/dpdk/steering.hpp"
 #include "dataplane/frame/station.hpp"
 #include "oracle/wire/message.hpp"
@@ -79,6 +80,7 @@ tl::expected<std::unique_ptr<Port>, SystemError> Port::open(const Device& device
 
 Port::~Port() {
   const bool gone = removed_.load(std::memory_order_relaxed);
+  withdraw_clock(device_.name);
   if (configured_) (void)rte_eth_dev_callback_unregister(id_, RTE_ETH_EVENT_INTR_RMV, &Port::on_removal, this);
   // Not while a driver frees the same things there: memif does when its peer hangs up, without a lock.
   await_interrupt_thread();
@@ -141,13 +143,32 @@ tl::expected<void, SystemError> Port::start(const PortOptions& options,
     note("steering", "off", "all that arrives comes here; the kernel has no part in this port");
   }
   filter(endpoints);
+  if (auto done = show_clock(); !done) {
+    done.error().text += eal.logged();
+    return done;
+  }
   (void)look();
+  return {};
+}
+
+// Only on request: timesync sets most clocks to zero, and has the card look at every frame for PTP.
+tl::expected<void, SystemError> Port::show_clock() {
+  if (!clock_is_wanted(device_.name)) return {};
+  auto clock = Timesync::enable(id_, device_.name + " (" + driver_ + ")");
+  if (!clock) {
+    const int code = clock.error().fault == PortClockFault::kUnsupported ? ENOTSUP : EIO;
+    return tl::make_unexpected(SystemError{code, clock.error().text});
+  }
+  offer_clock(device_.name, std::move(*clock));
+  note("clock (timesync)", "on");
   return {};
 }
 
 tl::expected<void, SystemError> Port::configure(std::uint16_t queues) {
   rte_eth_conf conf{};
   conf.rxmode.offloads = info_.rx_offload_capa & kReceiveChecksums;
+  // ice enables timesync with this only.
+  if (clock_is_wanted(device_.name)) conf.rxmode.offloads |= info_.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TIMESTAMP;
   const bool ip = (info_.rx_offload_capa & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0;
   const bool udp = (info_.rx_offload_capa & RTE_ETH_RX_OFFLOAD_UDP_CKSUM) != 0;
   makes_checksums_ = (info_.tx_offload_capa & kSendChecksums) == kSendChecksums;
@@ -306,6 +327,7 @@ bool Port::look() {
   const bool vanished = borrowed && !named && (errno == ENXIO || errno == ENODEV);
   if (removed_.load(std::memory_order_relaxed) || vanished) {
     now = State::kGone;
+    withdraw_clock(device_.name);
   } else if (borrowed && !named) {
     return false;  // nobody knows, for want of a file descriptor: the next look may
   } else if (rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP) {

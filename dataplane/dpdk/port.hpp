@@ -82,6 +82,8 @@ class Port {
                                                                 const std::vector<platform::Endpoint>& endpoints);
   void set_mtu(unsigned wanted);
   void filter(const std::vector<platform::Endpoint>& endpoints);
+  /// To whoever asked for it (port_clocks.hpp).
+  [[nodiscard]] tl::expected<void, platform::SystemError> show_clock();
   void note(std::string name, std::string state, std::string remark = {});
   [[nodiscard]] platform::SystemError error(const std::string& what, int code) const;
   [[nodiscard]] bool ask_kernel(unsigned long question, ifreq& answer) const;

@@ -74,20 +74,38 @@ enum class HlcFault : std::uint8_t {
 class HybridClock {
  public:
   constexpr HybridClock() : HybridClock(HlcOptions{}) {}
-  explicit constexpr HybridClock(HlcOptions options)
-      : reach_((in_ms(std::max<std::int64_t>(options.max_ahead.ns, 0)) << kHlcCounterBits) | kHlcMaxCounter) {}
+  /// Goes on after `last`.
+  explicit constexpr HybridClock(HlcOptions options, HlcTimestamp last = {})
+      : last_(last),
+        reach_((in_ms(std::max<std::int64_t>(options.max_ahead.ns, 0)) << kHlcCounterBits) | kHlcMaxCounter) {}
 
   /// A local event, or the sending of a message, which carries the result.
   [[nodiscard]] tl::expected<HlcTimestamp, HlcFault> now(time::Tai physical) { return update(physical, {}); }
 
   /// The receipt of a message that carries `remote`; every value of it is safe to pass. 0 is none, as in now().
   [[nodiscard]] tl::expected<HlcTimestamp, HlcFault> update(time::Tai physical, HlcTimestamp remote) {
+    const At now = at(physical);
+    const HlcTimestamp next = update_or_none(now, remote);
+    if (next == HlcTimestamp{}) [[unlikely]]
+      return tl::make_unexpected(fault_of(physical, now.limit));
+    return next;
+  }
+  /// What an update needs of the physical time: for many at the same.
+  struct At {
+    std::uint64_t first = 0;
+    std::uint64_t limit = 0;  // 0 refuses everything
+  };
+  [[nodiscard]] constexpr At at(time::Tai physical) const {
+    if (physical.ns < 0) return {};
     const std::uint64_t first = in_ms(physical.ns) << kHlcCounterBits;
-    const std::uint64_t limit = first + reach_;
+    return {first, first + reach_};
+  }
+  /// As `update`, and 0 where that tells a fault. A value and a fault that meet in memory cost more than the update.
+  [[nodiscard]] HlcTimestamp update_or_none(const At& at, HlcTimestamp remote) {
     const std::uint64_t before = std::max(last_.value, remote.value);
-    if (physical.ns < 0 || before >= limit) [[unlikely]]
-      return tl::make_unexpected(fault_of(physical, limit));
-    last_ = {std::max(before + 1, first)};
+    if (before >= at.limit) [[unlikely]]
+      return {};
+    last_ = {std::max(before + 1, at.first)};
     return last_;
   }
 

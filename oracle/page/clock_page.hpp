@@ -59,7 +59,7 @@ struct PublishedLine {
   }
   [[nodiscard]] bool holds(std::uint64_t incarnation) const {
     return check == check_of(line, incarnation) && static_cast<std::size_t>(line.fault) < time::kClockFaults &&
-           line.earliest <= line.latest && line.slow <= line.fast && line.void_after >= line.anchor;
+           line.well_formed();
   }
 };
 
@@ -73,9 +73,16 @@ struct ClockDetails {
   time::CycleLine<time::Uptime> uptime;
   std::array<char, kNameLength> source{};  // that source; zero-terminated
   std::uint32_t sources = 0;
-  std::uint32_t roots = 0;  // healthy independent ones
-  bool holdover = false;
+  std::uint32_t roots = 0;    // healthy independent ones
+  std::uint8_t holdover = 0;  // 1: no source is healthy
 
+  /// Whether this can be what a daemon wrote; of a page of others nothing is certain.
+  [[nodiscard]] bool plausible() const {
+    constexpr time::Duration kLargest = time::seconds(std::int64_t{1} << 28);  // eight years
+    for (const time::TermInfo& info : time::kTerms)
+      if (terms.*info.term < time::Duration{} || terms.*info.term > kLargest) return false;
+    return holdover <= 1 && nominal.ns_per_cycle_q32 != 0;
+  }
   void name(std::string_view text) {
     source = {};
     text.copy(source.data(), source.size() - 1);

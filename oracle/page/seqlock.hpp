@@ -31,14 +31,15 @@ class Seqlock {
   void write(const T& value) {
     std::array<std::uint64_t, kWords> words{};
     std::memcpy(words.data(), &value, sizeof(T));
-    const std::uint64_t sequence = sequence_.load(std::memory_order_relaxed);
-    sequence_.store(sequence + 1, std::memory_order_relaxed);
+    // Odd in any case: an earlier writer may have been killed between its two stores.
+    const std::uint64_t odd = sequence_.load(std::memory_order_relaxed) | 1;
+    sequence_.store(odd, std::memory_order_relaxed);
     // Pairs with the acquire fence of try_read: who sees one of the new words also sees the odd sequence.
     std::atomic_thread_fence(std::memory_order_release);
     for (std::size_t i = 0; i < kWords; ++i)
       words_[i].store(words[i], std::memory_order_relaxed);
     // Pairs with the first load of try_read: who sees the even sequence sees all words.
-    sequence_.store(sequence + 2, std::memory_order_release);
+    sequence_.store(odd + 1, std::memory_order_release);
   }
 
   /// A consistent copy, and the version that it had. False if every attempt met a write, or nothing was ever written.

@@ -11,6 +11,7 @@
 
 #include <tl/expected.hpp>
 
+#include "oracle/canary.hpp"
 #include "oracle/mint/mint_time.hpp"
 #include "oracle/mint/ordering.hpp"
 #include "oracle/page/clock_page.hpp"
@@ -38,12 +39,20 @@ class BurstClock {
   [[nodiscard]] BurstTime at(time::Cycles now) {
     if (page_.record.version() != version_) fresh_ = page_.record.try_read(record_, version_);
     const mint::OrderingSnapshot& ordering = record_.ordering;
+    const bool never_void =
+        canary::planted(canary::Bug::kIgnoredVoid) && record_.truth.fault == time::ClockFault::kNone;
     return {.mint = {ordering.line.at(now), ordering.lead_left, ordering.era},
             .ordering = ordering.state,
             .lead = ordering.lead,
             .behind_for = ordering.behind_for,
             .uptime = record_.uptime.at(now),
-            .truth = record_.truth.at(now)};
+            .truth = never_void ? time::Now(record_.truth.extrapolated(now)) : record_.truth.at(now)};
+  }
+  /// Whether `at(now)` met a line that is younger than its reading by more than cores differ: the thread was held up
+  /// between the two, and reads again.
+  [[nodiscard]] bool met_a_younger_line(const BurstTime& time) const {
+    return record_.truth.fault == time::ClockFault::kNone && !time.truth &&
+           time.truth.error() == time::ClockFault::kCounterUntrusted;
   }
   /// Whether the last `at` saw the newest record.
   [[nodiscard]] bool fresh() const { return fresh_; }

@@ -73,7 +73,7 @@ void Server::use_policy(const AccessPolicy& policy) {
 
 void Server::begin_burst(const BurstTime& time) {
   time_ = time;
-  time_ops_.begin_burst();
+  time_ops_.begin_burst(time);
   clock_serves_ =
       time.ordering == mint::OrderingState::kFollowing || time.ordering == mint::OrderingState::kUnconfirmed;
   if (rights_page_.rights.version() != rights_version_) [[unlikely]]
@@ -92,6 +92,7 @@ void Server::publish_tally() {
   page_.counters.add(Counter::kMessages, tally_.message_bytes / wire::kMessageSize);
   page_.counters.add(Counter::kReplies, tally_.reply_bytes / wire::kMessageSize);
   page_.counters.add(Counter::kIds, tally_.ids);
+  if (tally_.hlc_updates != 0) page_.counters.add(Counter::kHlcUpdates, tally_.hlc_updates);
   tally_ = {};
 }
 
@@ -153,6 +154,9 @@ bool Server::tag_holds(MessageRef message) const {
   if (message.op() == static_cast<std::uint8_t>(wire::Op::kNextId)) [[likely]] {
     if (!answer_next_id(message, path)) [[unlikely]]
       return false;
+  } else if (message.op() == static_cast<std::uint8_t>(wire::Op::kHlcUpdate) &&
+             time_ops_.answer_plain_hlc_update(message)) {
+    ++tally_.hlc_updates;
   } else if (!answer_other(message, path)) {
     return false;
   }

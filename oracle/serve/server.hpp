@@ -97,6 +97,7 @@ class Server {
     std::uint64_t message_bytes = 0;
     std::uint64_t reply_bytes = 0;
     std::uint64_t ids = 0;
+    std::uint64_t hlc_updates = 0;
   };
   /// What a reply says about the right that it used.
   struct RightFields {

@@ -108,9 +108,11 @@ void TimeOps::answer_hlc_update(MessageRef message, const BurstTime& time) {
   if (now == nullptr && time.ordering == mint::OrderingState::kBehind)
     return refuse(message, Status::kClockBehind, counters_, Counter::kClockBehind, to_retry_us(time.behind_for));
   const time::Tai physical = now != nullptr ? now->midpoint() : source_time(time);
-  const auto updated = hlc_.update(physical, {message.a()});
-  if (!updated) return refuse_hlc(message, updated.error(), physical);
-  message.set_a(updated->value);
+  const clock::HlcTimestamp remote = remote_in(message);
+  const clock::HlcTimestamp updated = hlc_.update_or_none(hlc_.at(physical), remote);
+  if (updated == clock::HlcTimestamp{}) [[unlikely]]
+    return refuse_hlc(message, hlc_.update(physical, remote).error(), physical);
+  message.set_a(updated.value);
   counters_.add(Counter::kHlcUpdates);
 }
 

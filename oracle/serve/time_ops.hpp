@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "oracle/canary.hpp"
 #include "oracle/clock/hlc.hpp"
 #include "oracle/page/counters.hpp"
 #include "oracle/serve/burst_time.hpp"
@@ -45,7 +46,18 @@ class TimeOps {
   /// `counters` outlive it. Throws std::invalid_argument if an option is outside its range.
   TimeOps(const TimeOpsOptions& options, page::Counters& counters);
 
-  void begin_burst() { waits_.begin_burst(); }
+  void begin_burst(const BurstTime& time) {
+    waits_.begin_burst();
+    const time::Interval* now = interval_in(time);
+    hlc_at_ = now != nullptr ? hlc_.at(now->midpoint()) : clock::HybridClock::At{};
+  }
+  /// What `answer` does with nearly all hlc_update; false if it has to be asked.
+  [[nodiscard]] bool answer_plain_hlc_update(wire::MessageRef message) {
+    const clock::HlcTimestamp updated = hlc_.update_or_none(hlc_at_, remote_in(message));
+    if (updated == clock::HlcTimestamp{}) return false;
+    message.set_a(updated.value);
+    return true;
+  }
 
   /// True if `message`, a request of one of the four operations, has become its reply; false if it waits now.
   [[nodiscard]] bool answer(wire::MessageRef message, const BurstTime& time, const ReturnPath& path);
@@ -65,6 +77,9 @@ class TimeOps {
     return time.truth && time.truth->earliest.ns >= 0 ? &*time.truth : nullptr;
   }
 
+  [[nodiscard]] static clock::HlcTimestamp remote_in(wire::MessageRef message) {
+    return {canary::planted(canary::Bug::kForgottenRemote) ? 0 : message.a()};
+  }
   void answer_now(wire::MessageRef message, const time::Interval* now);
   void answer_time_sync(wire::MessageRef message, const time::Interval* now);
   [[nodiscard]] bool answer_commit_wait(wire::MessageRef message, const time::Interval* now, const ReturnPath& path);
@@ -76,6 +91,7 @@ class TimeOps {
 
   CommitWaits waits_;
   clock::HybridClock hlc_;
+  clock::HybridClock::At hlc_at_;
   time::Duration hlc_max_ahead_;
   time::Duration tai_minus_utc_;
   page::Counters& counters_;

@@ -58,9 +58,9 @@ constexpr std::string_view text_of(ClockFault fault) {
   switch (fault) {
     case ClockFault::kNone: return "synchronised";
     case ClockFault::kNotProven:
-      return "nothing has been proved since the start: wait; gnomond's log says what each source lacks";
+      return "nothing has been proved since the start: wait; `gnomon clock` says what each source lacks";
     case ClockFault::kNoSource:
-      return "no source of time is healthy, and the last good sample is too old: gnomond's log says what each lacks";
+      return "no source of time is healthy, and the last good sample is too old: `gnomon clock` says what each lacks";
     case ClockFault::kDisagreement:
       return "the sources contradict each other and no majority is left: find the one that lies, or add a source";
     case ClockFault::kContradiction:
@@ -89,10 +89,11 @@ struct TrueTimeLine {
   CycleRate fast;  // ... and none fewer
   ClockFault fault = ClockFault::kNotProven;
 
-  /// A line that says why there is none.
-  static constexpr TrueTimeLine refusing(ClockFault why) {
+  /// A line that says why there is none, and from `until` on that nobody says anything any more.
+  static constexpr TrueTimeLine refusing(ClockFault why, Cycles until = {}) {
     TrueTimeLine line{};
     line.fault = why;
+    line.anchor = line.void_after = until;  // so no count lies between them
     return line;
   }
 
@@ -107,9 +108,22 @@ struct TrueTimeLine {
     return now >= anchor ? after_anchor(now.count - anchor.count) : before_anchor(anchor.count - now.count);
   }
 
+  /// Whether no count can lead it astray: no sum overflows, and one with a fault gives no interval. Every line of an
+  /// estimator is; one from elsewhere need not be.
+  [[nodiscard]] constexpr bool well_formed() const {
+    constexpr std::int64_t kFarthest = std::int64_t{1} << 61;
+    constexpr CycleRate kSlowestCounter{std::uint64_t{1} << 43};  // 2 us a cycle
+    const bool ends = -kFarthest <= earliest.ns && earliest <= latest && latest.ns <= kFarthest;
+    const bool counts = anchor <= void_after && void_after.count - anchor.count < kFarCycles;
+    return ends && counts && slow <= fast && fast < kSlowestCounter &&
+           (fault == ClockFault::kNone || anchor == void_after);
+  }
+
   friend constexpr bool operator==(const TrueTimeLine&, const TrueTimeLine&) = default;
 
  private:
+  static constexpr std::uint64_t kFarCycles = std::uint64_t{1} << 50;  // days, of the fastest counter
+
   // Rounded outwards: a span is rounded down, which is right for the earlier end.
   [[nodiscard]] constexpr Interval after_anchor(std::uint64_t cycles) const {
     return {earliest + slow.span(cycles), latest + fast.span(cycles) + nanoseconds(1)};
@@ -118,9 +132,11 @@ struct TrueTimeLine {
     return {earliest - fast.span(cycles) - nanoseconds(1), latest - slow.span(cycles)};
   }
   [[nodiscard]] constexpr Now rarely(Cycles now) const {
-    if (fault != ClockFault::kNone) return tl::make_unexpected(fault);
+    if (fault != ClockFault::kNone)
+      return tl::make_unexpected(void_after != Cycles{} && now >= void_after ? ClockFault::kVoid : fault);
     if (now >= anchor) return tl::make_unexpected(ClockFault::kVoid);
-    if (fast.span(anchor.count - now.count) > kMaxLag) return tl::make_unexpected(ClockFault::kCounterUntrusted);
+    if (anchor.count - now.count >= kFarCycles || fast.span(anchor.count - now.count) > kMaxLag)
+      return tl::make_unexpected(ClockFault::kCounterUntrusted);
     return before_anchor(anchor.count - now.count);
   }
 };

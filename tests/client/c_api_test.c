@@ -24,6 +24,12 @@ int main(int argc, char** argv) {
   gnomon_range range = {0};
   gnomon_ping_reply reply = {0};
   gnomon_fields fields = {0};
+  gnomon_clock* clock = NULL;
+  gnomon_stamper* stamper = NULL;
+  gnomon_interval now = {0, 0};
+  gnomon_interval passed = {0, 0};
+  uint64_t stamp = 0;
+  uint64_t later = 0;
   uint64_t id = 0;
   uint64_t ids[5000];
 
@@ -67,6 +73,36 @@ int main(int argc, char** argv) {
     CHECK(gnomon_stream_next(stream, &next, &error) == GNOMON_OK && next > id);
     id = next;
   }
+  CHECK(gnomon_now(NULL, &now, &error) == GNOMON_E_BAD_ARGUMENT);
+  CHECK(gnomon_now(client, NULL, &error) == GNOMON_E_BAD_ARGUMENT);
+  CHECK(gnomon_now(client, &now, &error) == GNOMON_OK && now.latest_ns - now.earliest_ns >= 3000000);
+  CHECK(gnomon_commit_wait(client, now.latest_ns, 1000000000, &passed, &error) == GNOMON_OK);
+  CHECK(passed.earliest_ns > now.latest_ns);
+  CHECK(gnomon_commit_wait(client, passed.latest_ns, 1000000000, NULL, NULL) == GNOMON_OK);
+  CHECK(gnomon_commit_wait(client, INT64_MAX, 1, &passed, &error) == GNOMON_E_TOO_FAR);
+  CHECK(gnomon_commit_wait(client, 0, UINT64_MAX, &passed, &error) == GNOMON_E_BAD_ARGUMENT);
+  CHECK(gnomon_now(client, &now, &error) == GNOMON_OK);
+  CHECK(gnomon_commit_wait_at_server(client, now.latest_ns, 1000000000, &passed, &error) == GNOMON_OK);
+  CHECK(passed.earliest_ns > now.latest_ns);
+  CHECK(gnomon_hlc_update(client, 0, &stamp, &error) == GNOMON_OK && stamp > 0);
+  CHECK(gnomon_hlc_update(client, stamp + 1000, &later, &error) == GNOMON_OK && later > stamp + 1000);
+  CHECK(gnomon_hlc_update(client, UINT64_MAX, &later, &error) == GNOMON_E_TOO_FAR);
+
+  CHECK(gnomon_clock_open("no-such-instance", &clock, &error) == GNOMON_E_UNREACHABLE && clock == NULL);
+  CHECK(gnomon_clock_open("../etc/passwd", &clock, &error) == GNOMON_E_BAD_ARGUMENT);
+  CHECK(gnomon_clock_now(NULL, &now, &error) == GNOMON_E_BAD_ARGUMENT);
+  CHECK(gnomon_clock_commit_wait(NULL, 0, 0, NULL, &error) == GNOMON_E_BAD_ARGUMENT);
+  gnomon_clock_close(NULL);
+
+  CHECK(gnomon_stamper_open(UINT64_MAX, &stamper, &error) == GNOMON_E_BAD_ARGUMENT);
+  CHECK(gnomon_stamper_open(0, &stamper, &error) == GNOMON_OK);
+  CHECK(gnomon_stamp_send(stamper, &stamp, &error) == GNOMON_OK);
+  CHECK(gnomon_stamp_receive(stamper, stamp + 5, &later, &error) == GNOMON_OK && later > stamp + 5);
+  CHECK(gnomon_stamp_send(stamper, &stamp, &error) == GNOMON_OK && stamp > later);
+  CHECK(gnomon_stamp_receive(stamper, UINT64_MAX, &later, &error) == GNOMON_E_TOO_FAR);
+  gnomon_stamper_close(stamper);
+  gnomon_stamper_close(NULL);
+
   CHECK(strcmp(gnomon_code_text(GNOMON_E_BUSY), "busy") == 0);
   CHECK(strcmp(gnomon_code_text(99), "unknown code") == 0 && strcmp(gnomon_code_text(0), "ok") == 0);
   gnomon_stream_close(stream);

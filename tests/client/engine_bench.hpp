@@ -133,7 +133,7 @@ class Bench {
   std::vector<std::size_t> datagrams;  // messages in each
   std::map<std::uint64_t, Ended> ended;
   std::map<std::uint64_t, int> endings;
-  std::vector<PingAnswer> pings;
+  std::vector<Answer> answers;
 
  private:
   void take_burst(const Burst& burst) {
@@ -145,7 +145,7 @@ class Bench {
   void take_outcome(const Outcome& outcome) {
     Ended& end = ended[outcome.token];
     if (outcome.range.count > 0) end.ranges.push_back(outcome.range);
-    if (outcome.ping) pings.push_back(*outcome.ping);
+    if (outcome.answer) answers.push_back(*outcome.answer);
     if (!outcome.last) return;
     ++endings[outcome.token];
     end.at = now;

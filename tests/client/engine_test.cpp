@@ -228,9 +228,9 @@ TEST(Engine, APingAsksTheNamedServerAndIsEchoed) {
   bench.now = bench.now + time::milliseconds(3);
   bench.deliver({2, 0}, {wrong, reply});
   EXPECT_EQ(bench.engine.stats().replies_mismatched, 1U);
-  ASSERT_EQ(bench.pings.size(), 1U);
-  EXPECT_EQ(bench.pings[0].reply.b, 42U);
-  EXPECT_EQ(bench.pings[0].round_trip, time::milliseconds(3));
+  ASSERT_EQ(bench.answers.size(), 1U);
+  EXPECT_EQ(bench.answers[0].reply.b, 42U);
+  EXPECT_EQ(bench.answers[0].round_trip, time::milliseconds(3));
 }
 
 TEST(Engine, SocketsTakeTurnsAndAStreamKeepsToItsOwn) {

@@ -64,7 +64,7 @@ class Installed(unittest.TestCase):
         return run(program, self.address, env=env).split("\n")
 
     def test_examples_build_and_run_against_the_installed_tree(self):
-        for source in ("next_id.cpp", "stream.cpp", "c_next_id.c"):
+        for source in ("next_id.cpp", "stream.cpp", "c_next_id.c", "commit.cpp", "stamp.cpp", "c_now.c"):
             for static in (False, True):
                 with self.subTest(source=source, static=static):
                     first = self.build_and_run(source, static)[0]
@@ -83,7 +83,7 @@ class Installed(unittest.TestCase):
         symbols = run("nm", "-D", "-C", "--defined-only", self.lib / "libgnomon.so")
         functions_and_data = re.compile(r"^[0-9a-f]{16} [TWBDVR] ([^@\n]+)", re.M)
         shown = functions_and_data.findall(symbols)
-        public = re.compile(r"^(gnomon_\w+$|gnomon::client::(Client|IdStream)::|gnomon::client::(text_of|try_elsewhere)\("
+        public = re.compile(r"^(gnomon_\w+$|gnomon::client::(Client|HlcStamper|IdStream|SharedClock)::|gnomon::client::(text_of|try_elsewhere)\(gnomon::client::ErrorKind\)"
                             r"|gnomon::id::)")
         self.assertIn("gnomon_next_id", shown)
         self.assertEqual([name for name in shown if not public.match(name)], [])

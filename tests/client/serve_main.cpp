@@ -6,7 +6,8 @@
 #include "tests/client/test_server.hpp"
 
 int main() {
-  const gnomon::client::testing::TestServer server;
+  gnomon::client::testing::TestServer server;
+  server.set_truth(gnomon::time::milliseconds(1), gnomon::time::milliseconds(1));
   std::puts(server.address().c_str());
   std::fflush(stdout);
   while (std::getchar() != EOF) {

@@ -68,11 +68,26 @@ void TestServer::set_leased(bool leased) {
   rights_->rights.write(set);
 }
 
+time::Tai TestServer::true_time() {
+  static const std::int64_t start = read_clock(CLOCK_REALTIME) + 37'000'000'000 - read_clock(CLOCK_MONOTONIC_RAW);
+  return {start + read_clock(CLOCK_MONOTONIC_RAW)};
+}
+
+void TestServer::set_truth(time::Duration before, time::Duration after) {
+  before_.store(before.ns);
+  after_.store(after.ns);
+  synchronised_.store(true);
+}
+
 serve::BurstTime TestServer::time() const {
+  time::Now truth = tl::make_unexpected(time::ClockFault::kNotProven);
+  const time::Tai now = true_time();
+  if (synchronised_.load()) truth = time::Interval{{now.ns - before_.load()}, {now.ns + after_.load()}};
   return {.mint = {{read_clock(CLOCK_REALTIME)}, time::seconds(1), {}},
           .ordering = mint::OrderingState::kFollowing,
           .behind_for = {},
-          .uptime = {read_clock(CLOCK_BOOTTIME)}};
+          .uptime = {read_clock(CLOCK_BOOTTIME)},
+          .truth = truth};
 }
 
 void TestServer::run() {
@@ -93,6 +108,7 @@ void TestServer::answer_burst() {
     auto* address = reinterpret_cast<sockaddr*>(&from);
     const ssize_t n = ::recvfrom(fd_.get(), bytes.data(), bytes.size(), 0, address, &size);
     if (n < 0) return;
+    server_->begin_burst(time());  // a reading after it arrived, or now() would not contain the call
     serve::ReturnPath path;
     path.size = size;
     std::memcpy(path.bytes.data(), &from, size);

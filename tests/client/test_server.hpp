@@ -38,6 +38,13 @@ class TestServer {
   /// Grants the machine id, or takes it away; from any one thread.
   void set_leased(bool leased);
 
+  /// The time in the world of these tests: one clock that nobody steps or slews.
+  [[nodiscard]] static time::Tai true_time();
+  /// From now on the server's interval reaches from `before` before the true time to `after` after it.
+  void set_truth(time::Duration before, time::Duration after);
+  /// From now on it has no interval.
+  void lose_truth() { synchronised_.store(false); }
+
  private:
   void run();
   void answer_burst();
@@ -51,6 +58,9 @@ class TestServer {
   std::unique_ptr<page::RightsRecord> rights_ = std::make_unique<page::RightsRecord>();
   std::unique_ptr<page::WorkerPage> page_ = std::make_unique<page::WorkerPage>();
   std::uint64_t generation_ = 0;
+  std::atomic<std::int64_t> before_{0};
+  std::atomic<std::int64_t> after_{0};
+  std::atomic<bool> synchronised_{false};
   std::unique_ptr<serve::Server> server_;
   std::atomic<bool> stopping_{false};
   std::thread thread_;

@@ -179,8 +179,8 @@ TEST(CommandLine, MistakesAreUsageErrorsWithAHint) {
 
 TEST(CommandLine, HelpAndVersionEverywhere) {
   EXPECT_EQ(gnomon({"--version"}).out.rfind("gnomon 0.", 0), 0U);
-  for (const char* command :
-       {"id", "decode", "encode", "range", "layouts", "ping", "status", "control", "completion"}) {
+  for (const char* command : {"id", "decode", "encode", "range", "layouts", "ping", "status", "clock", "now", "wait",
+                              "hlc", "plot", "control", "completion"}) {
     const Ran help = gnomon({command, "--help"});
     EXPECT_EQ(help.code, ExitCode::kOk) << command;
     EXPECT_NE(help.out.find("--help"), std::string::npos) << command;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The Prometheus page of a report that is made up here: what DPDK ports count, and that without them nothing is said.
+// The Prometheus page of a report that is made up here: what DPDK ports count, and that without them nothing is said;
+// what is known of the sources of time.
 #include "cmd/gnomond/metrics.hpp"
 
 #include <fmt/core.h>
@@ -95,6 +96,60 @@ TEST(Metrics, SayNothingOfPortsWithKernelSockets) {
     EXPECT_TRUE(has(page, fmt::format("gnomon_{}_total{{worker=\"0\"}} {}", info.name,
                                       static_cast<std::uint64_t>(info.counter) + 100)))
         << info.name;
+}
+
+control::StatusReport three_sources() {
+  control::StatusReport report;
+  report.clock.true_time = "synchronised";
+  report.clock.epsilon = time::microseconds(1500);
+  report.clock.truth.configured = 3;
+  report.clock.truth.witnesses = 2;
+  report.clock.truth.contradictions = 4;
+  report.clock.truth.disagreements = 5;
+  report.clock.truth.sample_age = time::milliseconds(250);
+  report.clock.truth.terms = {{"source", time::microseconds(25)}, {"leap", time::seconds(1)}};
+  report.clock.leap.expires_in = time::seconds(-7);
+  report.clock.sources.resize(3);
+  report.clock.sources[0].description = "ptp4l at \"/run/ptp4l\"";
+  report.clock.sources[0].healthy = true;
+  report.clock.sources[0].offset = time::microseconds(-2);
+  report.clock.sources[1].description = "chronyd";
+  report.clock.sources[1].evictions = 6;
+  report.clock.sources[2].description = "chronyd";
+  return report;
+}
+
+TEST(Metrics, TellOfEverySourceOfTime) {
+  const std::string page = page_of(three_sources());
+  ASSERT_EQ(page.rfind("HTTP/1.1 200", 0), 0U) << page.substr(0, 200);
+  const std::string first = R"({source="ptp4l at \"/run/ptp4l\""})";
+  EXPECT_TRUE(has(page, "gnomon_clock_source_healthy" + first + " 1")) << page;
+  EXPECT_TRUE(has(page, R"(gnomon_clock_source_healthy{source="chronyd"} 0)")) << page;
+  EXPECT_TRUE(has(page, "# TYPE gnomon_clock_source_evictions_total counter"));
+  EXPECT_TRUE(has(page, "gnomon_clock_source_evictions_total" + first + " 0"));
+  EXPECT_TRUE(has(page, R"(gnomon_clock_source_evictions_total{source="chronyd"} 6)"));
+  EXPECT_TRUE(has(page, R"-(gnomon_clock_source_evictions_total{source="chronyd (2)"} 0)-"))
+      << "two that are described alike are two series: a page with one series twice is refused as a whole";
+  EXPECT_TRUE(has(page, "gnomon_clock_source_offset_seconds" + first + " -2e-06"));
+  EXPECT_EQ(page.find(R"(gnomon_clock_source_offset_seconds{source="chronyd"})"), std::string::npos)
+      << "what has no interval is nowhere, and not at 0";
+  EXPECT_TRUE(has(page, "gnomon_clock_sources_configured 3"));
+  EXPECT_TRUE(has(page, "gnomon_clock_sources_counted 2"));
+  EXPECT_TRUE(has(page, R"(gnomon_clock_term_seconds{term="source"} 2.5e-05)"));
+  EXPECT_TRUE(has(page, R"(gnomon_clock_term_seconds{term="leap"} 1)"));
+  EXPECT_TRUE(has(page, "gnomon_clock_epsilon_seconds 0.0015"));
+  EXPECT_TRUE(has(page, "gnomon_clock_contradictions_total 4"));
+  EXPECT_TRUE(has(page, "gnomon_clock_disagreements_total 5"));
+  EXPECT_TRUE(has(page, "gnomon_clock_sample_age_seconds 0.25"));
+  EXPECT_TRUE(has(page, "gnomon_clock_leap_table_remaining_seconds -7"));
+}
+
+TEST(Metrics, SayNothingOfAnAgeThatIsNotKnown) {
+  const std::string page = page_of(control::StatusReport{});
+  ASSERT_EQ(page.rfind("HTTP/1.1 200", 0), 0U) << page.substr(0, 200);
+  EXPECT_EQ(page.find("\ngnomon_clock_sample_age_seconds "), std::string::npos) << "0 would be the best there is";
+  EXPECT_EQ(page.find("\ngnomon_clock_leap_table_remaining_seconds "), std::string::npos);
+  EXPECT_EQ(page.find("\ngnomon_clock_term_seconds{"), std::string::npos);
 }
 
 }  // namespace

@@ -6,8 +6,12 @@
 #include <gtest/gtest.h>
 #include <time.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
 
 #include "platform/cycle_counter.hpp"
 #include "ptp/sources.hpp"
@@ -87,6 +91,63 @@ TEST_F(ClockThreadTest, CountsFailuresAndRunsOn) {
   EXPECT_EQ(clock.last_failure(), "told to fail");
   orders->fail = false;
   EXPECT_TRUE(eventually([&] { return record().readings > failing.readings + 3; }));
+}
+
+TEST_F(ClockThreadTest, ShowsWhatItKnowsOfItsSources) {
+  ClockThread clock({}, source(), *page);
+  EXPECT_TRUE(clock.status().sources.empty()) << "it has looked at none yet";
+  ASSERT_TRUE(clock.start());
+  const ClockStatus first = clock.status();
+  ASSERT_EQ(first.sources.size(), 1U);
+  EXPECT_EQ(first.sources[0].description, "told source");
+  EXPECT_GE(first.sources[0].view.claims + first.sources[0].view.errors, 1U) << "start() has looked";
+  EXPECT_GT(first.at.count, 0U);
+  EXPECT_EQ(first.nominal, clock.calibration().rate);
+  EXPECT_FALSE(first.leaps.entries().empty());
+  orders->fail = true;
+  ASSERT_TRUE(eventually([&] { return clock.status().sources[0].view.error.has_value(); }));
+  EXPECT_EQ(clock.status().sources[0].view.error->text, "told to fail");
+  orders->fail = false;
+  EXPECT_TRUE(eventually([&] { return clock.status().at > first.at; }));
+  clock.stop();
+  EXPECT_EQ(clock.status().sources.size(), 1U) << "what it knew last";
+}
+
+TEST_F(ClockThreadTest, GoesOnWhileManyLook) {
+  ClockThread clock({}, source(), *page);
+  ASSERT_TRUE(clock.start());
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> looks{0};
+  std::vector<std::thread> lookers;
+  for (int i = 0; i < 2; ++i)
+    lookers.emplace_back([&] {
+      while (!stop) {
+        clock.use_leaps(clock.status().leaps);
+        (void)clock.last_failure();
+        ++looks;
+        std::this_thread::yield();
+      }
+    });
+  const std::uint64_t before = record().readings;
+  const time::Cycles shown = clock.status().at;
+  EXPECT_TRUE(eventually([&] { return record().readings > before + 20; }));
+  EXPECT_TRUE(eventually([&] { return looks > 100 && clock.status().at > shown; })) << "and they get to see something";
+  stop = true;
+  for (std::thread& looker : lookers)
+    looker.join();
+}
+
+TEST_F(ClockThreadTest, TakesUpANewLeapTable) {
+  ClockThread clock({}, source(), *page);
+  ASSERT_TRUE(clock.start());
+  time::LeapTable expired(time::LeapTable::kFirstUtc + time::seconds(86'400));
+  ASSERT_TRUE(expired.append(time::builtin_leap_table().entries()[0]));
+  clock.use_leaps(expired);
+  EXPECT_EQ(clock.status().leap_table_expires, expired.expires());
+  EXPECT_TRUE(clock.status().leap_table_expired);
+  // A table that expired half a century ago leaves so many seconds in doubt that the claim is too wide.
+  if (!clock.calibration().kernel_trusts_counter) GTEST_SKIP() << "the kernel does not trust this counter";
+  EXPECT_TRUE(eventually([&] { return clock.status().sources[0].view.terms.leap > time::seconds(50); }));
 }
 
 TEST_F(ClockThreadTest, DoesNotStartWithoutTime) {

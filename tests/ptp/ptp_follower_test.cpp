@@ -37,6 +37,7 @@ class Ptp4l {
                                       .ptp_timescale = clock != ClockKind::kSystem};
     PortDataSet port;
     port.state = PortState::kSlave;
+    port.delay_mechanism = DelayMechanism::kEndToEnd;
     round.ports.push_back(port);
   }
 
@@ -159,6 +160,10 @@ const Refusal kRefusals[] = {
      SourceFault::kTimescale, "arbitrary"},
     {"tai_into_the_system_clock", ClockKind::kSystem, [](PtpRound& r) { r.properties.ptp_timescale = true; },
      SourceFault::kTimescale, "37 s"},
+    {"peer_to_peer", ClockKind::kPhc, [](PtpRound& r) { r.ports[0].delay_mechanism = DelayMechanism::kPeerToPeer; },
+     SourceFault::kPolicy, "asymmetry_ns"},
+    {"no_delay_measured", ClockKind::kPhc, [](PtpRound& r) { r.ports[0].delay_mechanism = DelayMechanism::kNone; },
+     SourceFault::kPolicy, "asymmetry_ns"},
     {"the_37_s_trap", ClockKind::kSystem, [](PtpRound& r) { r.status.master_offset = nanoseconds(37'000'000'028); },
      SourceFault::kWholeSeconds, "37 whole seconds"},
     {"far_off", ClockKind::kPhc, [](PtpRound& r) { r.status.master_offset = microseconds(-1'200); },
@@ -179,6 +184,60 @@ TEST(PtpFollower, AcceptsASoftwareGrandmasterOnlyIfToldSo) {
   const News news = told.settled();
   ASSERT_TRUE(news && *news);
   EXPECT_EQ((*news)->scale, Scale::kUtc);
+}
+
+TEST(PtpFollower, PeerToPeerCountsWithTheStatedAsymmetryOfTheWholePath) {
+  PtpPolicy policy;
+  policy.asymmetry = nanoseconds(700);
+  Ptp4l ptp4l(ClockKind::kPhc, policy);
+  ptp4l.round.ports[0].delay_mechanism = DelayMechanism::kPeerToPeer;
+  const News news = ptp4l.settled();
+  ASSERT_TRUE(news && *news);
+  EXPECT_EQ((*news)->terms.asymmetry, nanoseconds(700));
+}
+
+// What ptp4l makes of a real grandmaster with software time stamps: its TAI minus the UTC offset that it announces.
+TEST(PtpFollower, ASystemClockThatIsSetFromTaiIsUtcByTheAnnouncedOffset) {
+  PtpPolicy policy;
+  policy.tai_is_meant = true;
+  const auto of_a_real_one = [&policy](auto change) {
+    Ptp4l ptp4l(ClockKind::kSystem, policy);
+    ptp4l.round.properties.ptp_timescale = ptp4l.round.properties.utc_offset_valid = true;
+    ptp4l.round.properties.time_traceable = true;
+    change(ptp4l.round.properties);
+    return ptp4l.settled();
+  };
+  const News news = of_a_real_one([](TimeProperties&) {});
+  ASSERT_TRUE(news && *news);
+  EXPECT_EQ((*news)->scale, Scale::kUtc);
+  EXPECT_EQ((*news)->tai_minus_utc, time::seconds(37));
+
+  for (const News& refused : {of_a_real_one([](TimeProperties& p) { p.utc_offset_valid = false; }),
+                              of_a_real_one([](TimeProperties& p) { p.time_traceable = false; })}) {
+    ASSERT_TRUE(refused && !*refused);
+    EXPECT_EQ((*refused).error().fault, SourceFault::kTimescale);
+  }
+}
+
+// An announcement that comes between a Sync and the round that reports it: the clock was set by the former offset.
+TEST(PtpFollower, AnotherUtcOffsetSaysNothingOfWhatCameBeforeIt) {
+  PtpPolicy policy;
+  policy.tai_is_meant = true;
+  Ptp4l ptp4l(ClockKind::kSystem, policy);
+  TimeProperties& properties = ptp4l.round.properties;
+  properties.ptp_timescale = properties.utc_offset_valid = properties.time_traceable = true;
+  properties.current_utc_offset_s = 36;
+  const News before = ptp4l.settled();
+  ASSERT_TRUE(before && *before);
+  EXPECT_EQ((*before)->tai_minus_utc, time::seconds(36));
+  properties.current_utc_offset_s = 37;
+  for (std::size_t i = 0; i < PtpFollower::kNeeded; ++i) {
+    const News news = ptp4l.sync();
+    EXPECT_FALSE(news && *news) << i << ": it has to settle anew";
+  }
+  const News after = ptp4l.settled();
+  ASSERT_TRUE(after && *after);
+  EXPECT_EQ((*after)->tai_minus_utc, time::seconds(37));
 }
 
 TEST(PtpFollower, BeginsAnewWithAnotherGrandmaster) {

@@ -38,6 +38,13 @@ TEST(Roots, ABareClockIsOneWithWhoeverSetsIt) {
   EXPECT_EQ(groups({kPhc, ptp4l(1, ClockKind::kPhc), kSystem}), (Indices{0, 0, 2}));
 }
 
+TEST(Roots, ThePortOfACardAndItsPhcMayShowOneClock) {
+  Root port = kPhc;
+  port.clock = ClockKind::kPort;
+  EXPECT_EQ(groups({port, kPhc, kSystem}), (Indices{0, 0, 2}));
+  EXPECT_EQ(groups({port, ptp4l(1, ClockKind::kPhc)}), (Indices{0, 0}));
+}
+
 TEST(Roots, Phc2sysMakesOneOfTwoClocks) {
   EXPECT_EQ(groups({kSystem, ptp4l(1, ClockKind::kPhc)}, true), (Indices{0, 0}));
   EXPECT_EQ(groups({kSystem, ptp4l(1, ClockKind::kPhc), ptp4l(2, ClockKind::kPhc)}, true), (Indices{0, 0, 0}))

@@ -23,7 +23,8 @@ constexpr time::Duration kTurn = milliseconds(10);
 
 time::LeapTable table(time::Utc expires = time::LeapTable::kLastUtc) {
   time::LeapTable out(expires);
-  for (const time::LeapEntry& entry : time::builtin_leap_table().entries())
+  const time::LeapTable known = time::builtin_leap_table();
+  for (const time::LeapEntry& entry : known.entries())
     EXPECT_TRUE(out.append(entry));
   return out;
 }
@@ -69,6 +70,7 @@ class Bench {
     out.root.bare_clock = bare.has_value();
     out.root.clock = bare.value_or(ClockKind::kSystem);
     out.leap_announced = announced;
+    out.tai_minus_utc = tai_minus_utc;
     return out;
   }
   [[nodiscard]] time::Cycles at() const { return {1'000'000'000 + static_cast<std::uint64_t>(now.ns)}; }
@@ -88,6 +90,7 @@ class Bench {
   time::Duration bound = microseconds(100);
   bool trusted = true;
   bool announced = false;
+  std::optional<time::Duration> tai_minus_utc;
   std::optional<ClockKind> bare;
   time::LeapTable leaps = table();
 };
@@ -181,6 +184,67 @@ TEST(TrueTimeEstimator, EvictsTheOneOfThreeThatLies) {
   EXPECT_EQ(bench.estimator.sources()[2].state, SourceState::kUsed);
 }
 
+TEST(TrueTimeEstimator, CountsEvictionsOfEachSourceSinceTheStart) {
+  Bench bench(3);
+  bench.run(milliseconds(100));
+  for (std::uint64_t times = 1; times <= 3; ++times) {
+    bench.off[2] = milliseconds(1);
+    bench.run(milliseconds(200));
+    EXPECT_EQ(bench.estimator.sources()[2].evictions, times);
+    bench.off[2] = {};
+    bench.run(milliseconds(200));
+    EXPECT_EQ(bench.estimator.sources()[2].evictions, times) << "to be taken back is no eviction";
+  }
+  bench.off[2] = seconds(37);
+  bench.run(seconds(1));
+  EXPECT_EQ(bench.estimator.sources()[2].evictions, 4U) << "put out by whole seconds: once, not in every turn";
+  EXPECT_EQ(bench.estimator.sources()[0].evictions, 0U);
+  EXPECT_EQ(bench.estimator.sources()[1].evictions, 0U);
+}
+
+// A grandmaster whose UTC offset is not the table's: whoever undid it by the table would be whole seconds off.
+TEST(TrueTimeEstimator, AUtcThatWasMadeByAnotherOffsetIsRefused) {
+  for (const std::int64_t said : {36LL, 37LL, 38LL}) {
+    Bench bench(1);
+    bench.scale = Scale::kUtc;
+    bench.tai_minus_utc = seconds(said);
+    bench.run(seconds(1));
+    EXPECT_EQ(bench.right(), said == 37) << said;
+    if (said == 37) continue;
+    const SourceView& view = bench.estimator.sources()[0];
+    ASSERT_TRUE(view.error);
+    EXPECT_EQ(view.error->fault, SourceFault::kTimescale);
+    EXPECT_NE(view.error->text.find("clock.leap_file"), std::string::npos) << view.error->text;
+  }
+}
+
+TEST(TrueTimeEstimator, SaysWhoStandsForWhomAndWhoBoundsTheResult) {
+  Bench bench(3);
+  bench.off = {microseconds(-20), {}, microseconds(20)};
+  bench.turn();
+  const auto sources = bench.estimator.sources();
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(sources[i].witness, i);
+  // Two of three must allow an instant, so the second of the beginnings and of the ends counts, and that is 1's in
+  // both.
+  EXPECT_TRUE(sources[1].bounds_earliest && sources[1].bounds_latest);
+  EXPECT_FALSE(sources[0].bounds_earliest || sources[2].bounds_latest);
+  bench.now = bench.now + kTurn;
+  for (std::size_t i = 0; i < 3; ++i) {
+    Claim claim = bench.claim(i);
+    claim.root.reference = i == 1 ? 100 : 7;
+    bench.news[i] = ClaimOr(claim);
+  }
+  bench.step();
+  EXPECT_EQ(sources[2].witness, 0U);
+  EXPECT_EQ(sources[1].witness, 1U);
+  bench.trusted = false;
+  bench.step();
+  EXPECT_EQ(sources[2].witness, 2U) << "who isn't counted stands for nobody";
+  EXPECT_FALSE(sources[1].bounds_earliest || sources[1].bounds_latest);
+  EXPECT_EQ(bench.estimator.view().roots, 0U);
+}
+
 TEST(TrueTimeEstimator, CountsOneRootOnce) {
   Bench bench(3);
   bench.turn();
@@ -207,12 +271,15 @@ TEST(TrueTimeEstimator, RefusesAfterAContradictionUntilEnoughAgree) {
   EXPECT_EQ(bench.fault(), ClockFault::kContradiction);
   EXPECT_EQ(bench.estimator.view().contradictions, 1U);
   EXPECT_LE(bench.estimator.view().suspect, milliseconds(20));
+  const time::Cycles contradicted = bench.at();
+  EXPECT_EQ(bench.estimator.view().contradicted_at, contradicted);
   for (int i = 0; i < 7; ++i) {
     bench.turn();
     EXPECT_EQ(bench.fault(), ClockFault::kContradiction) << i;
   }
   bench.turn();
   EXPECT_EQ(bench.fault(), ClockFault::kNone) << "one source alone is believed in the end";
+  EXPECT_EQ(bench.estimator.view().contradicted_at, contradicted) << "when it was is remembered";
   bench.off[0] = {};
   bench.turn();
   EXPECT_EQ(bench.fault(), ClockFault::kContradiction);
@@ -361,8 +428,11 @@ TEST(TrueTimeEstimator, DoubtsUtcForTwoDaysOnceALeapSecondWasAnnounced) {
   Bench bench(1);
   bench.scale = Scale::kUtc;
   bench.turn();
+  EXPECT_FALSE(bench.estimator.view().leap_announced);
   bench.announced = true;
   bench.turn();
+  EXPECT_TRUE(bench.estimator.view().leap_announced);
+  EXPECT_EQ(bench.estimator.view().leap_announced_at, bench.at());
   EXPECT_EQ(bench.estimator.view().terms.leap, seconds(1));
   bench.announced = false;
   bench.turn();
@@ -370,6 +440,7 @@ TEST(TrueTimeEstimator, DoubtsUtcForTwoDaysOnceALeapSecondWasAnnounced) {
   bench.turn(seconds(2 * 86'400));
   bench.turn();
   EXPECT_EQ(bench.estimator.view().terms.leap, time::Duration{});
+  EXPECT_FALSE(bench.estimator.view().leap_announced);
 }
 
 TEST(TrueTimeEstimator, GoesOnWithWhatAnEarlierRunHadProved) {

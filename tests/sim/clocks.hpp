@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The clocks of a simulated host. The source of time can be made to lie; the cycle counter can't (it may only be off by
-// its rate error and by a little per core), because everything in gnomon that survives a lying source leans on it.
+// True time, and the system clock of a simulated host: a line that faults bend, break and put right again. The world's
+// own instants are ns of true time since it began; no part of the product ever sees them.
 #pragma once
 
 #include <cstdint>
 
-#include "oracle/time/cycles.hpp"
 #include "oracle/time/instant.hpp"
 
 namespace gnomon::sim {
 
 constexpr time::SmearedUtc kBirth{1'790'000'000'000'000'000};  // 2026-09-21: what an honest source reads at the start
 constexpr std::uint64_t kNominalHz = 1'000'000'000;
+constexpr time::Duration kTaiMinusUtc = time::seconds(37);
 
-/// The source that the daemon samples: a line that faults bend, break and put right again.
-class SourceClock {
+/// No leap second is near, so smeared UTC is UTC here.
+[[nodiscard]] constexpr time::Tai true_time(time::Uptime t) { return {kBirth.ns + kTaiMinusUtc.ns + t.ns}; }
+
+class SystemClock {
  public:
   [[nodiscard]] time::SmearedUtc at(time::Uptime t) const {
     const time::Duration passed = t - anchor_;
     return reading_ + passed + time::Duration{passed.ns * rate_ppm_ / 1'000'000};
   }
-  /// What an honest source reads.
+  /// What an honest one reads.
   [[nodiscard]] static time::SmearedUtc honest(time::Uptime t) { return {kBirth.ns + t.ns}; }
   [[nodiscard]] time::Duration error(time::Uptime t) const { return at(t) - honest(t); }
 
@@ -45,17 +47,6 @@ class SourceClock {
   time::Uptime anchor_;
   time::SmearedUtc reading_ = kBirth;
   std::int64_t rate_ppm_ = 0;
-};
-
-/// The cycle counter of one core.
-struct CoreCounter {
-  std::int64_t rate_error_ppm = 0;
-  std::int64_t offset = 0;  // cycles against the other cores
-
-  [[nodiscard]] time::Cycles at(time::Uptime t) const {
-    constexpr std::int64_t kSinceBoot = 5'000'000'000;
-    return {static_cast<std::uint64_t>(kSinceBoot + t.ns + t.ns * rate_error_ppm / 1'000'000 + offset)};
-  }
 };
 
 }  // namespace gnomon::sim

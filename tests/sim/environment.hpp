@@ -11,11 +11,11 @@
 #include "tests/sim/check/report.hpp"
 #include "tests/sim/check/unique.hpp"
 #include "tests/sim/check/windows.hpp"
-#include "tests/sim/clocks.hpp"
 #include "tests/sim/event_queue.hpp"
 #include "tests/sim/random.hpp"
 #include "tests/sim/scenario.hpp"
 #include "tests/sim/simulated_store.hpp"
+#include "tests/sim/time_clients.hpp"
 #include "tests/sim/trace.hpp"
 
 namespace gnomon::sim {
@@ -24,12 +24,14 @@ struct Environment {
   Environment(const Scenario& s, bool print)
       : scenario(s),
         random(Random(s.seed ^ 0x5bf03635f0a31e77ULL).fork()),
+        time_random(Random(s.seed ^ 0x1f83d9abfb41bd6bULL).fork()),
         trace(print),
         unique(report),
         monotone(report),
         windows(report),
         lead(report, s.max_lead),
-        liveness(report, s.workers) {}
+        liveness(report, s.workers, s.all_workers()),
+        clients(report, time_random.fork()) {}
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
   ~Environment() = default;
@@ -47,9 +49,8 @@ struct Environment {
 
   const Scenario scenario;
   Random random;
+  Random time_random;  // of what has to do with the time: so that it does not disturb the rest of a seed's history
   EventQueue queue;
-  SourceClock source;
-  bool source_readable = true;
   std::uint32_t false_futures = 0;  // times that somebody had reason to believe in the day ahead
   bool faulty = false;              // between the calm and the recovery
   SimulatedStore store;
@@ -61,6 +62,7 @@ struct Environment {
   Windows windows;
   LeadBudget lead;
   Liveness liveness;
+  TimeClients clients;
 };
 
 }  // namespace gnomon::sim

@@ -27,6 +27,8 @@ enum class EventKind : std::uint8_t {
   kStart,
   kFault,
   kFaultEnds,
+  kHostFault,
+  kTimeIsDue,
   kPhaseEnds,
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The faults of a world: when they strike, and how they end.
+// The faults of the daemon, its store and its system clock: when they strike, and how they end. Those of the sources of
+// time, counters and machines are in host_faults.cpp.
 #include <iterator>
 
 #include "oracle/lease/stored_right.hpp"
@@ -41,7 +42,7 @@ void World::strike(Fault fault) {
     case Fault::kStoreSlow: return store_fault(StoreLink::Mode::kSlow, random.between({0}, window * 2));
     case Fault::kStoreBreaks: return store_fault(StoreLink::Mode::kBroken, window);
     case Fault::kSourceFails:
-      env_.source_readable = false;
+      hosts_.front()->system_readable = false;
       return env_.queue.after(random.between({0}, window), EventKind::kFaultEnds, 0, number_of(Ending::kSource));
     case Fault::kStepBackMs:
     case Fault::kStepBackSecond:
@@ -60,10 +61,10 @@ void World::strike(Fault fault) {
     case Fault::kCleanStop:
       env_.note(Happening::kStopAsked, daemon_->number());
       return daemon_->deliver(control::event::StopRequested{});
-    case Fault::kPauseProcess: return daemon_->pause_all(random.between(time::milliseconds(1), window * 2));
+    case Fault::kPauseProcess: return daemon_->process().pause_all(random.between(time::milliseconds(1), window * 2));
     case Fault::kPauseThread:
-      return daemon_->pause(static_cast<std::uint32_t>(random.below(daemon_->threads())),
-                            random.between(time::milliseconds(1), window * 3 / 2));
+      return daemon_->process().pause(static_cast<std::uint32_t>(random.below(daemon_->process().threads())),
+                                      random.between(time::milliseconds(1), window * 3 / 2));
     case Fault::kClone: {
       // The daemon fails; the next one's start stands for the operator, who knows that there is no other copy.
       env_.note(Happening::kCloned, daemon_->number());
@@ -99,6 +100,7 @@ void World::take_over() {
 void World::strike_clock(Fault fault) {
   Random& random = env_.random;
   const time::Uptime now = env_.now();
+  SystemClock& clock = hosts_.front()->system;
   if (clock_excursion_) return;
   env_.note(Happening::kClockFault, static_cast<std::uint64_t>(fault), faults_);
   const auto excursion = [&](time::Duration length) {
@@ -107,20 +109,18 @@ void World::strike_clock(Fault fault) {
   };
   const time::Duration confirm = env_.scenario.confirm;
   switch (fault) {
-    case Fault::kStepBackMs: return env_.source.step(now, time::milliseconds(-1));
-    case Fault::kStepBackSecond: return env_.source.step(now, time::seconds(-1));
+    case Fault::kStepBackMs: return clock.step(now, time::milliseconds(-1));
+    case Fault::kStepBackSecond: return clock.step(now, time::seconds(-1));
     case Fault::kStepBackHour:
-      env_.source.step(now, -kHour);
+      clock.step(now, -kHour);
       return excursion(random.between(time::milliseconds(100), confirm * 2));
     case Fault::kDayAhead: {
       const bool insists = random.below(4) == 0;
-      env_.source.step(now, kDay);
+      clock.step(now, kDay);
       return excursion(insists ? confirm * 3 / 2 : random.between(time::milliseconds(50), confirm * 7 / 10));
     }
-    case Fault::kFreeze:
-      env_.source.freeze(now);
-      return excursion(random.between(time::milliseconds(100), time::seconds(3)));
-    case Fault::kDrift: return env_.source.drift(now, random.between(-400, 400));
+    case Fault::kFreeze: clock.freeze(now); return excursion(random.between(time::milliseconds(100), time::seconds(3)));
+    case Fault::kDrift: return clock.drift(now, random.between(-400, 400));
     default: return;
   }
 }
@@ -128,17 +128,18 @@ void World::strike_clock(Fault fault) {
 void World::fault_ends(std::uint64_t which) {
   switch (static_cast<Ending>(which)) {
     case Ending::kStore: return link_.set_mode(StoreLink::Mode::kGood);
-    case Ending::kSource: env_.source_readable = true; return;
+    case Ending::kSource: hosts_.front()->system_readable = true; return;
     case Ending::kClock:
       clock_excursion_ = false;
       env_.note(Happening::kClockFault, ~std::uint64_t{0}, faults_);
-      return env_.source.heal(env_.now());
+      return hosts_.front()->system.heal(env_.now());
   }
 }
 
 void World::heal() {
-  env_.source.heal(env_.now());
-  env_.source_readable = true;
+  hosts_.front()->system.heal(env_.now());
+  for (const auto& host : hosts_)
+    host->heal();
   link_.set_mode(StoreLink::Mode::kGood);
 }
 

@@ -58,6 +58,8 @@ int run_one(std::uint64_t seed, bool trace) {
   std::fflush(stdout);
   const sim::Outcome outcome = sim::run_seed(seed, trace);
   if (outcome.violation) fmt::print("{}", sim::text_of(outcome));
+  fmt::print("{} intervals held against the truth, {} commit-waits released, {} faults of hosts and sources\n",
+             outcome.times_checked, outcome.waits_released, outcome.host_faults);
   fmt::print("trace {:016x}: {} IDs, {} daemons, {} faults, {:.1f} simulated seconds, {} violations\n",
              outcome.trace_hash, outcome.ids, outcome.incarnations, outcome.faults,
              static_cast<double>(outcome.lasted.ns) / 1e9, outcome.violation ? 1 : 0);

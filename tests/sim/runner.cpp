@@ -24,7 +24,11 @@ void add(Summary& summary, Outcome outcome) {
     summary.served[i].requests += outcome.served[i].requests;
     summary.served[i].answered_with_ids += outcome.served[i].answered_with_ids;
     summary.served[i].ids += outcome.served[i].ids;
+    summary.time_served[i].add(outcome.time_served[i]);
   }
+  summary.host_faults += outcome.host_faults;
+  summary.times_checked += outcome.times_checked;
+  summary.waits_released += outcome.waits_released;
   if (outcome.violation) summary.violations.push_back(std::move(outcome));
 }
 
@@ -58,6 +62,34 @@ std::string text_of(const Outcome& outcome) {
                      outcome.last_lines, outcome.seed);
 }
 
+double share_answered(const TimeServed& served, wire::Op op) {
+  const TimeServed::Count& count = served.count(op);
+  const std::uint64_t all = count.answered + count.refused;
+  return all == 0 ? 0 : static_cast<double>(count.answered) / static_cast<double>(all);
+}
+
+namespace {
+
+std::string text_of_times(const Summary& summary) {
+  const auto answered = [&](wire::Op op) {
+    std::uint64_t n = 0;
+    for (const TimeServed& served : summary.time_served)
+      n += served.count(op).answered;
+    return n;
+  };
+  const auto percent = [&](Phase phase) {
+    return 100 * share_answered(summary.time_served[static_cast<std::size_t>(phase)], wire::Op::kNow);
+  };
+  return fmt::format(
+      "answered: {} now, {} time_sync, {} commit_wait, {} hlc_update; {} intervals held against the truth; now() said "
+      "what time it is: calm {:.0f} %, faults {:.0f} % ({} of hosts and sources), recovery {:.0f} %",
+      answered(wire::Op::kNow), answered(wire::Op::kTimeSync), answered(wire::Op::kCommitWait),
+      answered(wire::Op::kHlcUpdate), summary.times_checked, percent(Phase::kCalm), percent(Phase::kFaults),
+      summary.host_faults, percent(Phase::kRecovery));
+}
+
+}  // namespace
+
 std::string text_of(const Summary& summary) {
   const auto share = [&](Phase phase) {
     const Served& served = summary.served[static_cast<std::size_t>(phase)];
@@ -67,9 +99,9 @@ std::string text_of(const Summary& summary) {
   };
   return fmt::format(
       "{} seeds, {:.1f} simulated hours, {} daemons, {} faults, requests answered with IDs: calm {:.0f} %, faults "
-      "{:.0f} %, recovery {:.0f} %\n{} seeds, {:.1f} simulated hours, {} IDs checked, {} violations",
+      "{:.0f} %, recovery {:.0f} %\n{}\n{} seeds, {:.1f} simulated hours, {} IDs checked, {} violations",
       summary.worlds, static_cast<double>(summary.simulated.ns) / 3.6e12, summary.incarnations, summary.faults,
-      share(Phase::kCalm), share(Phase::kFaults), share(Phase::kRecovery), summary.worlds,
+      share(Phase::kCalm), share(Phase::kFaults), share(Phase::kRecovery), text_of_times(summary), summary.worlds,
       static_cast<double>(summary.simulated.ns) / 3.6e12, summary.ids, summary.violations.size());
 }
 

@@ -26,12 +26,19 @@ struct Summary {
   std::uint64_t faults = 0;
   std::uint64_t recoveries_asked = 0;
   std::array<Served, kPhases> served{};
+  std::uint64_t host_faults = 0;
+  std::array<TimeServed, kPhases> time_served{};
+  std::uint64_t times_checked = 0;
+  std::uint64_t waits_released = 0;
   std::vector<Outcome> violations;  // ascending by seed
 };
 
 [[nodiscard]] Outcome run_seed(std::uint64_t seed, bool print_trace = false);
 /// `progress` is called now and then with the number of worlds that are done; from any thread, one at a time.
 [[nodiscard]] Summary run_seeds(const Seeds& seeds, const std::function<void(std::uint64_t)>& progress = {});
+
+/// Of those who asked.
+[[nodiscard]] double share_answered(const TimeServed& served, wire::Op op);
 
 /// What a violation is reported with: seed, promise, what happened, the last lines of the trace, how to replay.
 [[nodiscard]] std::string text_of(const Outcome& outcome);

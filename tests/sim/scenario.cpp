@@ -74,7 +74,63 @@ void draw_ids(Random& random, Scenario& scenario) {
   if (scenario.policy == mint::LeadPolicy::kRotate) scenario.machine_ids = std::max(scenario.machine_ids, needed * 2);
 }
 
+std::string_view name_of(HostFault fault) {
+  switch (fault) {
+    case HostFault::kLie: return "lie";
+    case HostFault::kSmallLie: return "small-lie";
+    case HostFault::kHangs: return "source-hangs";
+    case HostFault::kFallsSilent: return "source-silent";
+    case HostFault::kLosesReference: return "source-lost";
+    case HostFault::kStop: return "machine-stops";
+    case HostFault::kSuspend: return "suspend";
+    case HostFault::kCounterJumps: return "counter-jumps";
+    case HostFault::kClockThread: return "clock-thread";
+    case HostFault::kRestart: return "restart";
+  }
+  return "?";
+}
+
+HostPlan draw_host(Random& random, std::uint32_t workers) {
+  constexpr time::Duration kBounds[] = {time::microseconds(1), time::microseconds(20), time::microseconds(300),
+                                        time::milliseconds(5)};
+  constexpr time::Duration kPeriods[] = {{0}, {0}, time::milliseconds(125), time::milliseconds(500)};
+  constexpr time::Duration kCores[] = {time::nanoseconds(100), time::microseconds(1), time::microseconds(40)};
+  HostPlan plan{.workers = workers, .sources = {}, .cores = random.one_of(kCores)};
+  const auto sources = random.between(1, 3);
+  for (std::int64_t i = 0; i < sources; ++i)
+    plan.sources.push_back({.system = false, .bound = random.one_of(kBounds), .period = random.one_of(kPeriods)});
+  const SourcePlan system{.system = true, .bound = time::milliseconds(5), .period = {0}};
+  switch (random.below(4)) {
+    case 0: plan.sources = {system}; break;
+    case 1: plan.sources.back() = system; break;
+    default: break;
+  }
+  plan.order_by_truth = !plan.sources.front().system && random.below(2) == 0;
+  return plan;
+}
+
+void draw_time(Random& random, Scenario& scenario) {
+  constexpr time::Duration kGaps[] = {time::milliseconds(200), time::milliseconds(1000), time::milliseconds(3000)};
+  constexpr time::Duration kReadings[] = {time::nanoseconds(50), time::microseconds(2), time::microseconds(100)};
+  scenario.hosts.push_back(draw_host(random, scenario.workers));
+  for (auto peers = random.between(0, 2); peers > 0; --peers)
+    scenario.hosts.push_back(draw_host(random, static_cast<std::uint32_t>(random.between(1, 2))));
+  for (std::size_t i = 0; i < kHostFaults; ++i)
+    if (random.below(3) == 0) scenario.host_faults.push_back(static_cast<HostFault>(i));
+  scenario.host_fault_gap = random.one_of(kGaps);
+  scenario.widest_reading = random.one_of(kReadings);
+  scenario.commit_wait_limit = static_cast<std::uint32_t>(random.between(1, 40));
+  scenario.max_commit_wait = random.between(time::milliseconds(1), time::seconds(1));
+}
+
 }  // namespace
+
+std::uint32_t Scenario::all_workers() const {
+  std::uint32_t n = 0;
+  for (const HostPlan& host : hosts)
+    n += host.workers;
+  return n;
+}
 
 Scenario make_scenario(std::uint64_t seed) {
   constexpr time::Duration kWindows[] = {time::seconds(1), time::seconds(2), time::seconds(5), time::seconds(10)};
@@ -107,8 +163,22 @@ Scenario make_scenario(std::uint64_t seed) {
   if (scenario.faults.empty()) scenario.faults.push_back(Fault::kCrash);
   scenario.network_loss = random.below(2) == 0 ? 0 : static_cast<std::uint32_t>(random.between(1, 200));
   scenario.preemption = random.below(2) == 0 ? 0 : static_cast<std::uint32_t>(random.between(1, 10));
+  draw_time(random, scenario);
   return scenario;
 }
+
+namespace {
+
+std::string text_of(const HostPlan& host) {
+  std::string text = fmt::format(" {} workers, cores {} ns, ordered by {}, sources", host.workers, host.cores.ns,
+                                 host.order_by_truth ? "the true time" : "the system clock");
+  for (const SourcePlan& source : host.sources)
+    text += fmt::format(" {}{}us/{}ms", source.system ? "system:" : "", source.bound.ns / 1000,
+                        source.period.ns / 1'000'000);
+  return text;
+}
+
+}  // namespace
 
 std::string text_of(const Scenario& scenario) {
   std::string text = fmt::format(
@@ -125,6 +195,13 @@ std::string text_of(const Scenario& scenario) {
   text += fmt::format("; for {} ms, one in about {} ms of", scenario.fault_phase.ns / 1'000'000,
                       scenario.fault_gap.ns / 1'000'000);
   for (const Fault fault : scenario.faults)
+    text += fmt::format(" {}", name_of(fault));
+  text += fmt::format("; readings {} ns, {} commit-waits up to {} ms; hosts", scenario.widest_reading.ns,
+                      scenario.commit_wait_limit, scenario.max_commit_wait.ns / 1'000'000);
+  for (const HostPlan& host : scenario.hosts)
+    text += text_of(host) + ";";
+  text += fmt::format(" one in about {} ms of", scenario.host_fault_gap.ns / 1'000'000);
+  for (const HostFault fault : scenario.host_faults)
     text += fmt::format(" {}", name_of(fault));
   return text;
 }

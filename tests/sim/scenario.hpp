@@ -13,6 +13,7 @@
 #include "oracle/id/layout.hpp"
 #include "oracle/mint/ordering.hpp"
 #include "oracle/time/instant.hpp"
+#include "tests/sim/host.hpp"
 #include "tests/sim/random.hpp"
 
 namespace gnomon::sim {
@@ -38,6 +39,21 @@ enum class Fault : std::uint8_t {
 };
 constexpr std::size_t kFaults = 17;
 
+/// What befalls the clocks of a host, and those processes that live by them.
+enum class HostFault : std::uint8_t {
+  kLie,          // a source is off by far more than it states: for less long than it takes to be believed, or longer
+  kSmallLie,     // by a little more than it states
+  kHangs,        // a source says nothing new
+  kFallsSilent,  // it can't be read
+  kLosesReference,
+  kStop,          // a hypervisor stops the machine; its counter stands still, and it is told
+  kSuspend,       // the machine sleeps, and the kernel counts how long
+  kCounterJumps,  // the machine is moved
+  kClockThread,   // the clock thread is not scheduled, longer than a line serves
+  kRestart,       // a daemon of another host is killed and starts again
+};
+constexpr std::size_t kHostFaults = 10;
+
 struct Scenario {
   std::uint64_t seed = 0;
   std::uint32_t workers = 1;
@@ -60,8 +76,18 @@ struct Scenario {
   std::vector<Fault> faults;
   std::uint32_t network_loss = 0;  // per mille, each way; as many are doubled, and as many come late
   std::uint32_t preemption = 0;    // per mille of steps of a thread that are followed by a pause of up to 200 ms
+  std::vector<HostPlan> hosts;     // the first is that of the daemon whose IDs are simulated
+  std::vector<HostFault> host_faults;
+  time::Duration host_fault_gap;  // typical, between two of them
+  time::Duration widest_reading;  // half of a reading's bracket, up to
+  std::uint32_t commit_wait_limit = 1;
+  time::Duration max_commit_wait;
 
+  [[nodiscard]] std::uint32_t all_workers() const;
   [[nodiscard]] std::uint32_t ids_needed() const { return workers * ids_per_worker; }
+  /// From the end of the faults until every worker says again what time it is: pauses that had begun, the timeout of a
+  /// source, and as many samples of the slowest one as it takes to be believed after a contradiction.
+  [[nodiscard]] time::Duration time_limit() const { return window * 2 + time::seconds(10); }
   [[nodiscard]] time::Duration recovery_limit() const { return confirm + window * 2 + time::seconds(15); }
 };
 

@@ -29,6 +29,8 @@ std::string_view template_of(Happening what) {
     case Happening::kAcknowledged: return "worker {} has acknowledged generation {}";
     case Happening::kIssued: return "worker {} issues {:#x} and following, {} in all";
     case Happening::kRefused: return "worker {} refuses with status {}";
+    case Happening::kTimeAnswered: return "worker {} answers operation and status {:#x} with {}";
+    case Happening::kHostFault: return "host {}: fault {}, {} ns";
     case Happening::kPhase: return "phase {} begins";
   }
   return "?";

@@ -33,6 +33,8 @@ enum class Happening : std::uint8_t {
   kAcknowledged,  // worker, generation
   kIssued,        // worker, first ID, count
   kRefused,       // worker, status
+  kTimeAnswered,  // worker, operation and status, first value
+  kHostFault,     // host, kind, amount
   kPhase,         // number
 };
 

@@ -15,30 +15,28 @@
 #include "oracle/serve/gate.hpp"
 #include "oracle/serve/server.hpp"
 #include "oracle/wire/message.hpp"
+#include "tests/sim/clock_turns.hpp"
 #include "tests/sim/environment.hpp"
+#include "tests/sim/host.hpp"
 
 namespace gnomon::sim {
-
-/// The source as one clock record saw it.
-struct SourceSeen {
-  time::Uptime sampled_at;
-  time::SmearedUtc reading;
-};
 
 /// Who a worker is.
 struct WorkerPlace {
   std::uint32_t incarnation = 0;
   std::uint32_t index = 0;
-  CoreCounter core;
+  std::uint32_t slot = 0;  // among the workers of all hosts
+  std::int64_t core = 0;   // how far its core's counter is ahead
+  bool serves_ids = true;
 };
 
 class Worker {
  public:
-  Worker(Environment& environment, const WorkerPlace& place, const page::ClockPage& clock,
+  Worker(Environment& environment, Host& host, const WorkerPlace& place, const page::ClockPage& clock,
          const page::RightsRecord& rights, page::WorkerPage& page, const serve::AccessPolicy& policy);
 
-  /// One piece of the loop. `seen`: of the clock page's present record. Returns when the next piece is due.
-  [[nodiscard]] time::Duration step(const SourceSeen& seen);
+  /// One piece of the loop. `origin`: of the clock page's present record. Returns when the next piece is due.
+  [[nodiscard]] time::Duration step(const RecordOrigin& origin);
 
  private:
   struct Datagram {
@@ -48,16 +46,21 @@ class Worker {
   };
   enum class Load : std::uint8_t { kIdle, kMedium, kSaturated };
 
-  void begin_burst(const SourceSeen& seen);
+  void begin_burst(const RecordOrigin& origin);
   void fill_batch();
   void add_datagram();
   void write_requests(Datagram& datagram, std::size_t messages);
+  [[nodiscard]] wire::Message id_request();
+  [[nodiscard]] std::size_t time_requests();
   void inspect(std::span<const std::byte> replies);
   void inspect(const wire::Message& reply);
+  void inspect_time(const wire::Message& reply);
+  void inspect_ids(const wire::Message& reply);
   [[nodiscard]] time::Duration time_to_next_burst();
   void draw_load();
 
   Environment& env_;
+  Host& host_;
   WorkerPlace place_;
   Random random_;
   serve::BurstClock clock_;
@@ -68,8 +71,10 @@ class Worker {
   std::vector<Datagram> batch_;
   std::vector<Datagram> late_;  // on their way: delayed, or doubled
   serve::BurstTime time_;
-  SourceSeen seen_;
+  RecordOrigin origin_;
   time::Uptime begun_;
+  bool promised_ = false;        // C holds of what this burst says
+  bool counter_ran_on_ = false;  // since the record in use was made
   Load load_ = Load::kMedium;
   time::Uptime load_until_;
 };

@@ -5,14 +5,20 @@ namespace gnomon::sim {
 namespace {
 
 constexpr time::Duration kShortestPhase = time::milliseconds(500);
+constexpr std::uint32_t kFirstPeerNumber = 1U << 16;  // of processes: those with an agent count from 1
 
 }  // namespace
 
-World::World(const Scenario& scenario, bool print_trace) : env_(scenario, print_trace), link_(env_) {}
+World::World(const Scenario& scenario, bool print_trace) : env_(scenario, print_trace), link_(env_) {
+  for (const HostPlan& plan : scenario.hosts)
+    hosts_.push_back(std::make_unique<Host>(static_cast<std::uint32_t>(hosts_.size()), plan, env_.time_random.fork()));
+  peers_.resize(hosts_.size());
+}
 
 Outcome World::run() {
   begin(Phase::kCalm);
-  start_daemon();
+  for (const auto& host : hosts_)
+    start(host->number());
   while (!over_ && !env_.report.first()) {
     handle(env_.queue.pop());
     if (daemon_) check_exit();
@@ -28,6 +34,10 @@ Outcome World::run() {
   outcome.lasted = env_.now() - time::Uptime{};
   outcome.ids = env_.unique.ids();
   outcome.served = env_.liveness.served();
+  outcome.time_served = env_.clients.served();
+  outcome.times_checked = env_.clients.checked();
+  outcome.waits_released = env_.clients.released();
+  outcome.host_faults = host_faults_;
   outcome.incarnations = incarnations_;
   outcome.faults = faults_;
   outcome.recovery_asked = recovery_is_due();
@@ -36,9 +46,11 @@ Outcome World::run() {
 
 void World::handle(const Event& event) {
   switch (event.kind) {
-    case EventKind::kStart: return start_daemon();
+    case EventKind::kStart: return start(static_cast<std::uint32_t>(event.argument));
     case EventKind::kFault: return strike();
     case EventKind::kFaultEnds: return fault_ends(event.argument);
+    case EventKind::kHostFault: return strike_host();
+    case EventKind::kTimeIsDue: return env_.liveness.time_deadline_passed();
     case EventKind::kPhaseEnds: return phase_ends(static_cast<Phase>(event.argument));
     case EventKind::kStoreApply: return link_.apply(event.argument);
     case EventKind::kStoreAnswer: {
@@ -47,16 +59,32 @@ void World::handle(const Event& event) {
       return;
     }
     default:
-      if (daemon_ && daemon_->number() == event.incarnation) daemon_->handle(event);
+      if (daemon_ && daemon_->number() == event.incarnation) return daemon_->handle(event);
+      for (const auto& peer : peers_)
+        if (peer && peer->number() == event.incarnation) return peer->handle(event);
   }
 }
 
-// ---- the life of daemons: one at a time, because the store has one owner
+// ---- the life of daemons: one at a time on each host, and the store has one owner
 
-void World::start_daemon() {
-  if (daemon_) return;
-  env_.note(Happening::kStarted, ++incarnations_);
-  daemon_ = std::make_unique<Incarnation>(env_, link_, incarnations_);
+void World::start(std::uint32_t on) {
+  Host& host = *hosts_[on];
+  if (process_on(host) != nullptr) return;
+  if (host.away_until() > env_.now()) return env_.queue.at(host.away_until(), EventKind::kStart, 0, on);
+  if (on == 0) {
+    env_.note(Happening::kStarted, ++incarnations_);
+    daemon_ = std::make_unique<Incarnation>(env_, host, link_, incarnations_);
+    return;
+  }
+  std::uint32_t slot = 0;
+  for (std::uint32_t before = 0; before < on; ++before)
+    slot += hosts_[before]->plan().workers;
+  const ProcessPlace place{.number = kFirstPeerNumber + ++peers_started_,
+                           .workers = host.plan().workers,
+                           .first_slot = slot,
+                           .serves_ids = false};
+  env_.note(Happening::kStarted, place.number);
+  peers_[on] = std::make_unique<Process>(env_, host, place);
 }
 
 void World::daemon_gone(time::Duration pause_before_next) {
@@ -81,15 +109,18 @@ void World::begin(Phase phase) {
   phase_ = phase;
   env_.faulty = phase == Phase::kFaults;
   env_.liveness.begin(phase);
+  env_.clients.begin(phase);
   env_.note(Happening::kPhase, static_cast<std::uint64_t>(phase));
   switch (phase) {
     case Phase::kCalm: return env_.queue.after(Liveness::kCalmLimit, EventKind::kPhaseEnds, 0, 0);
     case Phase::kFaults:
       schedule_fault();
+      schedule_host_fault();
       return env_.queue.after(env_.scenario.fault_phase, EventKind::kPhaseEnds, 0, 1);
     case Phase::kRecovery:
       heal();
       healed_at_ = env_.now();
+      env_.queue.after(env_.scenario.time_limit(), EventKind::kTimeIsDue);
       return env_.queue.after(env_.scenario.recovery_limit(), EventKind::kPhaseEnds, 0, 2);
   }
 }
@@ -106,6 +137,7 @@ void World::advance_phase() {
 void World::phase_ends(Phase phase) {
   if (phase != phase_) return;  // that phase ended early
   if (phase == Phase::kFaults) return begin(Phase::kRecovery);
+  if (phase == Phase::kCalm) env_.liveness.time_deadline_passed();
   if (recovery_is_due()) env_.liveness.deadline_passed();
   over_ = true;
 }

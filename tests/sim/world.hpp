@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One seed's world: a store, a source of time, and one daemon after the other on them, in three phases.
+// One seed's world: a store, a host, and one daemon after the other on them; and up to two hosts more, whose daemons
+// are only asked for the time. In three phases.
 //
 //   calm      nothing fails; every worker must serve soon
 //   faults    whatever the scenario allows; promises must hold, progress need not
-//   recovery  the faults stop and the source tells the truth again; every worker must serve again in bounded time
+//   recovery  the faults stop and the sources tell the truth again; every worker must serve again in bounded time
 //
 // Where a daemon legitimately believed in a day that was still to come (the source insisted on it beyond `confirm`, or
 // it was all that a new process or era ever saw), its ids are taken up to that day: recovery is then only asked for if
@@ -16,9 +17,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tests/sim/environment.hpp"
+#include "tests/sim/host.hpp"
 #include "tests/sim/incarnation.hpp"
+#include "tests/sim/process.hpp"
 #include "tests/sim/store_link.hpp"
 
 namespace gnomon::sim {
@@ -31,8 +35,12 @@ struct Outcome {
   time::Duration lasted;   // virtual
   std::uint64_t ids = 0;
   std::array<Served, kPhases> served{};
+  std::array<TimeServed, kPhases> time_served{};
+  std::uint64_t times_checked = 0;   // of intervals, against the truth
+  std::uint64_t waits_released = 0;  // commit-waits, with assumptions that hold
   std::uint32_t incarnations = 0;
   std::uint32_t faults = 0;
+  std::uint32_t host_faults = 0;
   bool recovery_asked = false;
 };
 
@@ -44,7 +52,7 @@ class World {
 
  private:
   void handle(const Event& event);
-  void start_daemon();
+  void start(std::uint32_t host);
   void daemon_gone(time::Duration pause_before_next);
   void check_exit();
   void begin(Phase phase);
@@ -61,11 +69,22 @@ class World {
   void fault_ends(std::uint64_t which);
   void heal();
 
+  // host_faults.cpp
+  void schedule_host_fault();
+  void strike_host();
+  void strike_host(Host& host, HostFault fault);
+  void strike_source(Host& host, HostFault fault);
+  [[nodiscard]] Process* process_on(const Host& host);
+
   Environment env_;
   StoreLink link_;
-  std::unique_ptr<Incarnation> daemon_;
+  std::vector<std::unique_ptr<Host>> hosts_;
+  std::unique_ptr<Incarnation> daemon_;          // on the first
+  std::vector<std::unique_ptr<Process>> peers_;  // by host; none on the first
   std::uint32_t incarnations_ = 0;
+  std::uint32_t peers_started_ = 0;
   std::uint32_t faults_ = 0;
+  std::uint32_t host_faults_ = 0;
   Phase phase_ = Phase::kCalm;
   bool over_ = false;
   time::Uptime healed_at_;

@@ -39,6 +39,7 @@ void fill_scalar(Message& message, const FieldDescriptor& field, Numbers& number
     case FieldDescriptor::CPPTYPE_INT64: reflection.SetInt64(&message, &field, -number); break;
     case FieldDescriptor::CPPTYPE_UINT32: reflection.SetUInt32(&message, &field, static_cast<unsigned>(number)); break;
     case FieldDescriptor::CPPTYPE_UINT64: reflection.SetUInt64(&message, &field, static_cast<unsigned>(number)); break;
+    case FieldDescriptor::CPPTYPE_BOOL: reflection.SetBool(&message, &field, true); break;
     case FieldDescriptor::CPPTYPE_STRING:
       reflection.SetString(&message, &field, "text " + std::to_string(number));
       break;
@@ -75,6 +76,8 @@ TEST(StatusCodec, CarriesEveryFieldOfTheMessage) {
   fill(message, numbers);
   ASSERT_EQ(message.ports_size(), kEntries);
   ASSERT_EQ(message.ports(0).per_queue_size(), kEntries);
+  ASSERT_EQ(message.clock().sources_size(), kEntries);
+  ASSERT_EQ(message.clock().truth().terms_size(), kEntries);
   EXPECT_EQ(to_message(from_message(message)).DebugString(), message.DebugString());
 }
 
@@ -83,6 +86,79 @@ TEST(StatusCodec, OfNothingIsNothing) {
   EXPECT_TRUE(report.workers.empty());
   EXPECT_TRUE(report.ports.empty());
   EXPECT_EQ(report.daemon.data_plane, "");
+}
+
+/// A 0 where nothing was said would be an instant of 1970, or an age that is none.
+TEST(StatusCodec, WhatTheClockDoesNotSayStaysUnsaid) {
+  StatusReport report;
+  report.clock.sources.resize(1);
+  const v1::GetStatusResponse message = to_message(report);
+  EXPECT_FALSE(message.clock().truth().has_earliest_tai_ns());
+  EXPECT_FALSE(message.clock().truth().has_sample_age_ns());
+  EXPECT_FALSE(message.clock().leap().has_smear_ns());
+  EXPECT_FALSE(message.clock().sources(0).has_offset_ns());
+  for (const StatusReport& back : {from_message(message), from_message(v1::GetStatusResponse{})}) {
+    const TrueTimeReport& truth = back.clock.truth;
+    EXPECT_FALSE(truth.earliest || truth.latest || truth.earliest_utc || truth.latest_utc || truth.void_in);
+    EXPECT_FALSE(truth.sample_age || truth.support_age || truth.contradicted_ago);
+    const LeapReport& leap = back.clock.leap;
+    EXPECT_FALSE(leap.tai_minus_utc || leap.expires_in || leap.next || leap.announced_ago || leap.smear);
+    for (const TimeSourceReport& source : back.clock.sources)
+      EXPECT_FALSE(source.offset || source.epsilon || source.sample_age);
+  }
+  report.clock.truth.sample_age = time::Duration{};
+  report.clock.sources[0].offset = time::Duration{};
+  const StatusReport zero = from_message(to_message(report));
+  EXPECT_EQ(zero.clock.truth.sample_age, time::Duration{}) << "and a zero that was said is said";
+  EXPECT_EQ(zero.clock.sources[0].offset, time::Duration{});
+}
+
+/// Each pair of the same type by its name, as below.
+TEST(StatusCodec, TheClockMeansTheSameOnBothSides) {
+  StatusReport report;
+  report.clock.truth.earliest = time::Tai{1};
+  report.clock.truth.latest = time::Tai{2};
+  report.clock.truth.earliest_utc = time::Utc{3};
+  report.clock.truth.latest_utc = time::Utc{4};
+  report.clock.truth.witnesses = 5;
+  report.clock.truth.believed = 6;
+  report.clock.truth.contradictions = 7;
+  report.clock.truth.disagreements = 8;
+  report.clock.truth.terms = {{"source", {9}}};
+  TimeSourceReport& source = report.clock.sources.emplace_back();
+  source.healthy = true;
+  source.latest = true;
+  source.fault = "stale";
+  source.state = "unhealthy";
+  source.offset = time::Duration{-10};
+  source.epsilon = time::Duration{11};
+  source.evictions = 12;
+  report.clock.leap.expires_in = time::Duration{13};
+  report.clock.leap.smear = time::Duration{-14};
+  const v1::GetStatusResponse message = to_message(report);
+  const v1::TrueTime& truth = message.clock().truth();
+  EXPECT_EQ(truth.earliest_tai_ns(), 1);
+  EXPECT_EQ(truth.latest_tai_ns(), 2);
+  EXPECT_EQ(truth.earliest_utc_ns(), 3);
+  EXPECT_EQ(truth.latest_utc_ns(), 4);
+  EXPECT_EQ(truth.witnesses(), 5U);
+  EXPECT_EQ(truth.believed(), 6U);
+  EXPECT_EQ(truth.contradictions(), 7U);
+  EXPECT_EQ(truth.disagreements(), 8U);
+  ASSERT_EQ(truth.terms_size(), 1);
+  EXPECT_EQ(truth.terms(0).name(), "source");
+  EXPECT_EQ(truth.terms(0).value_ns(), 9);
+  ASSERT_EQ(message.clock().sources_size(), 1);
+  const v1::TimeSource& sent = message.clock().sources(0);
+  EXPECT_TRUE(sent.healthy() && sent.latest());
+  EXPECT_FALSE(sent.earliest() || sent.chosen());
+  EXPECT_EQ(sent.fault(), "stale");
+  EXPECT_EQ(sent.state(), "unhealthy");
+  EXPECT_EQ(sent.offset_ns(), -10);
+  EXPECT_EQ(sent.epsilon_ns(), 11);
+  EXPECT_EQ(sent.evictions(), 12U);
+  EXPECT_EQ(message.clock().leap().expires_in_ns(), 13);
+  EXPECT_EQ(message.clock().leap().smear_ns(), -14);
 }
 
 /// Each field by its name: a pair that is swapped on the way out and back again would not be seen above.

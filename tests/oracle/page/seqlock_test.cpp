@@ -51,6 +51,21 @@ TEST(Seqlock, reads_nothing_before_the_first_write) {
   EXPECT_EQ(record.values[0], 5U) << "a failed read leaves the caller's copy alone";
 }
 
+TEST(Seqlock, a_writer_goes_on_where_another_was_killed_half_way) {
+  Seqlock<Record> lock;
+  lock.write(record_of(3));
+  auto* sequence = reinterpret_cast<std::atomic<std::uint64_t>*>(&lock);  // the first word, as docs/clock-page.md says
+  ASSERT_EQ(sequence->load(), 2U);
+  sequence->store(3);
+  Record record{};
+  std::uint64_t version = 0;
+  EXPECT_FALSE(lock.try_read(record, version)) << "half written";
+  lock.write(record_of(4));
+  ASSERT_TRUE(lock.try_read(record, version));
+  EXPECT_EQ(record.values[0], 4U);
+  EXPECT_EQ(version, 4U);
+}
+
 TEST(Seqlock, reads_what_was_written_and_counts_versions) {
   Seqlock<Record> lock;
   std::set<std::uint64_t> versions;

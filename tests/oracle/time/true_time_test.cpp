@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <utility>
 
 #include "oracle/time/uncertainty.hpp"
 
@@ -49,6 +50,34 @@ TEST(TrueTime, IsVoidWhenItIsNotRenewed) {
   EXPECT_EQ(line.at({line.void_after.count + 1'000'000'000'000}).error(), ClockFault::kVoid);
   EXPECT_EQ(line.at({line.anchor.count - 1'000'000'000}).error(), ClockFault::kCounterUntrusted);
   EXPECT_EQ(line.at({0}).error(), ClockFault::kCounterUntrusted);
+}
+
+TEST(TrueTime, AFaultIsVoidInTheEndToo) {
+  const TrueTimeLine line = TrueTimeLine::refusing(ClockFault::kNoSource, {1'000});
+  EXPECT_EQ(line.at({0}).error(), ClockFault::kNoSource);
+  EXPECT_EQ(line.at({999}).error(), ClockFault::kNoSource);
+  EXPECT_EQ(line.at({1'000}).error(), ClockFault::kVoid);
+  EXPECT_EQ(line.at({~std::uint64_t{0}}).error(), ClockFault::kVoid);
+  EXPECT_TRUE(line.well_formed());
+}
+
+TEST(TrueTime, ALineFromElsewhereThatLeadsAstrayIsNotWellFormed) {
+  const TrueTimeLine good = line_of({200'000}, microseconds(5));
+  ASSERT_TRUE(good.well_formed());
+  const auto with = [&](auto change) {
+    TrueTimeLine line = good;
+    change(line);
+    return line.well_formed();
+  };
+  constexpr std::int64_t kFar = (std::int64_t{1} << 61) + 1;
+  EXPECT_FALSE(with([](TrueTimeLine& l) { l.fault = ClockFault::kNoSource; })) << "would give an interval";
+  EXPECT_FALSE(with([](TrueTimeLine& l) { std::swap(l.earliest, l.latest); }));
+  EXPECT_FALSE(with([](TrueTimeLine& l) { std::swap(l.anchor, l.void_after); }));
+  EXPECT_FALSE(with([](TrueTimeLine& l) { std::swap(l.slow, l.fast); }));
+  EXPECT_FALSE(with([](TrueTimeLine& l) { l.latest = {kFar}; }));
+  EXPECT_FALSE(with([](TrueTimeLine& l) { l.earliest = {-kFar}; }));
+  EXPECT_FALSE(with([](TrueTimeLine& l) { l.void_after = {l.anchor.count + (std::uint64_t{1} << 50)}; }));
+  EXPECT_FALSE(with([](TrueTimeLine& l) { l.fast = {std::uint64_t{1} << 43}; }));
 }
 
 TEST(TrueTime, SaysWhyThereIsNone) {

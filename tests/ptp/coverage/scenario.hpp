@@ -109,6 +109,7 @@ struct Scenario {
   bed::RackOptions rack{};
   std::vector<bed::GrandmasterSettings> grandmasters{bed::GrandmasterSettings{}};  // as they begin, in order
   Followed followed = Followed::kPtp4l;
+  std::string scale = "utc";  // what the witness is told that ptp4l's grandmasters count
   std::vector<FileClock> files{};
   std::vector<Deed> before{};   // anybody starts
   std::vector<Event> events{};  // in ascending order

@@ -66,6 +66,13 @@ void add_honest(std::vector<Scenario>& all) {
                  .before = {Way{0, {.delay = milliseconds(1)}}},
                  .length = seconds(8),
                  .expected = {.p99 = milliseconds(2)}});
+  all.push_back({.name = "grandmaster_counts_tai",
+                 .what = "A grandmaster like those with GNSS, and a client with software time stamps.",
+                 .rack = rack({.drift_ppb = 25'000}),
+                 .grandmasters = {{.ptp_timescale = true}},
+                 .scale = "tai",
+                 .before = {StepClock{grandmaster(0), seconds(37)}},
+                 .expected = {.p99 = kQuietP99}});
   const bed::Passage rough{.jitter = microseconds(300), .loss_ppm = 50'000};
   all.push_back({.name = "rough_path",
                  .what = "Each frame takes up to 300 us longer, and one in twenty is lost.",

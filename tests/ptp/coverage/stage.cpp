@@ -104,7 +104,8 @@ class Stage {
     std::vector<std::string> command{support::built("tests/ptp/coverage/witness"), recording().string(),
                                      std::to_string(limit_s)};
     if (scenario_.followed == Followed::kPtp4l)
-      command.push_back(fmt::format("ptp4l:{}?domain={}&scale=utc", rack_.socket(rack_.client()), bed::Rack::kDomain));
+      command.push_back(fmt::format("ptp4l:{}?domain={}&scale={}", rack_.socket(rack_.client()), bed::Rack::kDomain,
+                                    scenario_.scale));
     else
       command.push_back("chrony:" + in_folder("chrony.sock"));
     for (std::size_t i = 0; i < files_.size(); ++i)

@@ -30,7 +30,8 @@ ptp::TrueTimeOptions options() {
 
 time::LeapTable leaps_for(Focus focus) {
   time::LeapTable out(focus == Focus::kLeap ? time::Utc{kStartTai - kUtcOffset - kDay} : time::LeapTable::kLastUtc);
-  for (const time::LeapEntry& entry : time::builtin_leap_table().entries())
+  const time::LeapTable known = time::builtin_leap_table();
+  for (const time::LeapEntry& entry : known.entries())
     (void)out.append(entry);
   return out;
 }
@@ -137,6 +138,7 @@ class World {
     out.parent.gm_quality = {ptp::ClockClass::kPrimaryLocked, accuracy_, 0xffff};
     ptp::PortDataSet port;
     port.state = ptp::PortState::kSlave;
+    port.delay_mechanism = ptp::DelayMechanism::kEndToEnd;
     out.ports.push_back(port);
     return out;
   }

@@ -22,8 +22,9 @@ struct Issue {
   std::uint32_t count = 0;
   mint::MachineId stated_machine;  // the reply's machine id field
   std::uint32_t token_low = 0;
-  time::SmearedUtc source;    // what the source had last said to the clock record in use, run on to the burst
-  time::Duration record_age;  // how long before the burst it said so
+  time::SmearedUtc source;     // what the source had last said to the clock record in use, run on to the burst
+  time::Duration record_age;   // how long before the burst it said so
+  bool counter_ran_on = true;  // since then: it neither jumped nor stood still
 
   [[nodiscard]] std::uint64_t unit() const { return first.value >> layout->time_shift(); }
   [[nodiscard]] time::SmearedUtc start() const { return layout->start_of(unit()); }
