@@ -4,15 +4,8 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "oracle/canary.hpp"
-
 namespace gnomon::serve {
 namespace {
-
-// What must be > t.
-time::Tai passed_until(const time::Interval& now) {
-  return canary::planted(canary::Bug::kEarlyRelease) ? now.latest : now.earliest;
-}
 
 time::Duration checked(time::Duration max_wait) {
   if (max_wait < time::Duration{0} || max_wait > CommitWaits::kLongestMaxWait)

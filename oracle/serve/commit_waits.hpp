@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "oracle/canary.hpp"
 #include "oracle/serve/source.hpp"
 #include "oracle/time/interval.hpp"
 #include "oracle/time/wait_wheel.hpp"
@@ -57,6 +58,10 @@ class CommitWaits {
   /// Whether t has passed at `now`; if not, `request` waits unless that is too long or there is no room.
   [[nodiscard]] Standing ask(const time::Interval& now, time::Tai t, wire::MessageRef request, const ReturnPath& path);
 
+  /// Whether `due` has to be asked: with many who wait and nobody due, a burst asks nothing but this.
+  [[nodiscard]] bool may_be_due(const time::Interval* now) const {
+    return taken_ != filled_ || now == nullptr || !wheel_.idle_at(passed_until(*now));
+  }
   /// The next one whose wait is over at `now` (null: the clock is lost); it stays the next one until `pop`.
   [[nodiscard]] std::optional<Due> due(const time::Interval* now);
   void pop() {
@@ -74,6 +79,10 @@ class CommitWaits {
  private:
   static constexpr std::uint32_t kBatch = 32;
 
+  /// What must be > t.
+  [[nodiscard]] static time::Tai passed_until(const time::Interval& now) {
+    return canary::planted(canary::Bug::kEarlyRelease) ? now.latest : now.earliest;
+  }
   void refill(const time::Interval* now);
 
   std::size_t size_ = 0;  // asked for twice in each turn of the loop

@@ -320,7 +320,7 @@ std::size_t Server::next_parked(std::span<std::byte> out, ReturnPath& path) {
   for (auto lane = lanes_.begin(); bytes == 0 && lane != lanes_.end(); ++lane)
     if (!lane->parking.empty()) [[unlikely]]
       bytes = next_of_lane(*lane, room, path);
-  if (bytes == 0 && time_ops_.waiting() != 0) [[unlikely]]
+  if (bytes == 0 && time_ops_.may_be_due(time_)) [[unlikely]]
     bytes = next_commit_waits(room, path);
   tally_.reply_bytes += bytes;
   if (bytes == 0) publish_tally();

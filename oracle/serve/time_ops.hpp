@@ -62,6 +62,10 @@ class TimeOps {
   /// True if `message`, a request of one of the four operations, has become its reply; false if it waits now.
   [[nodiscard]] bool answer(wire::MessageRef message, const BurstTime& time, const ReturnPath& path);
 
+  /// Whether `due` has to be asked.
+  [[nodiscard]] bool may_be_due(const BurstTime& time) const {
+    return waits_.size() != 0 && waits_.may_be_due(interval_in(time));
+  }
   /// Those whose commit-wait is over; see CommitWaits. `write` makes the reply of such a request.
   [[nodiscard]] std::optional<CommitWaits::Due> due(const BurstTime& time) { return waits_.due(interval_in(time)); }
   void write(wire::MessageRef message, const CommitWaits::Due& due);

@@ -92,9 +92,12 @@ class WaitWheel {
   template <typename Release>
   std::uint32_t poll(Tai earliest, std::uint32_t max_looks, Release&& release) {
     polled_ = earliest;
-    if (earliest < poll_from_) return 0;
+    if (idle_at(earliest)) return 0;
     return poll_busy(earliest, max_looks, release);
   }
+
+  /// Whether a poll with this `earliest` would have nothing to do.
+  [[nodiscard]] bool idle_at(Tai earliest) const { return earliest < poll_from_; }
 
   /// Gives back up to `max_looks` entries, due or not, in no promised order: the clock was lost, and each is answered
   /// with an error. Returns how many; fewer than `max_looks` means that none are left.
