@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <thread>
@@ -73,10 +74,13 @@ std::optional<Reasons> reasons_in(const page::ClockPage& page, time::Cycles now)
 Look look_at_page(const std::string& instance) {
   const std::string name = fmt::format("gnomon.{}.clock", instance);
   const auto page = platform::ForeignPage<page::ClockPage>::open(name);
-  if (!page)
-    return failed(name, ExitCode::kUnreachable, "no_page",
-                  fmt::format("{}; is gnomond running on this host as instance '{}'? Or ask a server: --server ADDRESS",
-                              page.error().text, instance));
+  if (!page && page.error().code == ENOENT)
+    return failed(
+        name, ExitCode::kUnreachable, "no_page",
+        fmt::format("there is no clock page /dev/shm/{}: is gnomond running on this host as instance '{}'? Or "
+                    "ask a server: --server ADDRESS",
+                    name, instance));
+  if (!page) return failed(name, ExitCode::kRefused, "no_page", page.error().text);
   page::ClockReader reader(**page);
   time::Cycles cycles = platform::read_cycles();
   time::Now now = reader.at(cycles);

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -76,7 +78,8 @@ tl::expected<std::vector<Row>, std::string> read_recording(std::istream& in) {
     for (std::size_t i = 0; i < kTerms; ++i)
       row.terms_us[i] = static_cast<double>(number(field[4 + i]).value_or(0)) / 1e3;
   }
-  if (rows.empty()) return tl::make_unexpected(std::string("the recording holds no line: record for longer"));
+  if (std::none_of(rows.begin(), rows.end(), [](const Row& row) { return row.epsilon_us.has_value(); }))
+    return tl::make_unexpected(std::string("the recording holds no interval: record while there is a time, or longer"));
   return rows;
 }
 
