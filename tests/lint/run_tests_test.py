@@ -120,6 +120,12 @@ class RunTestsTest(unittest.TestCase):
         self.assertEqual(self.run_tests("--suite", "unit", "--suite", "chaos"), (1, "0 passed, 0 failed, 0 skipped"))
         self.assertEqual(self.run_tests("--suite", "unit"), (0, "1 passed, 0 failed, 0 skipped"))
 
+    def test_an_opt_in_suite_runs_only_when_it_is_named(self):
+        self.add("one", "report(case('x'))")
+        self.add("two", "report(case('y'), case('z'))", suite="phc-guest")
+        self.assertEqual(self.run_tests(), (0, "1 passed, 0 failed, 0 skipped"))
+        self.assertEqual(self.run_tests("--suite", "phc-guest"), (0, "2 passed, 0 failed, 0 skipped"))
+
     def test_an_unknown_suite_is_a_usage_error(self):
         self.add("one", "report(case('x'))", suite="misc")
         self.assertNotEqual(self.run_tests()[0], 0)
