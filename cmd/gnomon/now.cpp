@@ -107,9 +107,8 @@ Look look_at_server(client::Client& client, std::size_t index) {
   return look;
 }
 
-std::string text(const Look& look) {
+std::string text(const time::Interval& now, const Look& look) {
   const time::LeapTable& leaps = host_leap_table();
-  const time::Interval& now = *look.interval;
   std::string out = fmt::format("earliest  {:<30}  {} ns TAI\n", utc_text(now.earliest, leaps), now.earliest.ns);
   out += fmt::format("latest    {:<30}  {} ns TAI\n", utc_text(now.latest, leaps), now.latest.ns);
   out += fmt::format("epsilon   {}\n", human_duration(now.epsilon()));
@@ -195,10 +194,12 @@ ExitCode show(const NowOptions& options, const Look& look, const Output& output)
     output.out << csv(look, unix_now_ns());
   else if (output.json)
     output.out << json(look);
-  else if (!look.interval && !options.watch)
-    return output.fail(look.code, look.why);
+  else if (options.watch)
+    output.out << line(look);
+  else if (look.interval)
+    output.out << text(*look.interval, look);
   else
-    output.out << (options.watch ? line(look) : text(look));
+    return output.fail(look.code, look.why);
   return look.code;
 }
 

@@ -15,7 +15,6 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <fstream>
 #include <sstream>
 #include <vector>
@@ -170,8 +169,7 @@ ExitCode run_plot(const PlotOptions& options, std::istream& in, const Output& ou
   if (options.recording != "-") {
     file.open(options.recording);
     if (!file)
-      return output.fail(ExitCode::kUsage,
-                         fmt::format("{} can't be read: {}", options.recording, std::strerror(errno)));
+      return output.fail(ExitCode::kUsage, platform::system_error(fmt::format("read {}", options.recording)).text);
   }
   const auto rows = read_recording(options.recording == "-" ? in : file);
   if (!rows) return output.fail(ExitCode::kRefused, rows.error());

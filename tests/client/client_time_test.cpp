@@ -23,7 +23,6 @@ namespace gnomon::client {
 namespace {
 
 using testing::TestServer;
-using testing::unused_port;
 
 constexpr time::Duration kBound = time::microseconds(50);
 
@@ -74,6 +73,7 @@ TEST(ClientTime, ManyThreadsAtOnce) {
   std::atomic<int> wrong{0};
   std::atomic<int> served{0};
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int t = 0; t < 8; ++t)
     threads.emplace_back([&] {
       for (int i = 0; i < 2'000; ++i)
@@ -310,6 +310,7 @@ TEST(HlcStamper, ManyThreadsGetDistinctStamps) {
   constexpr std::size_t kEach = 20'000;
   std::vector<std::vector<std::uint64_t>> got(kThreads);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (auto& mine : got)
     threads.emplace_back([&] {
       for (std::size_t i = 0; i < kEach; ++i)

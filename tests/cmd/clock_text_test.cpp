@@ -347,6 +347,7 @@ struct Ran {
 Ran gnomon(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "gnomon");
   std::vector<const char*> argv;
+  argv.reserve(arguments.size());
   for (const std::string& word : arguments)
     argv.push_back(word.c_str());
   std::istringstream in;

@@ -225,6 +225,7 @@ TEST_F(CommitWaitWire, EachOfManyWaitsForItsOwn) {
   std::size_t number = 0;
   for (std::size_t d = 0; d < kDatagrams; ++d) {
     std::vector<std::uint64_t> arguments;
+    arguments.reserve(wire::kMaxMessages);
     for (std::size_t i = 0; i < wire::kMaxMessages; ++i)  // not in the order in which they come due
       arguments.push_back(on_wire(from + time::microseconds(static_cast<std::int64_t>(number++ * 7'919 % 500'000))));
     const std::uint64_t first = asker.ask(Op::kCommitWait, arguments);

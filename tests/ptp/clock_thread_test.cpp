@@ -119,6 +119,7 @@ TEST_F(ClockThreadTest, GoesOnWhileManyLook) {
   std::atomic<bool> stop{false};
   std::atomic<std::uint64_t> looks{0};
   std::vector<std::thread> lookers;
+  lookers.reserve(2);
   for (int i = 0; i < 2; ++i)
     lookers.emplace_back([&] {
       while (!stop) {

@@ -10,6 +10,7 @@
 //
 // Real ptp4l, chronyd and phc2sys on virtual clocks without CAP_SYS_TIME: whatever a file says, the machine's own clock
 // is not set by it.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -147,10 +148,12 @@ TEST(Examples, FitTogether) {
     const std::string text = example(name);
     const std::string domain = behind(text, "domainNumber            ");
     const std::string socket = behind(text, "uds_address             ");
-    EXPECT_NE(source_in(text).find("ptp4l:" + socket + "?domain=" + domain + "&"), std::string::npos) << name;
-    EXPECT_NE(sources.find("ptp4l:" + socket + "?domain=" + domain + "&clock=/dev/ptp0"), std::string::npos) << name;
+    const std::string source = fmt::format("ptp4l:{}?domain={}&", socket, domain);
+    EXPECT_NE(source_in(text).find(source), std::string::npos) << name;
+    EXPECT_NE(sources.find(fmt::format("{}clock=/dev/ptp0", source)), std::string::npos) << name;
     const std::string phc2sys = behind(example("phc2sys.service"), "ExecStart=");
-    EXPECT_NE(phc2sys.find(" -n " + domain + " -z " + socket), std::string::npos) << name << " and " << phc2sys;
+    EXPECT_NE(phc2sys.find(fmt::format(" -n {} -z {}", domain, socket)), std::string::npos)
+        << name << " and " << phc2sys;
   }
 }
 

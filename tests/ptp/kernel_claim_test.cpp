@@ -29,7 +29,7 @@ std::deque<KernelAnswer>& answers() {
 }  // namespace
 }  // namespace gnomon::ptp
 
-extern "C" int adjtimex(timex* state) noexcept {
+extern "C" int adjtimex(timex* __ntx) noexcept {  // NOLINT(readability-identifier-naming): as in its header
   auto& answers = gnomon::ptp::answers();
   const gnomon::ptp::KernelAnswer answer = answers.front();
   if (answers.size() > 1) answers.pop_front();
@@ -37,7 +37,7 @@ extern "C" int adjtimex(timex* state) noexcept {
     errno = EPERM;
     return -1;
   }
-  *state = answer.state;
+  *__ntx = answer.state;
   return answer.result;
 }
 

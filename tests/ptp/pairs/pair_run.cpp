@@ -218,6 +218,7 @@ tl::expected<std::vector<Pair>, std::string> run_pairs(const Scenario& scenario)
   remove_page(scenario.witness.name);
   if (!fault.empty()) return tl::make_unexpected(fault);
   std::vector<Pair> out;
+  out.reserve(scenario.pairs);
   for (std::uint32_t i = 0; i < scenario.pairs; ++i)
     out.push_back(run.pair(i));
   return out;
