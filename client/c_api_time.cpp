@@ -10,7 +10,6 @@
 #include "client/hlc_stamper.hpp"
 #include "client/shared_clock.hpp"
 
-using gnomon::client::Client;
 using gnomon::client::HlcStamper;
 using gnomon::client::Result;
 using gnomon::client::SharedClock;

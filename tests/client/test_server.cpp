@@ -69,8 +69,8 @@ void TestServer::set_leased(bool leased) {
 }
 
 time::Tai TestServer::true_time() {
-  static const std::int64_t start = read_clock(CLOCK_REALTIME) + 37'000'000'000 - read_clock(CLOCK_MONOTONIC_RAW);
-  return {start + read_clock(CLOCK_MONOTONIC_RAW)};
+  static const std::int64_t kStart = read_clock(CLOCK_REALTIME) + 37'000'000'000 - read_clock(CLOCK_MONOTONIC_RAW);
+  return {kStart + read_clock(CLOCK_MONOTONIC_RAW)};
 }
 
 void TestServer::set_truth(time::Duration before, time::Duration after) {

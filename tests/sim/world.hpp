@@ -52,7 +52,7 @@ class World {
 
  private:
   void handle(const Event& event);
-  void start(std::uint32_t host);
+  void start(std::uint32_t on);  // which host
   void daemon_gone(time::Duration pause_before_next);
   void check_exit();
   void begin(Phase phase);

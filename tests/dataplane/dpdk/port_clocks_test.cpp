@@ -116,8 +116,9 @@ void expect_no_clock(const std::string& device, const std::string& name, const s
     ADD_FAILURE() << name << " has a clock";
   } catch (const std::runtime_error& refusal) {
     const std::string text = refusal.what();
-    for (const std::string& words : {name + " (" + driver + ")", std::string("rte_eth_timesync_enable: "),
-                                     std::string("clock.sources"), std::string("phc:/dev/ptpN")})
+    const std::string who = std::string(name).append(" (").append(driver).append(")");
+    for (const std::string& words :
+         {who, std::string("rte_eth_timesync_enable: "), std::string("clock.sources"), std::string("phc:/dev/ptpN")})
       EXPECT_NE(text.find(words), std::string::npos) << "not said: " << words << "\nbut: " << text;
   }
   const auto reading = (*asked)->read(kGigahertz);
