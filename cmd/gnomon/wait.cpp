@@ -3,6 +3,10 @@
 // gnomon wait and gnomon hlc: a commit-wait from a shell, and hybrid timestamps.
 #include <fmt/core.h>
 
+#include <limits>
+#include <utility>
+#include <variant>
+
 #include "client/shared_clock.hpp"
 #include "cmd/gnomon/now.hpp"
 #include "cmd/gnomon/time_text.hpp"
@@ -16,26 +20,27 @@ namespace {
 class Waited {
  public:
   static client::Result<Waited> open(const ClockChoice& choice) {
-    Waited waited;
     if (choice.asks_servers()) {
       auto client = connect_to(choice.server);
       if (!client) return tl::make_unexpected(client::Error{client::ErrorKind::kBadArgument, client.error(), {}, {}});
-      waited.client_.emplace(std::move(*client));
-    } else {
-      auto clock = client::SharedClock::open({.instance = instance_of(choice)});
-      if (!clock) return tl::make_unexpected(clock.error());
-      waited.page_.emplace(std::move(*clock));
+      return Waited(std::move(*client));
     }
-    return waited;
+    auto clock = client::SharedClock::open({.instance = instance_of(choice)});
+    if (!clock) return tl::make_unexpected(clock.error());
+    return Waited(std::move(*clock));
   }
-  client::Result<time::Interval> now() { return client_ ? client_->now() : page_->now(); }
+  client::Result<time::Interval> now() {
+    return std::visit([](auto& clock) { return clock.now(); }, clock_);
+  }
   client::Result<time::Interval> wait(time::Tai t, time::Duration limit) {
-    return client_ ? client_->commit_wait(t, limit) : page_->commit_wait(t, limit);
+    return std::visit([&](auto& clock) { return clock.commit_wait(t, limit); }, clock_);
   }
 
  private:
-  std::optional<client::Client> client_;
-  std::optional<client::SharedClock> page_;
+  using Clock = std::variant<client::Client, client::SharedClock>;
+  explicit Waited(Clock clock) : clock_(std::move(clock)) {}
+
+  Clock clock_;
 };
 
 ExitCode fail(const client::Error& error, const Output& output) {

@@ -53,6 +53,7 @@ TEST(Examples, EachPrintsIds) {
 
 std::vector<std::int64_t> numbers(const Ran& ran) {
   std::vector<std::int64_t> found;
+  found.reserve(ran.lines.size());
   for (const std::string& line : ran.lines)
     found.push_back(std::stoll(line));
   return found;

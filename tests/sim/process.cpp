@@ -40,6 +40,7 @@ Process::Process(Environment& environment, Host& host, const ProcessPlace& place
 std::vector<std::int64_t> Process::draw_cores() {
   const std::int64_t half = host_.plan().cores.ns / 2 - host_.plan().cores.ns / 5000 - 1;
   std::vector<std::int64_t> cores;
+  cores.reserve(threads());
   for (std::uint32_t thread = 0; thread < threads(); ++thread)
     cores.push_back(env_.time_random.below(2) == 0   ? env_.time_random.between(-half, half)
                     : env_.time_random.below(2) == 0 ? half
