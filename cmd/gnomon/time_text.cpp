@@ -32,8 +32,8 @@ bool is_number(std::string_view text) {
 }  // namespace
 
 const time::LeapTable& host_leap_table() {
-  static const time::LeapTable table = read_host_table();
-  return table;
+  static const time::LeapTable kTable = read_host_table();
+  return kTable;
 }
 
 std::string utc_text(time::Tai t, const time::LeapTable& leaps) {

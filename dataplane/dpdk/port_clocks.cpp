@@ -35,7 +35,8 @@ class WantedClock final : public PortClock {
   [[nodiscard]] tl::expected<PortClockReading, PortClockError> read(time::CycleRate nominal) override {
     const std::lock_guard lock(g_mutex);
     const auto wish = g_wishes.find(device_);
-    if (wish != g_wishes.end() && wish->second.clock) return wish->second.clock->read(nominal);
+    if (wish != g_wishes.end())
+      if (auto& clock = wish->second.clock) return clock->read(nominal);
     return tl::make_unexpected(PortClockError{PortClockFault::kNotStarted, "the clock of port " + device_ +
                                                                                " can't be read: the port is not "
                                                                                "started yet, or its device has gone"});

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/host.hpp"
 
+#include <utility>
+
 namespace gnomon::sim {
 namespace {
 
@@ -9,8 +11,8 @@ constexpr std::uint64_t kFirstReference = 1000;  // of a host; no two sources ha
 
 }  // namespace
 
-Host::Host(std::uint32_t number, const HostPlan& plan, Random random)
-    : number_(number), plan_(plan), oscillator_(random.fork()) {
+Host::Host(std::uint32_t number, HostPlan plan, Random random)
+    : number_(number), plan_(std::move(plan)), oscillator_(random.fork()) {
   for (const SourcePlan& source : plan_.sources)
     sources_.emplace_back(source, kFirstReference * (number + 1) + sources_.size(), random.fork());
 }

@@ -43,7 +43,7 @@ struct Readings {
 
 class Host {
  public:
-  Host(std::uint32_t number, const HostPlan& plan, Random random);
+  Host(std::uint32_t number, HostPlan plan, Random random);
 
   /// By a core whose counter is `offset` ahead.
   [[nodiscard]] time::Cycles counter(time::Uptime now, std::int64_t offset) {

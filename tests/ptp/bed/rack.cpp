@@ -63,13 +63,13 @@ std::string missing_here() {
   return fetch();
 }
 
-bool has_read_only_socket() {
-  static const bool kHas = [] {
+bool version_4() {
+  static const bool kIs = [] {
     const support::Output output =
         support::run_program({daemon_program("ptp4l"), "-v"}, {{"LD_LIBRARY_PATH", library_path()}});
     return !output.text.empty() && output.text[0] >= '4' && output.text[0] <= '9';
   }();
-  return kHas;
+  return kIs;
 }
 
 // The servo of the grandmaster is off (free_running), and it never becomes a slave: its clock is the truth.
@@ -100,6 +100,8 @@ PmcAnswer parsed(const std::string& text) {
 
 Rack::Host::Host(std::string its_name, const std::filesystem::path& folder, VirtualClock::Start start)
     : name(std::move(its_name)), interface("v" + name), clock(folder / (name + ".clock"), start) {}
+
+bool Rack::is_linuxptp_4() { return version_4(); }
 
 bool Rack::available(std::string* why) {
   static const std::string kMissing = missing_here();
@@ -170,7 +172,7 @@ void Rack::start_ptp4l(std::size_t host, const std::string& settings) {
         << "delay_mechanism E2E\nlogSyncInterval -3\nlogMinDelayReqInterval -3\nuse_syslog 0\nverbose 1\n"
         << "logging_level 6\nuds_address " << socket(host) << '\n';
     // Its default is a path that every ptp4l of the machine would take.
-    if (has_read_only_socket()) out << "uds_ro_address " << socket(host) << "ro\n";
+    if (version_4()) out << "uds_ro_address " << socket(host) << "ro\n";
     out << settings;
   }
   hosts_.at(host)->ptp4l.reset();

@@ -74,6 +74,9 @@ class Rack {
 
   /// Whether it can be had here; else `why` says what is missing. The first call may fetch the programs.
   [[nodiscard]] static bool available(std::string* why = nullptr);
+  /// Whether it is version 4 or later. Its grandmasters take an announced leap second for one that has passed, unless
+  /// its midnight is near: the announcement goes, and the UTC offset is one more.
+  [[nodiscard]] static bool is_linuxptp_4();
   static constexpr int kDomain = 24;
 
   // --- hosts; the client is number `client()`, the grandmasters are 0 and up

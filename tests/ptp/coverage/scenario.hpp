@@ -108,6 +108,7 @@ struct Scenario {
   std::string what;  // a sentence
   bed::RackOptions rack{};
   std::vector<bed::GrandmasterSettings> grandmasters{bed::GrandmasterSettings{}};  // as they begin, in order
+  bool announces_leap = false;  // what linuxptp 4 does not, but for half a day before a real one
   Followed followed = Followed::kPtp4l;
   std::string scale = "utc";  // what the witness is told that ptp4l's grandmasters count
   std::vector<FileClock> files{};

@@ -125,6 +125,7 @@ void add_degraded(std::vector<Scenario>& all) {
   all.push_back({.name = "leap_announced_and_dropped",
                  .what = "A leap second is announced, and the announcement taken back.",
                  .rack = rack({.drift_ppb = 25'000}),
+                 .announces_leap = true,
                  .events = {{seconds(2), Declare{0, {.leap61 = true}}}, {seconds(6), Declare{0, {}}}},
                  .length = seconds(10),
                  .expected = {.grows_to = milliseconds(1)}});
