@@ -65,10 +65,6 @@ int run(int pairs) {
 }  // namespace gnomon::bench
 
 int main(int argc, char** argv) {
-  const int pairs = argc > 1 ? static_cast<int>(std::strtol(argv[1], nullptr, 10)) : 1500;
-  if (pairs < 10 || pairs > 100'000) {
-    fmt::print(stderr, "usage: alternate [PAIRS]   10 to 100000, by default 1500 (6 s a line)\n");
-    return 2;
-  }
+  const int pairs = gnomon::bench::only_argument(argc, argv, 10, 100'000, 1500, "PAIRS", "6 s a line");
   return gnomon::bench::run(pairs);
 }

@@ -13,18 +13,13 @@
 #include <cstdlib>
 #include <thread>
 
-#include "bench/op_client.hpp"
 #include "bench/paired.hpp"
 #include "bench/worker_slots.hpp"
 #include "oracle/page/counters.hpp"
+#include "tests/support/raw_client.hpp"
 
 namespace gnomon::bench {
 namespace {
-
-struct BatchSize {
-  std::size_t messages_per_datagram;
-  std::size_t datagrams;
-};
 
 struct OpSeries {
   PairSeries pairs;
@@ -36,7 +31,7 @@ class Alternation {
  public:
   using Slots = WorkerSlots<serve::Server>;
 
-  explicit Alternation(const BatchSize& size) : client_([this, size] { keep_asking(size); }) { pin_to(0); }
+  explicit Alternation(const support::Load& load) : client_([this, load] { keep_asking(load); }) { pin_to(0); }
   ~Alternation() {
     stop_ = true;
     client_.join();
@@ -73,11 +68,13 @@ class Alternation {
 
   [[nodiscard]] std::uint64_t seen(wire::Op op) const { return slots_.seen().by_op.at(static_cast<std::size_t>(op)); }
 
-  void keep_asking(const BatchSize& size) {
+  void keep_asking(support::Load load) {
     pin_to(1);
-    OpClient client(place_.port(), size.messages_per_datagram, size.datagrams);
-    while (!stop_.load(std::memory_order_relaxed))
-      client.ask(op_.load(std::memory_order_relaxed), std::chrono::milliseconds(2));
+    support::RawClient client(place_.port());
+    while (!stop_.load(std::memory_order_relaxed)) {
+      load.op = op_.load(std::memory_order_relaxed);
+      client.bounce(load, std::chrono::milliseconds(2));
+    }
   }
 
   WorkerPlace place_;
@@ -88,8 +85,8 @@ class Alternation {
   std::thread client_;  // last: it uses the others
 };
 
-OpSeries measure(const BatchSize& size, int pairs) {
-  Alternation alternation(size);
+OpSeries measure(const support::Load& load, int pairs) {
+  Alternation alternation(load);
   OpSeries series;
   for (int i = -50; i < pairs; ++i) {  // the first ones warm up
     const bool ids_first = i % 2 == 0;
@@ -116,8 +113,8 @@ void report(std::string_view name, const OpSeries& series) {
 int run(int pairs) {
   fmt::print("{} pairs of slots of 2 ms each; hlc_update / next_id in messages per busy cycle of the worker\n", pairs);
   print_head("requests", "next ns", "hlc ns");
-  report("1 per datagram, 64 in flight", measure({1, 64}, pairs));
-  report("22 per datagram, 40 datagrams in flight", measure({22, 40}, pairs));
+  report("1 per datagram, 64 in flight", measure({.messages_per_datagram = 1, .datagrams = 64}, pairs));
+  report("22 per datagram, 40 datagrams in flight", measure({.messages_per_datagram = 22, .datagrams = 40}, pairs));
   fmt::print("goal: at least 0.97\n");
   return 0;
 }
@@ -126,10 +123,6 @@ int run(int pairs) {
 }  // namespace gnomon::bench
 
 int main(int argc, char** argv) {
-  const int pairs = argc > 1 ? static_cast<int>(std::strtol(argv[1], nullptr, 10)) : 1500;
-  if (pairs < 10 || pairs > 100'000) {
-    fmt::print(stderr, "usage: alternate_ops [PAIRS]   10 to 100000, by default 1500 (6 s a line)\n");
-    return 2;
-  }
+  const int pairs = gnomon::bench::only_argument(argc, argv, 10, 100'000, 1500, "PAIRS", "6 s a line");
   return gnomon::bench::run(pairs);
 }

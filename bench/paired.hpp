@@ -25,6 +25,15 @@ namespace gnomon::bench {
   std::exit(1);  // NOLINT(concurrency-mt-unsafe): nobody else exits
 }
 
+/// The only argument, a number from `least` to `most`; ends the bench with its usage if it is anything else.
+inline int only_argument(int argc, char** argv, int least, int most, int usual, const char* what, const char* length) {
+  const int given = argc > 1 ? static_cast<int>(std::strtol(argv[1], nullptr, 10)) : usual;
+  if (argc <= 2 && least <= given && given <= most) return given;
+  std::fprintf(stderr, "usage: %s [%s]   %d to %d, by default %d (%s)\n", program_invocation_short_name, what, least,
+               most, usual, length);
+  std::exit(2);  // NOLINT(concurrency-mt-unsafe): nobody else exits
+}
+
 /// The calling thread, from now on.
 inline void pin_to(unsigned cpu) {
   cpu_set_t set;

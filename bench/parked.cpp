@@ -197,10 +197,6 @@ int run(int rounds) {
 }  // namespace gnomon::bench
 
 int main(int argc, char** argv) {
-  const int rounds = argc > 1 ? static_cast<int>(std::strtol(argv[1], nullptr, 10)) : 20'000;
-  if (rounds < 100 || rounds > 1'000'000) {
-    fmt::print(stderr, "usage: parked [ROUNDS]   100 to 1000000, by default 20000 (5 s)\n");
-    return 2;
-  }
+  const int rounds = gnomon::bench::only_argument(argc, argv, 100, 1'000'000, 20'000, "ROUNDS", "5 s");
   return gnomon::bench::run(rounds);
 }

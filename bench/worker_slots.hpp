@@ -27,7 +27,6 @@
 #include "dataplane/kernel/burst_io.hpp"
 #include "dataplane/kernel/udp_socket.hpp"
 #include "dataplane/worker_loop.hpp"
-#include "oracle/id/layout.hpp"
 #include "oracle/page/rights_page.hpp"
 #include "oracle/page/worker_page.hpp"
 #include "oracle/serve/server.hpp"
@@ -35,6 +34,7 @@
 #include "platform/cycle_counter.hpp"
 #include "ptp/clock_thread.hpp"
 #include "ptp/sources.hpp"
+#include "tests/support/full_house.hpp"
 
 namespace gnomon::bench {
 
@@ -51,16 +51,8 @@ class WorkerPlace {
   WorkerPlace() {
     if (const auto started = clock_.start(); !started) die(started.error().text);
     // As many machine ids as a worker may hold: the bench is about the handler, not about the capacity of one id.
-    mint::RightSet set;
-    set.generation.value = 1;
-    set.count = mint::kMaxRightsPerWorker;
-    for (std::size_t i = 0; i < set.count; ++i)
-      set.slots[i] = {{static_cast<std::uint16_t>(i)}, {1}, time::SmearedUtc{0}, time::SmearedUtc::max()};
-    rights_.rights.write(set);
-    serve::ServerOptions options;
-    for (const id::Layout& layout : id::builtin_layouts())
-      options.layouts.push_back(layout);
-    server_ = std::make_unique<serve::Server>(options, rights_, *worker_page_, policy_);
+    rights_.rights.write(support::all_machine_ids());
+    server_ = std::make_unique<serve::Server>(support::all_layouts(), rights_, *worker_page_, policy_);
 
     auto socket = dataplane::UdpSocket::bind({serve::Address::v4(127, 0, 0, 1), 0}, dataplane::PortSharing::kAlone, {});
     if (!socket) die(socket.error().text);

@@ -13,9 +13,9 @@
 #include "bench/paired.hpp"
 #include "bench/reflect/shared.hpp"
 #include "dataplane/frame/byte_order.hpp"
-#include "oracle/id/layout.hpp"
 #include "platform/cycle_counter.hpp"
 #include "ptp/sources.hpp"
+#include "tests/support/full_house.hpp"
 
 namespace gnomon::bench {
 namespace {
@@ -67,16 +67,8 @@ ReflectServer::ReflectServer(const dataplane::dpdk::Port& port, rte_mempool* poo
   pin_to(kServerCpu);
   if (!started) throw std::runtime_error(started.error().text);
   // As many machine ids as a worker may hold: the bench is about the handler, not about the capacity of one id.
-  mint::RightSet set;
-  set.generation.value = 1;
-  set.count = mint::kMaxRightsPerWorker;
-  for (std::size_t i = 0; i < set.count; ++i)
-    set.slots[i] = {{static_cast<std::uint16_t>(i)}, {1}, time::SmearedUtc{0}, time::SmearedUtc::max()};
-  rights_.rights.write(set);
-  serve::ServerOptions options;
-  for (const id::Layout& layout : id::builtin_layouts())
-    options.layouts.push_back(layout);
-  server_ = std::make_unique<serve::Server>(options, rights_, *page_, policy_);
+  rights_.rights.write(support::all_machine_ids());
+  server_ = std::make_unique<serve::Server>(support::all_layouts(), rights_, *page_, policy_);
   orders_.policy.store(&policy_, std::memory_order_relaxed);
   loop_ = std::make_unique<dataplane::WorkerLoop<dataplane::dpdk::PortIo, serve::Server>>(io_, *server_, *clock_page_,
                                                                                           orders_, page_->counters);

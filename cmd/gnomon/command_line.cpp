@@ -144,23 +144,38 @@ void add_ping(Invocation& run) {
   add_server_options(command, options->server);
 }
 
+/// Of a command that asks a daemon of this host about itself.
+template <typename Options>
+void add_daemon_options(CLI::App* command, Options& options) {
+  command->add_option("--instance", options.instance, "Which daemon; default $GNOMON_SERVER_INSTANCE, else main")
+      ->type_name("NAME");
+  command->add_option("--socket", options.socket, "Its status socket; default: found by the instance")
+      ->type_name("FILE");
+}
+
+constexpr double kBriefestLookS = 0.05;  // each asks the daemon
+
+/// Of a command that can go on looking. Returns the option that makes it.
+template <typename Options>
+CLI::Option* add_watch_options(CLI::App* command, Options& options, const char* help, double least_s) {
+  CLI::Option* watch = command->add_flag("-w,--watch", options.watch, help);
+  command->add_option("--interval", options.interval_s, "Seconds between two looks; default 1")
+      ->check(CLI::Range(least_s, 3600.0))
+      ->type_name("SECONDS");
+  command->add_option("--count", options.count, "With --watch: end after so many looks")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  return watch;
+}
+
 void add_status(Invocation& run) {
   CLI::App* command =
       add_command(run, run.app, "status", "Show workers, rights, rates and drops of a gnomond on this host");
   auto options = on_run<StatusOptions>(run, command,
                                        [](Invocation& r, const StatusOptions& o) { return run_status(o, r.output); });
-  command->add_option("--instance", options->instance, "Which daemon; default $GNOMON_SERVER_INSTANCE, else main")
-      ->type_name("NAME");
-  command->add_option("--socket", options->socket, "Its status socket; default: found by the instance")
-      ->type_name("FILE");
+  add_daemon_options(command, *options);
   command->add_flag("--ports", options->ports, "Show its DPDK ports instead: what they can do, and what they count");
-  command->add_flag("-w,--watch", options->watch, "Go on showing it until interrupted");
-  command->add_option("--interval", options->interval_s, "Seconds between two looks; default 1")
-      ->check(CLI::Range(0.05, 3600.0))
-      ->type_name("SECONDS");
-  command->add_option("--count", options->count, "With --watch: end after so many looks")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("N");
+  add_watch_options(command, *options, "Go on showing it until interrupted", kBriefestLookS);
 }
 
 void add_clock(Invocation& run) {
@@ -168,17 +183,8 @@ void add_clock(Invocation& run) {
       add_command(run, run.app, "clock", "Show what time a gnomond on this host knows, and why so well");
   auto options =
       on_run<ClockOptions>(run, command, [](Invocation& r, const ClockOptions& o) { return run_clock(o, r.output); });
-  command->add_option("--instance", options->instance, "Which daemon; default $GNOMON_SERVER_INSTANCE, else main")
-      ->type_name("NAME");
-  command->add_option("--socket", options->socket, "Its status socket; default: found by the instance")
-      ->type_name("FILE");
-  command->add_flag("-w,--watch", options->watch, "Go on showing it until interrupted");
-  command->add_option("--interval", options->interval_s, "Seconds between two looks; default 1")
-      ->check(CLI::Range(0.05, 3600.0))
-      ->type_name("SECONDS");
-  command->add_option("--count", options->count, "With --watch: end after so many looks")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("N");
+  add_daemon_options(command, *options);
+  add_watch_options(command, *options, "Go on showing it until interrupted", kBriefestLookS);
 }
 
 void add_clock_choice(CLI::App* command, ClockChoice& choice) {
@@ -194,15 +200,8 @@ void add_now(Invocation& run) {
       add_command(run, run.app, "now", "Print the interval that contains the true time, and why it is that wide");
   auto options =
       on_run<NowOptions>(run, command, [](Invocation& r, const NowOptions& o) { return run_now(o, r.output); });
-  CLI::Option* watch =
-      command->add_flag("-w,--watch", options->watch, "Go on printing it, a line each, until interrupted");
+  CLI::Option* watch = add_watch_options(command, *options, "Go on printing it, a line each, until interrupted", 0.001);
   command->add_flag("--csv", options->csv, "With --watch: a recording for gnomon plot")->needs(watch);
-  command->add_option("--interval", options->interval_s, "Seconds between two looks; default 1")
-      ->check(CLI::Range(0.001, 3600.0))
-      ->type_name("SECONDS");
-  command->add_option("--count", options->count, "With --watch: end after so many looks")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("N");
   add_clock_choice(command, options->clock);
 }
 

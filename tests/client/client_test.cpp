@@ -9,7 +9,6 @@
 #include <atomic>
 #include <chrono>
 #include <mutex>
-#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -27,9 +26,7 @@ Client connect_to(std::vector<std::string> servers, time::Duration deadline = ti
   options.servers = std::move(servers);
   options.deadline = deadline;
   options.attempt_timeout = attempt_timeout;
-  auto client = Client::connect(options);
-  if (!client) throw std::runtime_error(client.error().text);
-  return std::move(*client);
+  return testing::connected(options);
 }
 
 std::string local(std::uint16_t port) { return "127.0.0.1:" + std::to_string(port); }

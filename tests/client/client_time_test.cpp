@@ -10,7 +10,6 @@
 #include <chrono>
 #include <future>
 #include <memory>
-#include <stdexcept>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -32,9 +31,7 @@ Client connect_to(std::vector<std::string> servers, time::Duration deadline = ti
   options.servers = std::move(servers);
   options.deadline = deadline;
   options.time_max_age = max_age;
-  auto client = Client::connect(options);
-  if (!client) throw std::runtime_error(client.error().text);
-  return std::move(*client);
+  return testing::connected(options);
 }
 
 /// now(), and whether it contains the truth: earliest is not after it at the return, latest not before it at the call.

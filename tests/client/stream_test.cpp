@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -21,9 +20,7 @@ Client connect_to(std::string server, time::Duration deadline) {
   Options options;
   options.servers = {std::move(server)};
   options.deadline = deadline;
-  auto client = Client::connect(options);
-  if (!client) throw std::runtime_error(client.error().text);
-  return std::move(*client);
+  return testing::connected(options);
 }
 
 TEST(IdStream, HandsOutAscendingIdsInFarFewerRequests) {

@@ -9,6 +9,7 @@
 #include <ctime>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 
 namespace gnomon::client::testing {
 namespace {
@@ -126,6 +127,12 @@ void TestServer::send_parked() {
     std::memcpy(&to, path.bytes.data(), path.size);
     ::sendto(fd_.get(), bytes.data(), reply, 0, reinterpret_cast<sockaddr*>(&to), path.size);
   }
+}
+
+Client connected(const Options& options) {
+  auto client = Client::connect(options);
+  if (!client) throw std::runtime_error(client.error().text);
+  return std::move(*client);
 }
 
 std::uint16_t unused_port() {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <thread>
 
+#include "client/client.hpp"
 #include "oracle/page/rights_page.hpp"
 #include "oracle/page/worker_page.hpp"
 #include "oracle/serve/server.hpp"
@@ -65,6 +66,9 @@ class TestServer {
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
+
+/// Throws std::runtime_error if the options are refused.
+[[nodiscard]] Client connected(const Options& options);
 
 /// A port of 127.0.0.1 on which nobody listens at the moment.
 [[nodiscard]] std::uint16_t unused_port();

@@ -10,32 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "cmd/gnomon/command_line.hpp"
 #include "cmd/gnomon/status.hpp"
+#include "tests/cmd/in_process.hpp"
 #include "tests/cmd/json_check.hpp"
 #include "tests/support/daemon.hpp"
 
 namespace gnomon::cmd {
 namespace {
-
-struct Ran {
-  ExitCode code = ExitCode::kOk;
-  std::string out;
-  std::string err;
-};
-
-Ran gnomon(std::vector<std::string> arguments, const std::string& input = {}) {
-  arguments.insert(arguments.begin(), "gnomon");
-  std::vector<const char*> argv;
-  argv.reserve(arguments.size());
-  for (const std::string& word : arguments)
-    argv.push_back(word.c_str());
-  std::istringstream in(input);
-  std::ostringstream out;
-  std::ostringstream err;
-  const ExitCode code = run_command_line(static_cast<int>(argv.size()), argv.data(), in, out, err);
-  return {code, out.str(), err.str()};
-}
 
 TEST(Decode, GoldenValueOfTheErrata) {
   const Ran run = gnomon({"decode", "396814713251434496", "--layout", "snowflake"});

@@ -13,6 +13,7 @@
 
 #include "tests/cmd/http_get.hpp"
 #include "tests/cmd/json_check.hpp"
+#include "tests/cmd/json_field.hpp"
 #include "tests/support/daemon.hpp"
 
 namespace gnomon::cmd {
@@ -24,15 +25,6 @@ using support::Output;
 Output gnomon(const support::Daemon& daemon, std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), built("cmd/gnomon"));
   return support::run_program(arguments, daemon.environment());
-}
-
-/// What stands in the JSON text behind "key":, up to the next , } or ]; quotes taken off. Of the first such key.
-std::string field(const std::string& json, const std::string& key) {
-  std::size_t begin = json.find("\"" + key + "\":");
-  if (begin == std::string::npos) return {};
-  begin += key.size() + 3;
-  if (json[begin] != '"') return json.substr(begin, json.find_first_of(",}]", begin) - begin);
-  return json.substr(begin + 1, json.find('"', begin + 1) - begin - 1);
 }
 
 class ClockDaemonTest : public testing::Test {
@@ -48,22 +40,22 @@ TEST_F(ClockDaemonTest, ShowsTheSystemClockWithItsStatedBound) {
 
   const Output json = gnomon(daemon, {"clock", "--json"});
   EXPECT_TRUE(JsonCheck::valid(json.text)) << json.text;
-  const std::string state = field(json.text, "state");
+  const std::string state = json_field(json.text, "state");
   const bool synchronised = state == "synchronised";
   EXPECT_EQ(json.exit.code, synchronised ? 0 : 4) << json.text;
-  EXPECT_EQ(field(json.text, "description"), "system clock, stated bound 12.345 ms");
-  EXPECT_EQ(field(json.text, "sources_configured"), "1");
-  EXPECT_EQ(field(json.text, "max_lead_ns"), "700000000");
-  EXPECT_EQ(field(json.text, "lead_policy"), "refuse");
-  EXPECT_TRUE(field(json.text, "tai_minus_utc_ns").ends_with("000000000")) << "whole seconds: " << json.text;
+  EXPECT_EQ(json_field(json.text, "description"), "system clock, stated bound 12.345 ms");
+  EXPECT_EQ(json_field(json.text, "sources_configured"), "1");
+  EXPECT_EQ(json_field(json.text, "max_lead_ns"), "700000000");
+  EXPECT_EQ(json_field(json.text, "lead_policy"), "refuse");
+  EXPECT_TRUE(json_field(json.text, "tai_minus_utc_ns").ends_with("000000000")) << "whole seconds: " << json.text;
   const Output text = gnomon(daemon, {"clock"});
   EXPECT_EQ(text.exit.code, synchronised ? 0 : 4) << text.text;
   EXPECT_NE(text.text.find("system clock, stated bound 12.345 ms"), std::string::npos) << text.text;
   EXPECT_NE(text.text.find("\nordering following at "), std::string::npos) << text.text;
   if (synchronised) {
-    EXPECT_EQ(field(json.text, "source"), "12345000") << "the first of the terms";
+    EXPECT_EQ(json_field(json.text, "source"), "12345000") << "the first of the terms";
     EXPECT_NE(text.text.find("earliest 20"), std::string::npos) << text.text;
-    EXPECT_GE(std::stoll(field(json.text, "latest_tai_ns")) - std::stoll(field(json.text, "earliest_tai_ns")),
+    EXPECT_GE(std::stoll(json_field(json.text, "latest_tai_ns")) - std::stoll(json_field(json.text, "earliest_tai_ns")),
               24'690'000);
   } else {
     EXPECT_NE(text.text.find("state    no true time (" + state + ")"), std::string::npos) << text.text;
@@ -72,7 +64,7 @@ TEST_F(ClockDaemonTest, ShowsTheSystemClockWithItsStatedBound) {
   const Output watched = gnomon(daemon, {"clock", "--watch", "--count", "3", "--interval", "0.05", "--json"});
   EXPECT_EQ(std::count(watched.text.begin(), watched.text.end(), '\n'), 3) << watched.text;
 
-  const std::string metrics = field(gnomon(daemon, {"status", "--json"}).text, "metrics_listen");
+  const std::string metrics = json_field(gnomon(daemon, {"status", "--json"}).text, "metrics_listen");
   ASSERT_NE(metrics.find(':'), std::string::npos) << metrics;
   const auto port = static_cast<std::uint16_t>(std::stoi(metrics.substr(metrics.rfind(':') + 1)));
   const std::string page = http_get(port, "/metrics");
@@ -97,11 +89,11 @@ TEST_F(ClockDaemonTest, WithoutATrueTimeItSaysWhatEachSourceLacksAndExitsWith4) 
   const Output json = gnomon(daemon, {"clock", "--json"});
   EXPECT_EQ(json.exit.code, 4);
   EXPECT_TRUE(JsonCheck::valid(json.text)) << json.text;
-  EXPECT_NE(field(json.text, "description").find(nowhere), std::string::npos) << json.text;
-  EXPECT_EQ(field(json.text, "healthy"), "false");
-  EXPECT_EQ(field(json.text, "earliest_tai_ns"), "null");
-  if (field(json.text, "state") != "counter_untrusted") {
-    EXPECT_EQ(field(json.text, "fault"), "unreadable") << "there is no such socket: " << json.text;
+  EXPECT_NE(json_field(json.text, "description").find(nowhere), std::string::npos) << json.text;
+  EXPECT_EQ(json_field(json.text, "healthy"), "false");
+  EXPECT_EQ(json_field(json.text, "earliest_tai_ns"), "null");
+  if (json_field(json.text, "state") != "counter_untrusted") {
+    EXPECT_EQ(json_field(json.text, "fault"), "unreadable") << "there is no such socket: " << json.text;
   }
   EXPECT_EQ(daemon.stop().code, 0) << daemon.log();
 }

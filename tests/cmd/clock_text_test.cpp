@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "cmd/gnomon/clock.hpp"
-#include "cmd/gnomon/command_line.hpp"
 #include "oracle/time/uncertainty.hpp"
+#include "tests/cmd/in_process.hpp"
 #include "tests/cmd/json_check.hpp"
 #include "tests/support/scratch_folder.hpp"
 
@@ -336,25 +336,6 @@ TEST(ClockJson, SaysNullWhereThereIsNothing) {
         R"("next":"2026-03-02T00:00:00Z","next_step_ns":1000000000)", R"("smear_ns":-250000000)"})
     EXPECT_NE(json.find(part), std::string::npos) << part << "\n" << json;
   EXPECT_TRUE(JsonCheck::valid(clock_json(StatusReport{})));
-}
-
-struct Ran {
-  ExitCode code = ExitCode::kOk;
-  std::string out;
-  std::string err;
-};
-
-Ran gnomon(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "gnomon");
-  std::vector<const char*> argv;
-  argv.reserve(arguments.size());
-  for (const std::string& word : arguments)
-    argv.push_back(word.c_str());
-  std::istringstream in;
-  std::ostringstream out;
-  std::ostringstream err;
-  const ExitCode code = run_command_line(static_cast<int>(argv.size()), argv.data(), in, out, err);
-  return {code, out.str(), err.str()};
 }
 
 TEST(ClockCommand, WithoutADaemonIsUnreachable) {

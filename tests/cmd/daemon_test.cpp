@@ -26,6 +26,7 @@
 #include "platform/unique_fd.hpp"
 #include "tests/cmd/http_get.hpp"
 #include "tests/cmd/json_check.hpp"
+#include "tests/cmd/json_field.hpp"
 
 namespace gnomon::cmd {
 namespace {
@@ -75,15 +76,6 @@ class DaemonTest : public testing::Test {
   ScratchFolder folder_;
 };
 
-/// What stands in the JSON text behind "key":, up to the next , } or ]; quotes taken off. Of the first such key.
-std::string field(const std::string& json, const std::string& key) {
-  std::size_t begin = json.find("\"" + key + "\":");
-  if (begin == std::string::npos) return {};
-  begin += key.size() + 3;
-  if (json[begin] != '"') return json.substr(begin, json.find_first_of(",}]", begin) - begin);
-  return json.substr(begin + 1, json.find('"', begin + 1) - begin - 1);
-}
-
 TEST_F(DaemonTest, ServesIdsPingsStatusAndMetrics) {
   support::Daemon daemon(folder_.path(), {{"metrics.listen", "127.0.0.1:0"}, {"workers.count", "2"}});
   daemon.start();
@@ -99,25 +91,26 @@ TEST_F(DaemonTest, ServesIdsPingsStatusAndMetrics) {
   const Output ping = gnomon(daemon, {"ping", "-c", "2", "--interval", "0", "--json"});
   EXPECT_EQ(ping.exit.code, 0) << ping.text;
   EXPECT_TRUE(JsonCheck::valid(ping.text)) << ping.text;
-  EXPECT_EQ(field(ping.text, "leased"), "true");
+  EXPECT_EQ(json_field(ping.text, "leased"), "true");
 
   const Output status = gnomon(daemon, {"status", "--json"});
   EXPECT_EQ(status.exit.code, 0) << status.text;
   EXPECT_TRUE(JsonCheck::valid(status.text)) << status.text;
-  EXPECT_EQ(field(status.text, "state"), "following");
-  EXPECT_EQ(field(status.text, "incarnation"), field(ping.text, "incarnation")) << "ping and status mean one start";
+  EXPECT_EQ(json_field(status.text, "state"), "following");
+  EXPECT_EQ(json_field(status.text, "incarnation"), json_field(ping.text, "incarnation"))
+      << "ping and status mean one start";
   for (const page::CounterInfo& counter : page::kCounterTable)
-    EXPECT_NE(field(status.text, std::string(counter.name)), "") << counter.name;
+    EXPECT_NE(json_field(status.text, std::string(counter.name)), "") << counter.name;
   const Output watched = gnomon(daemon, {"status", "--watch", "--count", "2", "--interval", "0.05"});
   EXPECT_EQ(watched.exit.code, 0) << watched.text;
   EXPECT_NE(watched.text.find("messages/s"), std::string::npos) << watched.text;
 
-  EXPECT_EQ(field(status.text, "data_plane"), "kernel sockets");
+  EXPECT_EQ(json_field(status.text, "data_plane"), "kernel sockets");
   const Output ports = gnomon(daemon, {"status", "--ports"});
   EXPECT_EQ(ports.exit.code, 0) << ports.text;
   EXPECT_NE(ports.text.find("answers through kernel sockets: it has no DPDK ports"), std::string::npos) << ports.text;
 
-  const std::string metrics = field(status.text, "metrics_listen");
+  const std::string metrics = json_field(status.text, "metrics_listen");
   const auto port = static_cast<std::uint16_t>(std::stoi(metrics.substr(metrics.rfind(':') + 1)));
   const std::string page = http_get(port, "/metrics");
   EXPECT_EQ(page.rfind("HTTP/1.1 200", 0), 0U) << page.substr(0, 200);
@@ -153,8 +146,8 @@ TEST_F(DaemonTest, StopGivesTheRightsBack) {
   const std::string last = before.text.substr(before.text.rfind('\n', before.text.size() - 2) + 1);
   EXPECT_GT(std::stoull(after.text), std::stoull(last)) << "one machine id, so IDs ascend over the restart";
   const Output status = gnomon(daemon, {"status", "--json"});
-  EXPECT_EQ(field(status.text, "machine"), "5") << status.text;
-  EXPECT_NE(field(status.text, "floor").rfind("1970", 0), 0U)
+  EXPECT_EQ(json_field(status.text, "machine"), "5") << status.text;
+  EXPECT_NE(json_field(status.text, "floor").rfind("1970", 0), 0U)
       << "the floor is the end of what was used: " << status.text;
   EXPECT_EQ(daemon.stop().code, 0);
   // The clock page stays: what was proved of the time serves the next run of this boot.
@@ -217,8 +210,8 @@ TEST_F(DaemonTest, ReloadTakesKeysAndListsOrNothing) {
   EXPECT_TRUE(log_has(daemon, "workers.count has changed in the configuration; it needs a restart"));
   EXPECT_EQ(gnomon(daemon, {"id", "--timeout", "0.3"}).exit.code, 3) << "denied sources get no answer at all";
   const Output status = gnomon(daemon, {"status", "--json"});
-  EXPECT_EQ(field(status.text, "failed_reloads"), "2") << status.text;
-  EXPECT_NE(field(status.text, "dropped_source_denied"), "0") << status.text;
+  EXPECT_EQ(json_field(status.text, "failed_reloads"), "2") << status.text;
+  EXPECT_NE(json_field(status.text, "dropped_source_denied"), "0") << status.text;
   EXPECT_EQ(daemon.stop().code, 0);
 }
 
@@ -246,7 +239,7 @@ TEST_F(DaemonTest, VersionAndCheckConfigSpeakJson) {
   const Output version = gnomond({}, {"--version", "--json"});
   EXPECT_EQ(version.exit.code, 0) << version.text;
   EXPECT_TRUE(JsonCheck::valid(version.text)) << version.text;
-  EXPECT_EQ(field(version.text, "program"), "gnomond");
+  EXPECT_EQ(json_field(version.text, "program"), "gnomond");
   const Output checked = gnomond({}, {"--check-config", "--json"});
   EXPECT_EQ(checked.exit.code, 0);
   EXPECT_EQ(checked.text, "{\"in_order\":true,\"problems\":[]}\n");
@@ -308,7 +301,7 @@ TEST_F(DaemonTest, PinnedIdWaitsAndSaysUntilWhen) {
   ASSERT_TRUE(daemon.wait_ready()) << "ready, though it has nothing to give: " << daemon.log();
   EXPECT_EQ(gnomon(daemon, {"id", "--timeout", "0.3"}).exit.code, 1);
   const Output status = gnomon(daemon, {"status", "--json"});
-  EXPECT_EQ(field(status.text, "waiting_until").size() > 20, true) << status.text;
+  EXPECT_EQ(json_field(status.text, "waiting_until").size() > 20, true) << status.text;
   EXPECT_NE(gnomon(daemon, {"status"}).text.find("no rights: requests are answered not_leased"), std::string::npos);
   EXPECT_EQ(daemon.stop().code, 0) << daemon.log();
 }

@@ -12,12 +12,12 @@
 #include <string>
 #include <vector>
 
-#include "cmd/gnomon/command_line.hpp"
 #include "cmd/gnomon/time_text.hpp"
 #include "oracle/page/clock_page.hpp"
 #include "platform/cycle_counter.hpp"
 #include "platform/shared_page.hpp"
 #include "tests/client/test_server.hpp"
+#include "tests/cmd/in_process.hpp"
 #include "tests/cmd/json_check.hpp"
 #include "tests/support/scratch_folder.hpp"
 
@@ -28,25 +28,6 @@ using client::testing::TestServer;
 using client::testing::unused_port;
 
 constexpr time::Tai kSome{1'800'000'037'500'000'000};  // 2027-01-15T08:00:00.5Z
-
-struct Ran {
-  ExitCode code = ExitCode::kOk;
-  std::string out;
-  std::string err;
-};
-
-Ran gnomon(std::vector<std::string> arguments, const std::string& input = {}) {
-  arguments.insert(arguments.begin(), "gnomon");
-  std::vector<const char*> argv;
-  argv.reserve(arguments.size());
-  for (const std::string& word : arguments)
-    argv.push_back(word.c_str());
-  std::istringstream in(input);
-  std::ostringstream out;
-  std::ostringstream err;
-  const ExitCode code = run_command_line(static_cast<int>(argv.size()), argv.data(), in, out, err);
-  return {code, out.str(), err.str()};
-}
 
 /// A page as gnomond would publish it, with a line that stands still: so what is printed is known to the nanosecond.
 class PageOfTheTest {

@@ -7,7 +7,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -16,23 +15,17 @@
 #include "platform/cycle_counter.hpp"
 #include "tests/control/memory_store.hpp"
 #include "tests/control/temp_directory.hpp"
+#include "tests/support/eventually.hpp"
 
 namespace gnomon::control {
 namespace {
+
+using support::eventually;
 
 using time::milliseconds;
 using time::seconds;
 
 constexpr time::SmearedUtc kNow{1'800'000'000'000'000'000};
-
-bool eventually(const std::function<bool()>& done) {
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!done()) {
-    if (std::chrono::steady_clock::now() > limit) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
-}
 
 /// A store that can be told to break, for good.
 class BreakableStore final : public Store {

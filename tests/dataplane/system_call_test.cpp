@@ -22,6 +22,7 @@
 #include "oracle/serve/server.hpp"
 #include "ptp/clock_thread.hpp"
 #include "ptp/sources.hpp"
+#include "tests/support/full_house.hpp"
 #include "tests/support/raw_client.hpp"
 
 namespace gnomon::test {
@@ -61,16 +62,8 @@ bool allow_sockets_only() {
 struct Worker {
   Worker() {
     EXPECT_TRUE(clock.start().has_value());
-    mint::RightSet set;
-    set.generation.value = 1;
-    set.count = mint::kMaxRightsPerWorker;
-    for (std::size_t i = 0; i < set.count; ++i)
-      set.slots[i] = {{static_cast<std::uint16_t>(i)}, {1}, time::SmearedUtc{0}, time::SmearedUtc::max()};
-    rights.rights.write(set);
-    serve::ServerOptions options;
-    for (const id::Layout& layout : id::builtin_layouts())
-      options.layouts.push_back(layout);
-    server = std::make_unique<serve::Server>(options, rights, *page, policy);
+    rights.rights.write(support::all_machine_ids());
+    server = std::make_unique<serve::Server>(support::all_layouts(), rights, *page, policy);
     auto socket = dataplane::UdpSocket::bind({serve::Address::v4(127, 0, 0, 1), 0}, dataplane::PortSharing::kAlone, {});
     EXPECT_TRUE(socket.has_value());
     port = socket->local().port;

@@ -11,9 +11,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <random>
@@ -23,15 +20,10 @@
 
 #include "oracle/page/clock_page.hpp"
 #include "oracle/page/clock_reader.hpp"
-
-// Of the fuzzer.
-// NOLINTNEXTLINE(readability-identifier-naming)
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+#include "tests/fuzz/corpus.hpp"
 
 namespace gnomon::fuzz {
 namespace {
-
-using Input = std::vector<std::uint8_t>;
 
 constexpr std::uint64_t kCount = 5'000'000'000'000;
 constexpr std::uint64_t kIncarnation = 0x1122'3344'5566'7788;
@@ -115,27 +107,11 @@ std::string outcome(const Input& input) {
   return now ? "an interval" : std::string(time::name_of(now.error()));
 }
 
-std::map<std::string, Input> files_of_corpus() {
-  std::map<std::string, Input> inputs;
-  for (const auto& entry : std::filesystem::directory_iterator(GNOMON_FUZZ_CORPUS)) {
-    std::ifstream file(entry.path(), std::ios::binary);
-    inputs[entry.path().filename()] = Input(std::istreambuf_iterator<char>(file), {});
-  }
-  return inputs;
-}
-
-int run(const Input& input) {
-  const Input exact(input);  // no spare room behind it
-  return LLVMFuzzerTestOneInput(exact.data(), exact.size());
-}
-
 // GNOMON_REWRITE_SEEDS=1 writes the seeds anew, after a change of the layout. What a fuzzer found is added by hand.
 TEST(ClockPageFuzz, TheSeedsInTheTreeMeanWhatTheirNamesSay) {
   if (std::getenv("GNOMON_REWRITE_SEEDS") != nullptr)
-    for (const auto& [name, seed] : seeds()) {
-      std::ofstream file(std::filesystem::path(GNOMON_FUZZ_CORPUS) / name, std::ios::binary);
-      file.write(reinterpret_cast<const char*>(seed.input.data()), static_cast<std::streamsize>(seed.input.size()));
-    }
+    for (const auto& [name, seed] : seeds())
+      write_to_corpus(name, seed.input);
   const auto files = files_of_corpus();
   for (const auto& [name, seed] : seeds()) {
     ASSERT_TRUE(files.contains(name)) << name;

@@ -6,18 +6,16 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <map>
 
 #include "tests/dataplane/frame/neighbour.hpp"
+#include "tests/fuzz/corpus.hpp"
 #include "tests/fuzz/frame_input.hpp"
 #include "tests/fuzz/mutator.hpp"
 
 // Of the fuzzer. libFuzzer's own mutation stands here for as little as it may be.
 // NOLINTBEGIN(readability-identifier-naming)
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size,
                                                unsigned seed);
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size) {
@@ -33,8 +31,6 @@ using frame::testing::Judge;
 using frame::testing::ValidFrame;
 using page::Counter;
 using support::Bytes;
-
-using Input = std::vector<std::uint8_t>;
 
 // The frames that are worth starting from: those that are answered, and one step beside them.
 std::map<std::string, Bytes> seed_frames() {
@@ -67,22 +63,11 @@ std::map<std::string, Input> seeds() {
   return inputs;
 }
 
-std::map<std::string, Input> files_of_corpus() {
-  std::map<std::string, Input> inputs;
-  for (const auto& entry : std::filesystem::directory_iterator(GNOMON_FUZZ_CORPUS)) {
-    std::ifstream file(entry.path(), std::ios::binary);
-    inputs[entry.path().filename()] = Input(std::istreambuf_iterator<char>(file), {});
-  }
-  return inputs;
-}
-
 // GNOMON_REWRITE_SEEDS=1 writes the seeds anew. What a fuzzer found is added by hand, and stays.
 TEST(FrameFuzz, SeedsAreInTheTree) {
   if (std::getenv("GNOMON_REWRITE_SEEDS") != nullptr)
-    for (const auto& [name, input] : seeds()) {
-      std::ofstream file(std::filesystem::path(GNOMON_FUZZ_CORPUS) / name, std::ios::binary);
-      file.write(reinterpret_cast<const char*>(input.data()), static_cast<std::streamsize>(input.size()));
-    }
+    for (const auto& [name, input] : seeds())
+      write_to_corpus(name, input);
   const auto files = files_of_corpus();
   for (const auto& [name, input] : seeds()) {
     ASSERT_TRUE(files.contains(name)) << name;

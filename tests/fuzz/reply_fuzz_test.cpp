@@ -11,9 +11,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <random>
 #include <span>
@@ -23,30 +20,11 @@
 
 #include "ptp/chrony.hpp"
 #include "ptp/management.hpp"
+#include "tests/fuzz/corpus.hpp"
 #include "tests/ptp/golden_replies.hpp"
-
-// Of the fuzzer.
-// NOLINTNEXTLINE(readability-identifier-naming)
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace gnomon::fuzz {
 namespace {
-
-using Input = std::vector<std::uint8_t>;
-
-std::map<std::string, Input> files_of_corpus() {
-  std::map<std::string, Input> inputs;
-  for (const auto& entry : std::filesystem::directory_iterator(GNOMON_FUZZ_CORPUS)) {
-    std::ifstream file(entry.path(), std::ios::binary);
-    inputs[entry.path().filename()] = Input(std::istreambuf_iterator<char>(file), {});
-  }
-  return inputs;
-}
-
-int run(const Input& input) {
-  const Input exact(input);  // no spare room behind it
-  return LLVMFuzzerTestOneInput(exact.data(), exact.size());
-}
 
 /// The same seed makes the same changes.
 class Changes {

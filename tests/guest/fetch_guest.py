@@ -14,7 +14,6 @@ Does nothing if all is in the folder already; several runs at once wait for one 
 Exit status: 0 ready, 1 could not be had (why is on standard error), 2 usage.
 """
 
-import fcntl
 import lzma
 import os
 import pathlib
@@ -25,6 +24,11 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import fetched_folder  # noqa: E402
+from fetched_folder import Failure  # noqa: E402
+
 EMULATOR = "qemu-system-x86_64"
 CARD = "igb"
 # In the order in which they are loaded: those that others need first.
@@ -33,21 +37,8 @@ SOURCE = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://
 LIMIT_S = 300
 
 
-class Failure(Exception):
-    pass
-
-
 def run(*command, cwd=None, env=None):
-    try:
-        done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False,
-                              stdin=subprocess.DEVNULL)
-    except FileNotFoundError:
-        raise Failure(f"{command[0]} is not on this machine; QEMU and the kernel are fetched the Debian way") from None
-    except subprocess.TimeoutExpired:
-        raise Failure(f"'{' '.join(map(str, command))}' did not end within {LIMIT_S} s") from None
-    if done.returncode:
-        raise Failure(f"'{' '.join(map(str, command))}' failed: {(done.stderr or done.stdout).strip()}")
-    return done.stdout
+    return fetched_folder.run(*command, cwd=cwd, env=env, limit_s=LIMIT_S, purpose="QEMU and the kernel are fetched")
 
 
 # --- what a folder has ---------------------------------------------------------------------------------------------------------
@@ -162,35 +153,8 @@ def unpack_into(folder):
 
 
 def fetch(folder):
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.parent / f".{folder.name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if is_complete(folder):
-            return
-        # Beside its place and renamed: a run that is cut short leaves nothing that looks finished.
-        fresh = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
-            unpack_into(fresh)
-            fresh.chmod(0o755)
-            shutil.rmtree(folder, ignore_errors=True)
-            fresh.rename(folder)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-
-
-def main(arguments):
-    if len(arguments) != 1 or arguments[0].startswith("-"):
-        print("usage: fetch_guest.py FOLDER", file=sys.stderr)
-        return 2
-    folder = pathlib.Path(arguments[0]).absolute()
-    try:
-        fetch(folder)
-    except (Failure, OSError) as failure:
-        print(f"fetch_guest: {failure}", file=sys.stderr)
-        return 1
-    print(folder)
-    return 0
+    fetched_folder.fetch(folder, is_complete, unpack_into)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(fetched_folder.main("fetch_guest", sys.argv[1:], is_complete, unpack_into))

@@ -8,25 +8,18 @@
 
 #include <atomic>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
 
 #include "platform/cycle_counter.hpp"
 #include "ptp/sources.hpp"
+#include "tests/support/eventually.hpp"
 
 namespace gnomon::ptp {
 namespace {
 
-bool eventually(const std::function<bool()>& condition) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > until) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
-}
+using support::eventually;
 
 /// The system clock, shifted or failing as its owner says.
 class ToldSource final : public TimeSource {

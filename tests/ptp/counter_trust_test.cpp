@@ -6,7 +6,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -14,20 +13,14 @@
 #include "platform/cycle_counter.hpp"
 #include "ptp/clock_thread.hpp"
 #include "ptp/sources.hpp"
+#include "tests/support/eventually.hpp"
 
 namespace gnomon::ptp {
 namespace {
 
-using time::ClockFault;
+using support::eventually;
 
-bool eventually(const std::function<bool()>& condition) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > until) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
-}
+using time::ClockFault;
 
 /// The system clock, unless it is told to fall silent.
 class ToldSource final : public TimeSource {

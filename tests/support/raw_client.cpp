@@ -89,10 +89,12 @@ void RawClient::send_batch(const Load& load) {
   send_buffer_.resize(messages * wire::kMessageSize);
   for (std::size_t i = 0; i < messages; ++i) {
     wire::Message m;
-    m.op = static_cast<std::uint8_t>(wire::Op::kNextId);
+    m.op = static_cast<std::uint8_t>(load.op);
     m.request_id = first_request_id_ + i;
-    m.count = load.count;
-    m.format = load.layout;
+    if (load.op == wire::Op::kNextId) {
+      m.count = load.count;
+      m.format = load.layout;
+    }
     if (key_) wire::sign(m, *key_);
     wire::store(m, send_buffer_.data() + i * wire::kMessageSize);
   }

@@ -10,13 +10,16 @@ are.
 Exit status: 0 ready, 1 could not be had (why is on standard error), 2 usage.
 """
 
-import fcntl
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+
+import fetched_folder  # noqa: E402
+from fetched_folder import Failure  # noqa: E402
 
 PACKAGES = ("linuxptp", "chrony")
 PROGRAMS = ("ptp4l", "pmc", "phc2sys", "chronyd")
@@ -24,22 +27,8 @@ LISTING = "unpacked.txt"  # of the archives
 LIMIT_S = 120
 
 
-class Failure(Exception):
-    pass
-
-
 def run(*command, cwd=None):
-    try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=LIMIT_S, check=False,
-                              stdin=subprocess.DEVNULL)
-    except FileNotFoundError:
-        raise Failure(f"{command[0]} is not on this machine; linuxptp and chrony are fetched the Debian way") from None
-    except subprocess.TimeoutExpired:
-        raise Failure(f"'{' '.join(command)}' did not end within {LIMIT_S} s; is the package server reachable?") \
-            from None
-    if done.returncode:
-        raise Failure(f"'{' '.join(command)}' failed: {(done.stderr or done.stdout).strip()}")
-    return done.stdout
+    return fetched_folder.run(*command, cwd=cwd, limit_s=LIMIT_S, purpose="linuxptp and chrony are fetched")
 
 
 def needed_libraries():
@@ -85,36 +74,9 @@ def unpack_into(folder):
     (folder / LISTING).write_text("".join(name + "\n" for name in names))
 
 
-def fetch(folder):
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.parent / f".{folder.name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not missing_programs(folder):
-            return
-        # Beside its place and renamed: a run that is cut short leaves nothing that looks finished.
-        fresh = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
-            unpack_into(fresh)
-            fresh.chmod(0o755)
-            shutil.rmtree(folder, ignore_errors=True)
-            fresh.rename(folder)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-
-
-def main(arguments):
-    if len(arguments) != 1 or arguments[0].startswith("-"):
-        print("usage: fetch_linuxptp.py FOLDER", file=sys.stderr)
-        return 2
-    folder = pathlib.Path(arguments[0]).absolute()
-    try:
-        fetch(folder)
-    except (Failure, OSError) as failure:
-        print(f"fetch_linuxptp: {failure}", file=sys.stderr)
-        return 1
-    print(folder / "usr/sbin")
-    return 0
+def is_complete(folder):
+    return not missing_programs(folder)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(fetched_folder.main("fetch_linuxptp", sys.argv[1:], is_complete, unpack_into, "usr/sbin"))

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the tests of the fuzzers share: the inputs in the tree, and the fuzzer as a function.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string>
+#include <vector>
+
+// NOLINTNEXTLINE(readability-identifier-naming)
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+namespace gnomon::fuzz {
+
+using Input = std::vector<std::uint8_t>;
+
+/// By the names of the files.
+inline std::map<std::string, Input> files_of_corpus() {
+  std::map<std::string, Input> inputs;
+  for (const auto& entry : std::filesystem::directory_iterator(GNOMON_FUZZ_CORPUS)) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    inputs[entry.path().filename()] = Input(std::istreambuf_iterator<char>(file), {});
+  }
+  return inputs;
+}
+
+inline void write_to_corpus(const std::string& name, const Input& input) {
+  std::ofstream file(std::filesystem::path(GNOMON_FUZZ_CORPUS) / name, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(input.data()), static_cast<std::streamsize>(input.size()));
+}
+
+inline int run(const Input& input) {
+  const Input exact(input);  // no spare room behind it
+  return LLVMFuzzerTestOneInput(exact.data(), exact.size());
+}
+
+}  // namespace gnomon::fuzz
