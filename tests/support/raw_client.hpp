@@ -25,7 +25,7 @@ struct Load {
   std::uint16_t layout = 1;
   std::uint32_t count = 1;  // IDs per message
   std::uint32_t messages_per_datagram = 1;
-  std::uint32_t datagrams = 1;  // per batch
+  std::uint32_t datagrams = 1;      // per batch
   wire::Op op = wire::Op::kNextId;  // another one is sent without arguments; only `bounce` takes its replies
 };
 
