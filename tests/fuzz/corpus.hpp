@@ -19,17 +19,17 @@ namespace gnomon::fuzz {
 using Input = std::vector<std::uint8_t>;
 
 /// By the names of the files.
-inline std::map<std::string, Input> files_of_corpus() {
+inline std::map<std::string, Input> files_of_corpus(const std::string& corpus) {
   std::map<std::string, Input> inputs;
-  for (const auto& entry : std::filesystem::directory_iterator(GNOMON_FUZZ_CORPUS)) {
+  for (const auto& entry : std::filesystem::directory_iterator(corpus)) {
     std::ifstream file(entry.path(), std::ios::binary);
     inputs[entry.path().filename()] = Input(std::istreambuf_iterator<char>(file), {});
   }
   return inputs;
 }
 
-inline void write_to_corpus(const std::string& name, const Input& input) {
-  std::ofstream file(std::filesystem::path(GNOMON_FUZZ_CORPUS) / name, std::ios::binary);
+inline void write_to_corpus(const std::string& corpus, const std::string& name, const Input& input) {
+  std::ofstream file(std::filesystem::path(corpus) / name, std::ios::binary);
   file.write(reinterpret_cast<const char*>(input.data()), static_cast<std::streamsize>(input.size()));
 }
 
