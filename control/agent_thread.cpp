@@ -13,6 +13,8 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <future>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -29,6 +31,9 @@ namespace {
 constexpr int kTickMs = 20;
 constexpr int kHandshakeTickMs = 1;
 constexpr int kTicksPerBootIdCheck = 50;
+// How long the listener waits in the store before it looks whether it has to end.
+constexpr time::Duration kListenFor = time::milliseconds(200);
+constexpr std::chrono::milliseconds kListenAgainAfter{100};  // after an error
 // An answer may lead to the next effect, and so on; the agent needs three in a row at most.
 constexpr int kMaxAnswersPerTick = 64;
 
@@ -51,10 +56,12 @@ class AgentThread::Loop {
     abandon_.store(true, std::memory_order_relaxed);
     wake();
     if (thread_.joinable()) thread_.join();
+    if (listener_.joinable()) listener_.join();
   }
 
   void start() {
     thread_ = std::thread([this] { run(); });
+    if (!wiring_.agent.exclusive_store) listener_ = std::thread([this] { listen(); });
   }
   void request_stop() {
     stop_.store(true, std::memory_order_relaxed);
@@ -74,8 +81,29 @@ class AgentThread::Loop {
     const std::lock_guard lock(mutex_);
     return view_;
   }
+  tl::expected<Listing, StoreError> list(std::string prefix, time::Duration timeout) {
+    const auto question = std::make_shared<Question>();
+    question->prefix = std::move(prefix);
+    auto answer = question->answer.get_future();
+    {
+      const std::lock_guard lock(mutex_);
+      questions_.push_back(question);
+    }
+    wake();
+    if (answer.wait_for(std::chrono::nanoseconds(timeout.ns)) == std::future_status::ready) return answer.get();
+    question->abandoned.store(true, std::memory_order_relaxed);
+    return tl::make_unexpected(StoreError{StoreErrorKind::kUnavailable,
+                                          "the store was not read in time: the daemon is waiting for it, or ending"});
+  }
 
  private:
+  /// Somebody of another thread wants to know what the store holds.
+  struct Question {
+    std::string prefix;
+    std::promise<tl::expected<Listing, StoreError>> answer;
+    std::atomic<bool> abandoned{false};  // nobody waits any more; no order hangs on it
+  };
+
   void run() {
     open_clone_guard();
     boot_id_ = read_boot_id();
@@ -89,14 +117,53 @@ class AgentThread::Loop {
         stop_told = true;
         feed(event::StopRequested{});
       }
+      if (asked_.exchange(false, std::memory_order_relaxed)) feed(event::SessionsAsk{});
+      answer_questions();
       publish_view();
       if (!ended_) wait();
     }
   }
 
+  void answer_questions() {
+    std::deque<std::shared_ptr<Question>> questions;
+    {
+      const std::lock_guard lock(mutex_);
+      questions.swap(questions_);
+    }
+    for (const auto& question : questions)
+      if (!question->abandoned.load(std::memory_order_relaxed))
+        question->answer.set_value(wiring_.store.list(question->prefix));
+  }
+
+  void listen() {
+    std::unique_ptr<Watch> watch;
+    while (!abandon_.load(std::memory_order_relaxed)) {
+      const std::uint64_t listed_at = listed_at_.load(std::memory_order_relaxed);
+      if (!watch && listed_at != 0) watch = wiring_.store.watch(lease::kSessionPrefix, {listed_at});
+      const tl::expected<Changes, StoreError> heard =
+          watch ? watch->next(kListenFor) : tl::make_unexpected(StoreError{});
+      if (!heard) {
+        std::this_thread::sleep_for(kListenAgainAfter);
+        continue;
+      }
+      const bool asked = std::any_of(heard->changes.begin(), heard->changes.end(), [this](const Change& change) {
+        return Membership::asks(change, wiring_.agent.incarnation);
+      });
+      if (!asked) continue;
+      asked_.store(true, std::memory_order_relaxed);
+      wake();
+    }
+  }
+
   event::Tick tick() {
     const serve::BurstTime now = clock_.at(platform::read_cycles());
-    return {now.mint.now, now.ordering, now.mint.era, now.uptime, platform::random_value<Nonce>()};
+    return {.now = now.mint.now,
+            .ordering = now.ordering,
+            .era = now.mint.era,
+            .uptime = now.uptime,
+            .nonce = platform::random_value<Nonce>(),
+            .lead = now.lead,
+            .truth = now.truth ? std::optional(*now.truth) : std::nullopt};
   }
 
   // Feeds one event and everything that follows from it at once.
@@ -129,12 +196,13 @@ class AgentThread::Loop {
     }
   }
 
-  void perform(const effect::ListRights& list) {
-    auto rights = wiring_.store.list(lease::kRightPrefix);
-    if (rights)
-      answers_.emplace_back(event::Listed{list.operation, std::move(*rights)});
+  void perform(const effect::List& list) {
+    auto listing = wiring_.store.list(list.prefix);
+    if (listing) listed_at_.store(listing->at.value, std::memory_order_relaxed);
+    if (listing)
+      answers_.emplace_back(event::Listed{list.operation, std::move(*listing)});
     else
-      answers_.emplace_back(event::StoreFailed{list.operation, rights.error()});
+      answers_.emplace_back(event::StoreFailed{list.operation, listing.error()});
   }
   void perform(const effect::Commit& commit) {
     const auto revision = wiring_.store.commit(commit.transaction);
@@ -161,6 +229,9 @@ class AgentThread::Loop {
     if (!marked && wiring_.hooks.on_warning)
       wiring_.hooks.on_warning("after the cloning no mark could be left, so a restart would serve again: " +
                                marked.error().text + "; keep gnomond stopped until `gnomon control adopt` was run");
+  }
+  void perform(const effect::SealStore& seal) const {
+    if (wiring_.hooks.seal_store) wiring_.hooks.seal_store(seal.text);
   }
   void perform(const effect::StartNewEra&) const {
     if (wiring_.hooks.start_new_era) wiring_.hooks.start_new_era();
@@ -236,14 +307,18 @@ class AgentThread::Loop {
   std::atomic<bool> stop_{false};
   std::atomic<bool> cloned_{false};
   std::atomic<bool> abandon_{false};
-  std::atomic<std::uint64_t> turns_{0};  // says that the loop moves, and nothing else
+  std::atomic<bool> asked_{false};
+  std::atomic<std::uint64_t> listed_at_{0};  // revision of the last list: from where the listener watches
+  std::atomic<std::uint64_t> turns_{0};      // says that the loop moves, and nothing else
 
-  mutable std::mutex mutex_;  // guards the two below
+  mutable std::mutex mutex_;  // guards the three below
   std::condition_variable stopped_changed_;
   AgentView view_;
   std::optional<effect::Stopped> stopped_;
+  std::deque<std::shared_ptr<Question>> questions_;
 
   std::thread thread_;
+  std::thread listener_;
 };
 
 AgentThread::AgentThread(AgentWiring wiring) : loop_(std::make_unique<Loop>(std::move(wiring))) {}
@@ -255,6 +330,9 @@ std::optional<effect::Stopped> AgentThread::wait_stopped(time::Duration timeout)
   return loop_->wait_stopped(timeout);
 }
 AgentView AgentThread::view() const { return loop_->view(); }
+tl::expected<Listing, StoreError> AgentThread::list(std::string prefix, time::Duration timeout) {
+  return loop_->list(std::move(prefix), timeout);
+}
 std::uint64_t AgentThread::turns() const { return loop_->turns(); }
 
 }  // namespace gnomon::control

@@ -4,6 +4,8 @@
 // against the store, the journal and the shared pages. It decides nothing; whatever can be decided is in Agent, where
 // the simulator sees it.
 //
+// On a shared store a second thread listens for sessions that ask for an answer, and only wakes the first.
+//
 // It ticks every 20 ms, every millisecond while workers are asked to acknowledge. Waits are relative and interrupted by
 // an eventfd: no clock that anybody can step is involved.
 #pragma once
@@ -14,6 +16,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <tl/expected.hpp>
 
 #include "control/agent/agent.hpp"
 #include "control/journal.hpp"
@@ -30,6 +34,7 @@ struct AgentHooks {
   std::function<void()> start_new_era;                 // ask the clock thread for a new era
   std::function<void(const effect::Note&)> on_note;    // for the log
   std::function<void(const std::string&)> on_warning;  // for the log; the agent goes on
+  std::function<void(const std::string&)> seal_store;  // control/shared_state.hpp, seal_store; the agent ends after it
   std::function<void(const std::string&)> on_failed;   // the daemon must end: no rights are held any more
 };
 
@@ -65,6 +70,9 @@ class AgentThread {
   /// The agent's end, if it comes within `timeout`.
   [[nodiscard]] std::optional<effect::Stopped> wait_stopped(time::Duration timeout);
   [[nodiscard]] AgentView view() const;
+  /// What the store holds under this prefix, read by the agent's thread between two of its turns; kUnavailable if it
+  /// does not come to it within `timeout`.
+  [[nodiscard]] tl::expected<Listing, StoreError> list(std::string prefix, time::Duration timeout);
   /// How often the loop came round. Stands still while the thread is stuck, in the store for instance.
   [[nodiscard]] std::uint64_t turns() const;
 

@@ -4,6 +4,8 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <array>
+#include <ctime>
 
 #include "platform/durable_file.hpp"
 #include "platform/random.hpp"
@@ -18,12 +20,19 @@ constexpr unsigned kVersion = 1;
 constexpr int kLayoutCommits = 8;  // attempts against other writers
 
 StateError damaged(std::string_view key, lease::ValueFault fault) {
-  return {StateErrorKind::kDamaged, "the store's " + std::string(key) + " can't be read: " +
-                                        std::string(lease::text_of(fault)) + "; run `gnomon control recover`"};
+  const bool other_version = fault == lease::ValueFault::kOtherVersion;
+  return {StateErrorKind::kDamaged, "the store's " + std::string(key) +
+                                        " can't be read: " + std::string(lease::text_of(fault)) +
+                                        (other_version ? "; use that version" : "; run `gnomon control recover`")};
 }
 
-StateError from_store(const StoreError& error) {
-  return {error.kind == StoreErrorKind::kFatal ? StateErrorKind::kDamaged : StateErrorKind::kSystem, error.text};
+std::string utc_text(std::int64_t unix_s) {
+  const auto time = static_cast<std::time_t>(unix_s);
+  std::tm parts{};
+  if (gmtime_r(&time, &parts) == nullptr) return "an unknown time";
+  std::array<char, 64> text{};
+  const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &parts);
+  return {text.data(), size};
 }
 
 std::string describe(const id::Layout& layout) {
@@ -43,7 +52,7 @@ const id::Layout* conflicting(std::span<const id::Layout> known, const id::Layou
 
 tl::expected<std::vector<id::Layout>, StateError> read_layouts(Store& store) {
   const auto listing = store.list(kLayoutPrefix);
-  if (!listing) return tl::make_unexpected(from_store(listing.error()));
+  if (!listing) return tl::make_unexpected(state_error_of(listing.error()));
   std::vector<id::Layout> layouts;
   for (const Entry& entry : listing->entries) {
     const auto layout = parse_layout(entry.value);
@@ -85,6 +94,19 @@ tl::expected<time::SmearedUtc, lease::ValueFault> parse_floor(std::string_view t
   return reader.finish().map([&] { return floor; });
 }
 
+std::string encode_seal(const Seal& seal, const Nonce& nonce) {
+  return TextWriter("sealed", kVersion).hex("nonce", nonce).number("at", seal.at_s).rest("why", seal.text).take();
+}
+
+tl::expected<Seal, lease::ValueFault> parse_seal(std::string_view text) {
+  TextReader reader(text, "sealed", kVersion);
+  static_cast<void>(reader.hex("nonce"));
+  Seal seal;
+  seal.at_s = reader.number("at");
+  seal.text = reader.rest("why");
+  return reader.finish().map([&] { return seal; });
+}
+
 std::string layout_key(id::LayoutNumber number) { return std::string(kLayoutPrefix) + std::to_string(number.value); }
 
 std::string encode_layout(const id::Layout& layout, const Nonce& nonce) {
@@ -116,15 +138,36 @@ tl::expected<id::Layout, lease::ValueFault> parse_layout(std::string_view text) 
   return *layout;
 }
 
-tl::expected<StoreMeta, StateError> read_meta(Store& store) {
+StateError state_error_of(const StoreError& error) {
+  switch (error.kind) {
+    case StoreErrorKind::kFatal: return {StateErrorKind::kDamaged, error.text};
+    case StoreErrorKind::kUnavailable: return {StateErrorKind::kUnreachable, error.text};
+    case StoreErrorKind::kConflict:
+    case StoreErrorKind::kUnknown: break;
+  }
+  return {StateErrorKind::kSystem, error.text};
+}
+
+StateError refusal_of(const Seal& seal) {
+  return {StateErrorKind::kSealed,
+          "the store was sealed at " + utc_text(seal.at_s) + " by " + seal.text +
+              ". It does not know all that may have been issued, so no daemon may use it; stop all daemons and run "
+              "`gnomon control recover`, which lifts every machine id above that"};
+}
+
+tl::expected<MetaView, StateError> view_meta(Store& store) {
   const auto listing = store.list("meta/");
-  if (!listing) return tl::make_unexpected(from_store(listing.error()));
+  if (!listing) return tl::make_unexpected(state_error_of(listing.error()));
+  MetaView view;
+  view.at = listing->at;
   StoreMeta meta;
   for (const Entry& entry : listing->entries) {
     if (entry.key == kFloorKey) {
       const auto floor = parse_floor(entry.value);
       if (!floor) return tl::make_unexpected(damaged(entry.key, floor.error()));
       meta.facts.floor = *floor;
+    } else if (entry.key == kSealKey) {
+      view.sealed = parse_seal(entry.value).value_or(Seal{0, "somebody whose words can't be read"});
     } else if (entry.key == lease::kStoreKey) {
       const auto identity = parse_identity(entry.value);
       if (!identity) return tl::make_unexpected(damaged(entry.key, identity.error()));
@@ -133,12 +176,18 @@ tl::expected<StoreMeta, StateError> read_meta(Store& store) {
       meta.facts.epoch = identity->epoch;
     }
   }
-  if (meta.facts.identity == Revision{})
-    return tl::make_unexpected(StateError{StateErrorKind::kDamaged, "the store has no " +
-                                                                        std::string(lease::kStoreKey) +
-                                                                        ", so it does not say which store it is; run "
-                                                                        "`gnomon control recover`"});
-  return meta;
+  if (meta.facts.identity != Revision{}) view.meta = meta;
+  return view;
+}
+
+tl::expected<StoreMeta, StateError> read_meta(Store& store) {
+  const auto viewed = view_meta(store);
+  if (!viewed) return tl::make_unexpected(viewed.error());
+  const MetaView& view = *viewed;
+  if (view.meta) return *view.meta;
+  return tl::make_unexpected(StateError{StateErrorKind::kDamaged, "the store has no " + std::string(lease::kStoreKey) +
+                                                                      ", so it does not say which store it is; run "
+                                                                      "`gnomon control recover`"});
 }
 
 Nonce this_machine() {
@@ -156,9 +205,14 @@ Nonce this_machine() {
 tl::expected<std::vector<id::Layout>, StateError> ensure_layouts(Store& store, std::span<const id::Layout> wanted) {
   const auto builtin = id::builtin_layouts();
   for (int attempt = 0; attempt < kLayoutCommits; ++attempt) {
+    const auto viewed = view_meta(store);
+    if (!viewed) return tl::make_unexpected(viewed.error());
+    const MetaView& view = *viewed;
+    if (view.sealed) return tl::make_unexpected(refusal_of(*view.sealed));
     auto known = read_layouts(store);
     if (!known) return known;
     Transaction transaction;
+    transaction.compares.push_back({std::string(lease::kStoreKey), view.meta ? view.meta->facts.identity : Revision{}});
     const auto nonce = platform::random_value<Nonce>();
     for (const id::Layout& layout : wanted) {
       const id::Layout* other = conflicting(builtin, layout);
@@ -179,7 +233,7 @@ tl::expected<std::vector<id::Layout>, StateError> ensure_layouts(Store& store, s
     // Whether it was written, or another host's layout, the next reading shows.
     const StoreErrorKind kind = committed.error().kind;
     if (kind == StoreErrorKind::kFatal || kind == StoreErrorKind::kUnavailable)
-      return tl::make_unexpected(from_store(committed.error()));
+      return tl::make_unexpected(state_error_of(committed.error()));
   }
   return tl::make_unexpected(StateError{
       StateErrorKind::kSystem, "the layouts could not be written to the store: others keep writing; try again"});

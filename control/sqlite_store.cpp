@@ -85,7 +85,7 @@ bool SqliteStore::read_row(Statement& row, Entry& entry) {
 }
 
 SqliteStore::SqliteStore(Database database, Statements statements, const Totals& totals)
-    : database_(std::move(database)), statements_(std::move(statements)), totals_(totals) {}
+    : database_(std::move(database)), statements_(std::move(statements)), totals_(totals), log_({totals.revision}) {}
 
 tl::expected<SqliteStore::Statements, SqlError> SqliteStore::prepare(Database& database) {
   auto get = database.prepare("SELECT key, value, modified, checksum FROM entries WHERE key = ?");
@@ -254,6 +254,7 @@ tl::expected<Revision, StoreError> SqliteStore::commit(const Transaction& transa
   if (!totals) return tl::make_unexpected(latch(totals.error()));
   if (auto done = database_.execute("COMMIT"); !done) return tl::make_unexpected(latch(done.error()));
   totals_ = *totals;
+  log_.record(transaction, revision());
   return revision();
 }
 

@@ -20,6 +20,7 @@
 
 #include <tl/expected.hpp>
 
+#include "control/change_log.hpp"
 #include "control/sqlite_database.hpp"
 #include "control/state_error.hpp"
 #include "control/store.hpp"
@@ -39,6 +40,10 @@ class SqliteStore final : public Store {
   [[nodiscard]] tl::expected<std::optional<Entry>, StoreError> get(std::string_view key) override;
   [[nodiscard]] tl::expected<Listing, StoreError> list(std::string_view prefix) override;
   [[nodiscard]] tl::expected<Revision, StoreError> commit(const Transaction& transaction) override;
+  /// There is one writer, so it tells of what was committed through this object.
+  [[nodiscard]] std::unique_ptr<Watch> watch(std::string_view prefix, Revision after) override {
+    return log_.watch(prefix, after);
+  }
 
   [[nodiscard]] Revision revision() const { return {totals_.revision}; }
 
@@ -85,6 +90,7 @@ class SqliteStore final : public Store {
   Database database_;
   Statements statements_;
   Totals totals_;
+  ChangeLog log_;
   std::optional<StoreError> latched_;
 };
 

@@ -32,7 +32,7 @@ import xml.etree.ElementTree
 SUITES = ("unit", "net", "ptp", "control", "sim", "chaos", "phc-guest")
 # Run only when they are named: they fetch what no other test needs.
 OPT_IN = ("phc-guest",)
-SIDE_BY_SIDE = ("unit", "sim")
+SIDE_BY_SIDE = ("unit", "sim", "control")
 SKIP_STATUS = 77
 DEFAULT_TIMEOUT_S = 120
 SANITIZER_SLOWDOWN = 6

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,12 +12,11 @@
 #include <CLI/CLI.hpp>
 
 #include "cmd/gnomon/clock.hpp"
-#include "cmd/gnomon/control.hpp"
+#include "cmd/gnomon/command_line_parts.hpp"
 #include "cmd/gnomon/now.hpp"
 #include "cmd/gnomon/offline.hpp"
 #include "cmd/gnomon/online.hpp"
 #include "cmd/gnomon/status.hpp"
-#include "cmd/options/flags.hpp"
 #include "cmd/text/completion.hpp"
 #include "cmd/text/suggest.hpp"
 #include "cmd/text/version_text.hpp"
@@ -27,45 +24,9 @@
 namespace gnomon::cmd {
 namespace {
 
-constexpr const char* kDescription =
-    "gnomon asks for IDs, reads them, and looks at a gnomond.\n"
-    "Exit codes: 0 ok, 1 refused, 2 usage, 3 unreachable, 4 unsynchronised.";
-
 time::SmearedUtc now_utc() {
   return {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
               .count()};
-}
-
-/// One run of the program. A command's callback stores what is to be done; it is done after all arguments were parsed.
-struct Invocation {
-  CLI::App app{kDescription, "gnomon"};
-  std::istream& in;
-  Output output;
-  std::function<ExitCode()> action;
-};
-
-CLI::App* add_command(Invocation& run, CLI::App& parent, const std::string& name, const std::string& help) {
-  CLI::App* command = parent.add_subcommand(name, help);
-  command->add_flag("--json", run.output.json, "Print JSON instead of text");
-  return command;
-}
-
-/// Options live as long as the app: the callback keeps them.
-template <typename Options, typename Action>
-std::shared_ptr<Options> on_run(Invocation& run, CLI::App* command, Action action) {
-  auto options = std::make_shared<Options>();
-  command->callback(
-      [&run, options, action] { run.action = [&run, options, action] { return action(run, *options); }; });
-  return options;
-}
-
-void add_layout_options(CLI::App* command, LayoutOptions& options, const char* help) {
-  command->add_option("-l,--layout", options.layout, help)->type_name("LAYOUT");
-  command->add_option("--custom", options.custom, "Another layout: NUMBER:NAME:EPOCH:UNIT:TIME/MACHINE/SEQUENCE")
-      ->type_name("LAYOUT")
-      ->allow_extra_args(false);
-  command->add_option("--config", options.config, "Configuration file of gnomond whose custom layouts are known, too")
-      ->type_name("FILE");
 }
 
 void add_decode(Invocation& run) {
@@ -142,15 +103,6 @@ void add_ping(Invocation& run) {
       ->check(CLI::Range(0.0, 3600.0))
       ->type_name("SECONDS");
   add_server_options(command, options->server);
-}
-
-/// Of a command that asks a daemon of this host about itself.
-template <typename Options>
-void add_daemon_options(CLI::App* command, Options& options) {
-  command->add_option("--instance", options.instance, "Which daemon; default $GNOMON_SERVER_INSTANCE, else main")
-      ->type_name("NAME");
-  command->add_option("--socket", options.socket, "Its status socket; default: found by the instance")
-      ->type_name("FILE");
 }
 
 constexpr double kBriefestLookS = 0.05;  // each asks the daemon
@@ -237,30 +189,6 @@ void add_plot(Invocation& run) {
   command->add_flag("--script", options->script, "Print the script for gnuplot instead");
 }
 
-using ControlAction = ExitCode (*)(const ControlOptions&, std::istream&, const Output&);
-
-void add_control_action(Invocation& run, CLI::App& parent, const std::string& name, const std::string& help,
-                        ControlAction action) {
-  CLI::App* command = add_command(run, parent, name, help);
-  auto options = on_run<ControlOptions>(run, command, [command, action](Invocation& r, ControlOptions o) {
-    o.flags = given_flags(*command);
-    return action(o, r.in, r.output);
-  });
-  command->add_option("--config", options->config, "Configuration file of gnomond")->type_name("FILE");
-  command->add_flag("-y,--yes", options->yes, "Don't ask");
-  for (const char* section : {"store", "state", "rights"})
-    add_option_flags(*command, section);
-}
-
-void add_control(Invocation& run) {
-  CLI::App* command =
-      run.app.add_subcommand("control", "Ways out when gnomond refuses its state; it must not be running");
-  command->require_subcommand(1);
-  command->fallthrough();
-  add_control_action(run, *command, "recover", "Make a usable state of a damaged or restored one", run_recover);
-  add_control_action(run, *command, "adopt", "Bind a state that was moved here to this machine", run_adopt);
-}
-
 struct CompletionOptions {
   std::string shell;
 };
@@ -311,7 +239,7 @@ ExitCode run_command_line(int argc, const char* const* argv, std::istream& in, s
   add_wait(run);
   add_hlc(run);
   add_plot(run);
-  add_control(run);
+  add_store_commands(run);
   add_completion(run);
   try {
     run.app.parse(argc, argv);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // gnomon's command line: which commands and options there are, and which function each of them runs. The only file of
-// gnomon that knows CLI11.
+// gnomon that knows CLI11, with its parts command_line_*.
 #pragma once
 
 #include <istream>

@@ -4,9 +4,7 @@
 // --layout every known one is tried and the reader decides.
 #include <fmt/core.h>
 
-#include <charconv>
-#include <optional>
-
+#include "cmd/gnomon/id_text.hpp"
 #include "cmd/gnomon/offline.hpp"
 #include "cmd/text/json.hpp"
 #include "cmd/text/rfc3339.hpp"
@@ -14,25 +12,6 @@
 
 namespace gnomon::cmd {
 namespace {
-
-std::optional<id::Id> parse_id(std::string_view text) {
-  int base = 10;
-  if (text.starts_with("0x") || text.starts_with("0X")) {
-    base = 16;
-    text.remove_prefix(2);
-  }
-  const bool negative = base == 10 && text.starts_with('-');  // as a signed 64-bit column shows the upper half
-  if (negative) {
-    std::int64_t value = 0;
-    const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (fault != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return id::Id{static_cast<std::uint64_t>(value)};
-  }
-  std::uint64_t value = 0;
-  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (text.empty() || fault != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return id::Id{value};
-}
 
 void add_json(JsonWriter& json, id::Id id, const std::vector<id::Layout>& layouts) {
   json.begin_object().key("id").text(fmt::format("{}", id.value)).key("layouts").begin_array();
@@ -104,9 +83,7 @@ ExitCode run_decode(const DecodeOptions& options, std::istream& in, const Output
   for (const std::string& word : all_words(options.ids, in)) {
     const auto id = parse_id(word);
     if (!id) {
-      code = output.fail(ExitCode::kUsage, fmt::format("'{}' is no 64-bit ID: write it in decimal, or in hexadecimal "
-                                                       "after 0x",
-                                                       word));
+      code = output.fail(ExitCode::kUsage, no_id_text(word));
       continue;
     }
     if (output.json)

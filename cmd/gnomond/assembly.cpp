@@ -12,6 +12,7 @@
 
 #include "cmd/gnomond/log.hpp"
 #include "cmd/text/rfc3339.hpp"
+#include "control/estate.hpp"
 #include "oracle/id/codec.hpp"
 #include "platform/random.hpp"
 #include "platform/unique_fd.hpp"
@@ -114,7 +115,7 @@ dataplane::PortOptions port_options(const Settings& settings, const std::string&
 }
 
 control::AgentOptions agent_options(const Settings& settings, std::span<const id::Layout> layouts,
-                                    const lease::StoreFacts& store, std::uint64_t incarnation) {
+                                    const lease::StoreFacts& store, const control::Nonce& incarnation) {
   control::AgentOptions out;
   out.workers = static_cast<std::uint32_t>(settings.workers.count);
   out.ids_per_worker = static_cast<std::uint32_t>(settings.workers.ids_per_worker);
@@ -129,9 +130,12 @@ control::AgentOptions agent_options(const Settings& settings, std::span<const id
   out.max_lead = time::milliseconds(settings.rights.max_lead_ms);
   out.lead_policy = lead_policy(settings);
   out.store = store;
-  out.incarnation = platform::random_value<control::Nonce>();
+  out.heartbeat = time::milliseconds(settings.store.heartbeat_ms);
+  out.clock_tolerance = time::milliseconds(settings.store.clock_tolerance_ms);
+  out.keep_history = time::seconds(settings.store.history_days * 86'400);
+  out.incarnation = incarnation;
   out.holder = fmt::format("{} pid {} instance {} incarnation {:016x}", host_name(), ::getpid(),
-                           settings.server.instance, incarnation);
+                           settings.server.instance, control::page_incarnation(incarnation));
   return out;
 }
 

@@ -28,9 +28,9 @@ namespace gnomon::cmd {
 /// For DPDK ports; `runtime_dir` is the daemon's.
 [[nodiscard]] dataplane::PortOptions port_options(const Settings& settings, const std::string& runtime_dir);
 
-/// `incarnation` also goes into the holder's name, for humans and the auditor.
+/// The start of `incarnation` also goes into the holder's name, for humans and the auditor.
 [[nodiscard]] control::AgentOptions agent_options(const Settings& settings, std::span<const id::Layout> layouts,
-                                                  const lease::StoreFacts& store, std::uint64_t incarnation);
+                                                  const lease::StoreFacts& store, const control::Nonce& incarnation);
 
 /// Refuses a layout that can't express the present any more, and warns about one that has less than a year.
 [[nodiscard]] Or<std::vector<std::string>> check_headroom(std::span<const id::Layout> layouts, time::SmearedUtc now);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -18,13 +19,13 @@
 #include "cmd/gnomond/command_line.hpp"
 #include "cmd/gnomond/failure.hpp"
 #include "cmd/gnomond/instance_lock.hpp"
+#include "cmd/gnomond/keep.hpp"
 #include "cmd/gnomond/metrics.hpp"
 #include "cmd/gnomond/pages.hpp"
 #include "cmd/gnomond/reporter.hpp"
 #include "cmd/gnomond/signals.hpp"
 #include "control/agent_thread.hpp"
 #include "control/service/status_server.hpp"
-#include "control/state.hpp"
 #include "dataplane/ports.hpp"
 #include "dataplane/worker_pool.hpp"
 #include "ptp/clock_thread.hpp"
@@ -33,7 +34,8 @@ namespace gnomon::cmd {
 
 class Daemon {
  public:
-  explicit Daemon(DaemonArguments arguments);
+  /// `ready` hears when the daemon serves; it may be empty.
+  explicit Daemon(DaemonArguments arguments, std::function<void()> ready = {});
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
@@ -59,11 +61,13 @@ class Daemon {
   void reload();
   void take_over(const Settings& effective, serve::AccessPolicy policy);
   void on_note(const control::effect::Note& note);
+  void seal_store(const std::string& why);
   [[nodiscard]] std::string failed_agent() const;
   [[nodiscard]] Or<void> look_after_ports();
   void report_clock();
   void report_evictions(const ptp::ClockStatus& status);
   void report_sources(const ptp::ClockStatus& status, bool all);
+  [[nodiscard]] bool store_is_lost() const;
   void look_after_clock();
   void feed_watchdog();
   [[nodiscard]] Or<void> end(const Signals& signals, const std::string& why);
@@ -71,7 +75,9 @@ class Daemon {
   [[nodiscard]] std::string summary() const;
 
   DaemonArguments arguments_;
-  std::uint64_t incarnation_;
+  std::function<void()> ready_;
+  control::Nonce incarnation_;          // in the store
+  std::uint64_t page_incarnation_ = 0;  // in the pages, in replies to pings and for people: its first 8 bytes
   time::Uptime started_;
   std::string socket_path_;
   std::string state_dir_;
@@ -95,7 +101,7 @@ class Daemon {
 
   std::vector<InstanceLock> locks_;
   std::unique_ptr<dataplane::Ports> ports_;  // until the workers take them over
-  std::unique_ptr<control::State> state_;
+  std::optional<Keep> keep_;
   std::unique_ptr<Pages> pages_;
   std::unique_ptr<ptp::ClockThread> clock_;
   std::unique_ptr<dataplane::WorkerPool> workers_;

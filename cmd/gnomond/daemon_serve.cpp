@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "cmd/gnomond/notify.hpp"
 #include "cmd/options/value.hpp"
 #include "cmd/text/rfc3339.hpp"
+#include "platform/cycle_counter.hpp"
 #include "platform/uptime.hpp"
 #include "ptp/processes.hpp"
 
@@ -35,6 +37,7 @@ LogLevel level_of(NoteKind kind) {
   switch (kind) {
     case NoteKind::kExtended: return LogLevel::kDebug;
     case NoteKind::kAcquired:
+    case NoteKind::kClocksAgree:
     case NoteKind::kReleased: return LogLevel::kInfo;
     default: return LogLevel::kWarn;
   }
@@ -135,6 +138,13 @@ Or<void> Daemon::serve(const Signals& signals) {
       (void)end(signals, done.error().text);
       return done;
     }
+    if (store_is_lost()) {
+      const std::string why =
+          "another etcd cluster answers in the place of ours (was it restored, or made anew?), and no right runs any "
+          "more: the next start holds it against the journal";
+      (void)end(signals, why);
+      return refused(why);
+    }
     look_after_clock();
     feed_watchdog();
   }
@@ -180,6 +190,21 @@ void Daemon::report_evictions(const ptp::ClockStatus& status) {
       log_warn("evicted, since most others contradict it or it jumped by whole seconds: {}", source.description);
     evictions_[i] = source.view.evictions;
   }
+}
+
+/// The store in use will not come back, and nothing is served: as long as a right runs, it is worth more than a
+/// restart.
+bool Daemon::store_is_lost() const {
+  if (!keep_->was_replaced()) return false;
+  page::ClockRecord record;
+  std::uint64_t version = 0;
+  if (!pages_->clock().record.try_read(record, version)) return false;
+  const time::SmearedUtc now = record.ordering.line.at(platform::read_cycles());
+  const control::AgentView view = agent_->view();
+  return std::all_of(view.published.begin(), view.published.end(), [&](const mint::RightSet& set) {
+    return std::all_of(set.rights().begin(), set.rights().end(),
+                       [&](const mint::Right& right) { return right.ceiling <= now; });
+  });
 }
 
 void Daemon::look_after_clock() {

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <sys/mman.h>
 
+#include <csignal>
 #include <utility>
 
 #include "cmd/gnomond/access.hpp"
@@ -12,8 +13,10 @@
 #include "cmd/gnomond/daemon.hpp"
 #include "cmd/gnomond/log.hpp"
 #include "cmd/gnomond/notify.hpp"
+#include "cmd/gnomond/page_lock.hpp"
 #include "cmd/gnomond/ready.hpp"
 #include "cmd/options/directories.hpp"
+#include "control/estate.hpp"
 #include "platform/cycle_counter.hpp"
 #include "platform/random.hpp"
 #include "platform/system_error.hpp"
@@ -24,6 +27,9 @@
 namespace gnomon::cmd {
 namespace {
 
+// A store that several hosts share may start after them.
+constexpr std::chrono::seconds kStoreTakes{30};
+constexpr time::Duration kReadingTakes = time::seconds(5);  // for a tool that looks into the store
 constexpr mode_t kOwnerOnly = 0600;
 constexpr mode_t kOwnerAndGroup = 0660;
 
@@ -34,11 +40,18 @@ Or<void> lock_memory() {
                  "; raise LimitMEMLOCK of the unit, or turn the option off");
 }
 
+bool stop_is_pending() {
+  sigset_t pending{};
+  return ::sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
 }  // namespace
 
-Daemon::Daemon(DaemonArguments arguments)
+Daemon::Daemon(DaemonArguments arguments, std::function<void()> ready)
     : arguments_(std::move(arguments)),
-      incarnation_(platform::random_u64()),
+      ready_(std::move(ready)),
+      incarnation_(platform::random_value<control::Nonce>()),
+      page_incarnation_(control::page_incarnation(incarnation_)),
       started_(platform::read_uptime()),
       watchdog_interval_(watchdog_interval()) {}
 
@@ -60,8 +73,7 @@ Or<void> Daemon::take_locks() {
   if (const auto prepared = prepare_private_directory(runtime, "the runtime directory"); !prepared)
     return refused(prepared.error());
   const std::string& instance = settings().server.instance;
-  for (const std::string& path :
-       {fmt::format("{}/{}.lock", runtime, instance), fmt::format("/dev/shm/gnomon.{}.lock", instance)}) {
+  for (const std::string& path : {fmt::format("{}/{}.lock", runtime, instance), page_lock_path(instance)}) {
     auto lock = InstanceLock::take(path, instance);
     if (!lock) return tl::make_unexpected(lock.error());
     locks_.push_back(std::move(*lock));
@@ -104,26 +116,28 @@ Or<void> Daemon::open_state() {
   state_dir_ = *directory;
   if (const auto prepared = prepare_private_directory(state_dir_, "the state directory"); !prepared)
     return refused(prepared.error());
-  const auto paths = control::StatePaths::of(database_path(settings(), state_dir_));
-  auto state = control::open_state(paths, "gnomond instance " + settings().server.instance);
-  if (!state) return refused(state.error().text);
-  state_ = std::make_unique<control::State>(std::move(*state));
-  log_info("{} store {}, epoch {}, revision {}", state_->created ? "made a new" : "opened the", paths.database,
-           state_->meta.identity.epoch, state_->store->revision().value);
+  auto keep = Keep::open(settings(), state_dir_, kStoreTakes, [](const std::string& news) {
+    if (!news.empty()) log_warn("{}; trying again", news);
+    return !stop_is_pending();
+  });
+  if (!keep) return tl::make_unexpected(keep.error());
+  keep_.emplace(std::move(*keep));
+  log_info("{} store {}, epoch {}", keep_->created() ? "made a new" : "opened the", keep_->url(),
+           keep_->meta().identity.epoch);
 
   auto served = served_layouts(settings());
   if (!served) return refused(served.error());
   std::vector<id::Layout> custom;
   for (const id::Layout& layout : *served)
     if (layout.number.value >= id::kFirstCustomLayout) custom.push_back(layout);
-  if (const auto kept = control::ensure_layouts(*state_->store, custom); !kept) return refused(kept.error().text);
+  if (const auto kept = control::ensure_layouts(keep_->store(), custom); !kept) return refused(kept.error().text);
   layouts_ = std::move(*served);
   return {};
 }
 
 Or<void> Daemon::open_pages_and_clock() {
   const auto left = read_left_clock(settings().server.instance);
-  auto pages = Pages::create(settings().server.instance, static_cast<std::uint32_t>(worker_count_), incarnation_);
+  auto pages = Pages::create(settings().server.instance, static_cast<std::uint32_t>(worker_count_), page_incarnation_);
   if (!pages) return tl::make_unexpected(pages.error());
   pages_ = std::make_unique<Pages>(std::move(*pages));
   std::string leap_warning;
@@ -157,7 +171,7 @@ Or<void> Daemon::open_workers() {
   if (!access) return tl::make_unexpected(Failure{ExitCode::kUsage, access.error()});
   access->version = policy_version_;
   auto policy = std::make_shared<const serve::AccessPolicy>(std::move(*access));
-  const auto options = pool_options(shape(), layouts_, std::move(listen), incarnation_);
+  const auto options = pool_options(shape(), layouts_, std::move(listen), page_incarnation_);
   const auto pages = pages_->worker_pointers();
   if (ports_) {
     auto pool =
@@ -176,7 +190,10 @@ Or<void> Daemon::open_workers() {
 }
 
 Or<void> Daemon::start_agent() {
-  const auto options = agent_options(shape(), layouts_, state_->meta.facts, incarnation_);
+  auto options = agent_options(shape(), layouts_, keep_->meta().facts, incarnation_);
+  options.exclusive_store = keep_->exclusive();
+  for (const auto& [machine, right] : keep_->journal().content().rights)
+    options.acknowledged.push_back(right);
   if (const std::string fault = control::fault_of(options); !fault.empty())
     return tl::make_unexpected(Failure{ExitCode::kUsage, fault});
   std::vector<const page::WorkerPage*> workers;
@@ -191,29 +208,39 @@ Or<void> Daemon::start_agent() {
       .start_new_era = [this] { clock_->request_new_era(); },
       .on_note = [this](const control::effect::Note& note) { on_note(note); },
       .on_warning = [](const std::string& text) { log_warn("{}", text); },
+      .seal_store = [this](const std::string& why) { seal_store(why); },
       .on_failed =
           [this](const std::string& text) {
             const std::lock_guard lock(failure_mutex_);
             agent_failure_ = text;
           },
   };
-  const auto paths = control::StatePaths::of(database_path(settings(), state_dir_));
   agent_ = std::make_unique<control::AgentThread>(control::AgentWiring{.agent = options,
-                                                                       .store = *state_->store,
-                                                                       .journal = state_->journal,
+                                                                       .store = keep_->store(),
+                                                                       .journal = keep_->journal(),
                                                                        .clock = pages_->clock(),
                                                                        .rights = pages_->rights(),
                                                                        .workers = std::move(workers),
                                                                        .hooks = std::move(hooks),
-                                                                       .clone_mark = paths.cloned});
+                                                                       .clone_mark = keep_->clone_mark()});
   agent_->start();
   return {};
 }
 
+/// On the agent's thread, as its last act.
+void Daemon::seal_store(const std::string& why) {
+  const auto sealed = control::seal_store(keep_->store(), keep_->meta().identity, why);
+  if (!sealed)
+    log_error("the store could not be sealed, so other daemons may go on using it; stop them: {}", sealed.error().text);
+  else if (*sealed == control::SealOutcome::kSealed)
+    log_error("the store was sealed: no daemon uses it until `gnomon control recover` was run");
+}
+
 Or<void> Daemon::start_services() {
   const bool group = settings().control.socket_mode == "group";
-  auto status = control::StatusServer::start(socket_path_, group ? kOwnerAndGroup : kOwnerOnly,
-                                             [this] { return reporter_->report(); });
+  auto status = control::StatusServer::start(
+      socket_path_, group ? kOwnerAndGroup : kOwnerOnly, [this] { return reporter_->report(); },
+      [this](std::string_view prefix) { return agent_->list(std::string(prefix), kReadingTakes); });
   if (!status) return refused(status.error());
   status_ = std::move(*status);
   if (!settings().metrics.listen.empty()) {
@@ -222,15 +249,15 @@ Or<void> Daemon::start_services() {
     metrics_ = std::move(*metrics);
   }
   DaemonFacts facts{.instance = settings().server.instance,
-                    .incarnation = incarnation_,
+                    .incarnation = page_incarnation_,
                     .started = started_,
                     .listen = {},
                     .data_plane = data_plane_,
                     .metrics_listen = metrics_ ? metrics_->bound() : std::string(),
                     .state_dir = state_dir_,
-                    .store_url = "sqlite:" + database_path(settings(), state_dir_),
+                    .store_url = keep_->url(),
                     .clock_source = clock_->describe_sources(),
-                    .store_epoch = state_->meta.identity.epoch,
+                    .store_epoch = keep_->meta().identity.epoch,
                     .layouts = layouts_};
   for (const platform::Endpoint& endpoint : workers_->bound())
     facts.listen.push_back(platform::to_string(endpoint));
@@ -249,6 +276,7 @@ Or<void> Daemon::announce() {
   if (auto written = write_ready_file(arguments_.ready_file, news); !written) return written;
   notify_ready(summary());
   announced_ = true;
+  if (ready_) ready_();
   return {};
 }
 

@@ -11,6 +11,7 @@
 
 #include "cmd/text/cidr.hpp"
 #include "cmd/text/rfc3339.hpp"
+#include "control/etcd/etcd_url.hpp"
 #include "platform/endpoint.hpp"
 #include "ptp/sources.hpp"
 
@@ -82,8 +83,11 @@ std::string layout_name_fault(std::string_view text) {
 std::string store_fault(std::string_view text) {
   constexpr std::string_view kSqlite = "sqlite:";
   if (text.empty() || (text.starts_with(kSqlite) && text.size() > kSqlite.size())) return {};
-  if (text.starts_with("etcd:")) return fmt::format("'{}': etcd is not in this version; write sqlite:PATH", text);
-  return fmt::format("'{}' is no store: write sqlite:PATH", text);
+  if (text.starts_with("etcd:")) {
+    const auto address = control::parse_etcd_url(text);
+    return address ? std::string() : address.error();
+  }
+  return fmt::format("'{}' is no store: write sqlite:PATH or etcd:https://HOST:PORT,...", text);
 }
 
 tl::expected<id::Layout, std::string> parse_layout(std::string_view text) {

@@ -168,6 +168,27 @@ void judge_clock(Judge& judge) {
   judge_port_clocks(judge);
 }
 
+void judge_store(Judge& judge) {
+  const auto& store = judge.settings().store;
+  const bool etcd = store.url.starts_with("etcd:");
+  const bool plain = store.url.starts_with("etcd:http:");
+  for (const auto& [key, value] : {std::pair{"ca_file", &store.ca_file}, std::pair{"cert_file", &store.cert_file},
+                                   std::pair{"key_file", &store.key_file}, std::pair{"user", &store.user},
+                                   std::pair{"password_file", &store.password_file}}) {
+    const bool of_tls = std::string_view(key).ends_with("_file") && std::string_view(key) != "password_file";
+    if (value->empty() || (etcd && !(of_tls && plain))) continue;
+    judge.refuse({{"store", key}, {"store", "url"}},
+                 etcd ? fmt::format("store.{} is for TLS, and store.url says http://; write https:// there", key)
+                      : fmt::format("store.{} is for etcd, and store.url names no etcd", key));
+  }
+  if (store.cert_file.empty() != store.key_file.empty())
+    judge.refuse({{"store", "cert_file"}, {"store", "key_file"}},
+                 "store.cert_file and store.key_file go together: name both, or none");
+  if (store.user.empty() != store.password_file.empty())
+    judge.refuse({{"store", "user"}, {"store", "password_file"}},
+                 "store.user and store.password_file go together: name both, or none");
+}
+
 void judge_access(Judge& judge) {
   const auto& access = judge.settings().access;
   if (access.auth == "always" && access.keys_file.empty())
@@ -279,6 +300,7 @@ Problems contradictions(const Configuration& configuration) {
   judge_clock(judge);
   judge_workers(judge);
   judge_layouts(judge);
+  judge_store(judge);
   judge_access(judge);
   judge_dpdk(judge);
   return std::move(judge).problems();

@@ -16,6 +16,7 @@ namespace gnomon::cmd {
 struct Settings {
   struct {
     std::string instance;
+    bool supervise = false;
     std::vector<std::string> listen;
   } server;
   struct {
@@ -57,6 +58,15 @@ struct Settings {
   } rights;
   struct {
     std::string url;
+    std::string ca_file;
+    std::string cert_file;
+    std::string key_file;
+    std::string user;
+    std::string password_file;
+    std::int64_t timeout_ms = 0;
+    std::int64_t heartbeat_ms = 0;
+    std::int64_t clock_tolerance_ms = 0;
+    std::int64_t history_days = 0;
   } store;
   struct {
     std::string dir;

@@ -141,7 +141,7 @@ tl::expected<time::SmearedUtc, std::string> parse_rfc3339(std::string_view text)
 
 std::string human_duration(time::Duration d) {
   const std::string sign = d.ns < 0 ? "-" : "";
-  const auto ns = static_cast<std::uint64_t>(d.ns < 0 ? -(d.ns + 1) : d.ns);
+  const auto ns = d.ns < 0 ? static_cast<std::uint64_t>(-(d.ns + 1)) + 1 : static_cast<std::uint64_t>(d.ns);
   const std::uint64_t seconds = ns / 1'000'000'000;
   if (seconds >= 730ULL * 86'400) return fmt::format("{}{:.1f}y", sign, static_cast<double>(seconds) / 31'556'952.0);
   if (seconds >= 86'400) return fmt::format("{}{}d {}h", sign, seconds / 86'400, seconds / 3600 % 24);

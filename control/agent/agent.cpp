@@ -29,6 +29,14 @@ std::uint64_t random_from(const Nonce& nonce) {
   return value;
 }
 
+MembershipOptions membership_of(const AgentOptions& options) {
+  return {.alone = options.exclusive_store,
+          .incarnation = options.incarnation,
+          .holder = options.holder,
+          .heartbeat = options.heartbeat,
+          .tolerance = options.clock_tolerance};
+}
+
 std::string ids_text(const std::vector<mint::MachineId>& machines) {
   std::string text = machines.size() == 1 ? "machine id " : "machine ids ";
   for (std::size_t i = 0; i < machines.size(); ++i) {
@@ -85,8 +93,12 @@ Agent::Agent(AgentOptions options)
               .machine_ids = options_.machine_ids,
               .exclusive_store = options_.exclusive_store},
       published_(options_.workers),
+      membership_(membership_of(options_)),
       backoff_(options_.window) {
   assert(fault_of(options_).empty());
+  if (!options_.exclusive_store)
+    for (const JournalRight& right : options_.acknowledged)
+      acknowledged_[right.machine] = right;
 }
 
 std::vector<Effect> Agent::step(const Event& event) {
@@ -102,7 +114,10 @@ AgentView Agent::view() const {
           .published = published_,
           .highest = highest_,
           .waiting_until = waiting_until_,
-          .last_note = last_note_};
+          .last_note = last_note_,
+          .shared_store = !options_.exclusive_store,
+          .standing = membership_.standing(),
+          .vote = membership_.vote()};
 }
 
 // ---- events
@@ -114,31 +129,49 @@ void Agent::on(const event::Tick& tick) {
   tick_ = tick;
   ticked_ = true;
   nonce_used_ = false;
+  if (std::exchange(must_rename_, false)) take_another_name();
+  membership_.ticked({.now = tick.now,
+                      .lead = tick.lead,
+                      .truth = tick.truth,
+                      .uptime = tick.uptime,
+                      .known = tick.ordering != mint::OrderingState::kNoTime},
+                     attended_);
+  note_standing();
 }
 
 void Agent::on(const event::Listed& listed) {
-  if (!finish(OperationKind::kList, listed.operation)) return;
-  if (listed.rights.at < highest_) {
-    fail("the store went back in time: it stands at revision " + std::to_string(listed.rights.at.value) +
-         ", but acknowledged revision " + std::to_string(highest_.value) +
-         " to this daemon; was an older copy put back? Run `gnomon control recover`");
-    return;
-  }
+  if (!operation_ || operation_->id != listed.operation) return;
+  const OperationKind kind = operation_->kind;
+  operation_.reset();
+  if (listed.listing.at < highest_)
+    return fail_gone_back("it stands at revision " + std::to_string(listed.listing.at.value) +
+                          ", but acknowledged revision " + std::to_string(highest_.value) + " to this daemon");
+  membership_.saw(listed.listing.at);
+  if (kind == OperationKind::kSessions) return on_sessions(listed.listing);
+  if (kind == OperationKind::kHistory) return on_history(listed.listing);
+  if (const std::string lost = forgotten(listed.listing); !lost.empty()) return fail_gone_back(lost);
   must_list_ = false;
-  settle_conflict(listed.rights);
+  settle_conflict(listed.listing);
   if (state_ == AgentState::kAcquiring)
-    settle_acquisition(listed.rights);
+    settle_acquisition(listed.listing);
   else if (state_ != AgentState::kStopped)
-    settle_holdings(listed.rights);
+    settle_holdings(listed.listing);
 }
 
 void Agent::on(const event::Committed& committed) {
-  if (!finish(OperationKind::kCommit, committed.operation)) return;
-  if (committed.revision <= highest_) {
-    fail("the store went back in time: it gave a new commit revision " + std::to_string(committed.revision.value) +
-         " after " + std::to_string(highest_.value) + "; run `gnomon control recover`");
-    return;
+  if (!operation_ || operation_->id != committed.operation) return;
+  const OperationKind kind = operation_->kind;
+  operation_.reset();
+  if (committed.revision <= highest_)
+    return fail_gone_back("it gave a new commit revision " + std::to_string(committed.revision.value) + " after " +
+                          std::to_string(highest_.value));
+  if (kind != OperationKind::kCommit) {
+    highest_ = committed.revision;
+    backoff_.reset();
+    if (kind == OperationKind::kSession) return membership_.published(committed.revision);
+    return membership_.saw(committed.revision);
   }
+  membership_.saw(committed.revision);
   const Attempt attempt = attempts_.newest();
   backoff_.reset();
   adopt(attempt, committed.revision);
@@ -148,14 +181,18 @@ void Agent::on(const event::StoreFailed& failed) {
   if (!operation_ || operation_->id != failed.operation) return;
   const OperationKind kind = operation_->kind;
   operation_.reset();
-  if (failed.error.kind == StoreErrorKind::kFatal) {
-    fail(failed.error.text);
-  } else if (kind == OperationKind::kCommit) {
-    commit_failed(failed.error);
-  } else {
-    note(NoteKind::kStoreUnavailable, failed.error.text);
-    retry_later();
-  }
+  if (failed.error.kind == StoreErrorKind::kFatal) return fail(failed.error.text);
+  operation_failed(kind, failed.error);
+}
+
+void Agent::operation_failed(OperationKind kind, const StoreError& error) {
+  // Whoever was out of reach may come back as an older copy of itself: what was acknowledged is looked for first.
+  const bool away = error.kind == StoreErrorKind::kUnavailable || error.kind == StoreErrorKind::kUnknown;
+  if (away && !options_.exclusive_store && state_ == AgentState::kHeld) must_list_ = true;
+  if (kind == OperationKind::kCommit) return commit_failed(error);
+  if (kind == OperationKind::kSession || kind == OperationKind::kTidying) return aside_failed(kind, error);
+  note(NoteKind::kStoreUnavailable, error.text);
+  retry_later();
 }
 
 void Agent::commit_failed(const StoreError& error) {
@@ -178,6 +215,9 @@ void Agent::commit_failed(const StoreError& error) {
 
 void Agent::on(const event::JournalSynced& synced) {
   if (!finish(OperationKind::kJournal, synced.operation)) return;
+  if (!options_.exclusive_store)
+    for (const JournalRight& right : journal_)
+      acknowledged_[right.machine] = right;
   journal_.clear();
   if (state_ == AgentState::kAcquiring) {
     state_ = AgentState::kHeld;
@@ -194,8 +234,10 @@ void Agent::on(const event::JournalSynced& synced) {
 }
 
 void Agent::on(const event::CloneDetected&) {
-  for (const Holding& holding : holdings_)
+  for (const Holding& holding : holdings_) {
     cloned_.push_back(holding.right.machine);
+    highest_used_ = std::max(highest_used_, holding.right.ceiling);
+  }
   for (const mint::MachineId machine : attempts_.machines())
     cloned_.push_back(machine);
   publish_empty_sets();
@@ -220,9 +262,17 @@ void Agent::on(const event::CloneDetected&) {
     fail(
         "this machine was cloned or restored, and a copy may be using its pinned machine ids; give each copy ids of "
         "its own (ids.pinned) and start again");
-  } else if (state_ != AgentState::kStarting && state_ != AgentState::kAwaitingEra) {
-    acquire_again();
+  } else {
+    must_rename_ = true;
+    if (state_ != AgentState::kStarting && state_ != AgentState::kAwaitingEra) acquire_again();
   }
+}
+
+// The copy has the old one. What the pages say of the incarnation is then no longer what the grants say: should this
+// process die, its rights run out.
+void Agent::take_another_name() {
+  options_.incarnation = take_nonce();
+  membership_ = Membership(membership_of(options_));
 }
 
 // ---- operations
@@ -230,6 +280,14 @@ void Agent::on(const event::CloneDetected&) {
 void Agent::advance() {
   give_up_lost_answer();
   if (operation_ || !ticked_ || !backoff_.over(attended())) return;
+  const bool urgent = state_ == AgentState::kRevoking || state_ == AgentState::kReleasing ||
+                      (state_ == AgentState::kHeld && (extension_due() || !journal_.empty()));
+  if (!urgent && attend_membership()) return;
+  advance_state();
+  if (!operation_ && !urgent && state_ == AgentState::kHeld) tidy_up();
+}
+
+void Agent::advance_state() {
   switch (state_) {
     case AgentState::kStarting:
       if (tick_.ordering == mint::OrderingState::kNoTime) return;
@@ -260,10 +318,10 @@ void Agent::give_up_lost_answer() {
   if (!operation_ || attended_ - operation_->started < answer_patience(options_.window)) return;
   const OperationKind kind = operation_->kind;
   operation_.reset();
-  const std::string text = "the store did not answer in time";
-  if (kind == OperationKind::kCommit) return commit_failed({StoreErrorKind::kUnknown, text});
-  note(NoteKind::kStoreUnavailable, text);
-  retry_later();
+  const bool commits =
+      kind == OperationKind::kCommit || kind == OperationKind::kSession || kind == OperationKind::kTidying;
+  operation_failed(
+      kind, {commits ? StoreErrorKind::kUnknown : StoreErrorKind::kUnavailable, "the store did not answer in time"});
 }
 
 void Agent::retry_later() {
@@ -271,7 +329,7 @@ void Agent::retry_later() {
   ++failures_;
 }
 
-void Agent::list_rights() { emit(effect::ListRights{begin(OperationKind::kList)}); }
+void Agent::list_rights() { emit(effect::List{begin(OperationKind::kList), std::string(lease::kRightPrefix)}); }
 
 void Agent::commit(Attempt attempt) {
   emit(effect::Commit{begin(OperationKind::kCommit), attempt.transaction});
@@ -295,12 +353,23 @@ Nonce Agent::take_nonce() {
 void Agent::advance_acquiring() {
   if (goal_ == Goal::kStop) return advance_stop_while_acquiring();
   if (!holdings_.empty()) return sync_journal();  // committed; the journal failed and is tried again
-  if (tick_.ordering == mint::OrderingState::kNoTime) return;
+  if (tick_.ordering == mint::OrderingState::kNoTime || !membership_.may_acquire()) return;
+  if (!options_.exclusive_store && tick_.ordering == mint::OrderingState::kBehind) return leave_false_future();
   if (must_list_ || !table_) return list_rights();
   if (nonce_used_) return;
   const lease::RightTable table = std::move(*table_);
   table_.reset();
   choose_and_acquire(table);
+}
+
+// The vote is on the clock, and the timeline may still stand in a future that the clock has come back from. A window
+// that begins there would keep its id from everybody. Nothing is held; and once the clock is past all that was issued
+// here, a new era puts nothing out of order either. Until then it waits.
+void Agent::leave_false_future() {
+  if (time::saturating_add(tick_.now, -tick_.lead) < highest_used_) return;
+  era_left_ = tick_.era;
+  state_ = AgentState::kAwaitingEra;
+  emit(effect::StartNewEra{});
 }
 
 void Agent::choose_and_acquire(const lease::RightTable& table) {
@@ -365,6 +434,7 @@ void Agent::adopt_acquired(const Attempt& attempt, Revision revision) {
   attempts_.clear();
   table_.reset();
   waiting_until_.reset();
+  history_is_due_ = true;
   if (goal_ != Goal::kStop) return sync_journal();
   state_ = AgentState::kReleasing;  // never published: used up to its floor
 }
@@ -375,7 +445,7 @@ void Agent::advance_held() {
     note(NoteKind::kRotating, "the clock is behind: taking fresh machine ids at its time", tick_.now);
     return revoke(Goal::kRotate);
   }
-  if (tick_.era != published_.front().era) return revoke(Goal::kReacquire);
+  if (membership_.has_failed() || tick_.era != published_.front().era) return revoke(Goal::kReacquire);
   if (!journal_.empty()) return sync_journal();
   if (must_list_) return list_rights();
   if (!extension_due() || nonce_used_) return;
@@ -392,6 +462,7 @@ void Agent::advance_held() {
 bool Agent::extension_due() const {
   // Behind, the timeline may stand in a false future: raising ceilings there keeps the ids from everybody for longer.
   if (tick_.ordering == mint::OrderingState::kNoTime || tick_.ordering == mint::OrderingState::kBehind) return false;
+  if (!membership_.may_extend()) return false;
   const time::Duration enough = options_.window * 2 / 3;
   return std::any_of(holdings_.begin(), holdings_.end(), [&](const Holding& holding) {
     return time::saturating_sub(holding.right.ceiling, tick_.now) < enough;
@@ -446,6 +517,8 @@ void Agent::fail(const std::string& text) {
 
 void Agent::stop_cleanly(const std::string& text) {
   state_ = AgentState::kStopped;
+  if (auto farewell = membership_.farewell(policy_.store); farewell && !operation_)
+    emit(effect::Commit{begin(OperationKind::kTidying), std::move(*farewell)});
   emit(effect::Stopped{false, text});
 }
 

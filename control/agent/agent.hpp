@@ -7,7 +7,8 @@
 //   - publish a right, or a higher ceiling, before the store committed it and the journal was synced;
 //   - use an extension whose outcome is unknown;
 //   - read last-used timestamps before every worker acknowledged the revocation;
-//   - publish a right again once its release was sent, whatever became of the release.
+//   - publish a right again once its release was sent, whatever became of the release;
+//   - on a shared store: ask for a right, or raise a ceiling, by a clock on which the others have not voted.
 //
 // One store operation is under way at a time; the rights of all workers are taken, extended and released together, in
 // one commit each. Their life: none -> acquiring -> held (extended at a third of the window) -> revoking -> releasing.
@@ -17,6 +18,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +29,7 @@
 #include "control/agent/attempts.hpp"
 #include "control/agent/backoff.hpp"
 #include "control/agent/handshake.hpp"
+#include "control/agent/membership.hpp"
 #include "control/journal_right.hpp"
 #include "control/store.hpp"
 #include "oracle/lease/right_rules.hpp"
@@ -52,10 +55,12 @@ struct Tick {
   mint::Era era;
   time::Uptime uptime;
   Nonce nonce{};
+  time::Duration lead{};                  // of the ordering timeline over the clock behind it
+  std::optional<time::Interval> truth{};  // none: not synchronised
 };
 struct Listed {
   OperationId operation;
-  Listing rights;
+  Listing listing;
 };
 struct Committed {
   OperationId operation;
@@ -75,22 +80,25 @@ struct Acknowledged {
   mint::Generation generation;
   std::vector<UsedRight> used;
 };
+/// On a shared store: a session was written that asks for an answer (Membership::asks). A hint: it may be lost.
+struct SessionsAsk {};
 /// Revoke, release, then stop.
 struct StopRequested {};
 /// This image may be running twice (NEW_VMGENID, changed boot id): drop all rights without releasing them. With an
-/// exclusive store that is the end: the copies have a store each, and nothing would keep their next choices apart.
+/// exclusive store that is the end: the copies have a store each, and nothing would keep their next choices apart. On a
+/// shared one it goes on as another incarnation.
 struct CloneDetected {};
 
 }  // namespace event
 
 using Event = std::variant<event::Tick, event::Listed, event::Committed, event::StoreFailed, event::JournalSynced,
-                           event::Acknowledged, event::StopRequested, event::CloneDetected>;
+                           event::Acknowledged, event::SessionsAsk, event::StopRequested, event::CloneDetected>;
 
 namespace effect {
 
-/// List all rights (prefix lease::kRightPrefix).
-struct ListRights {
+struct List {
   OperationId operation;
+  std::string prefix;
 };
 struct Commit {
   OperationId operation;
@@ -108,6 +116,11 @@ struct PublishRights {
 };
 /// Leave a durable mark that this state was cloned: a restart must not serve from it before an operator has decided.
 struct MarkCloned {};
+/// The shared store has lost what it acknowledged to this daemon: keep everybody else from using it
+/// (control/shared_state.hpp, seal_store).
+struct SealStore {
+  std::string text;
+};
 /// Ask the clock thread for a new era of the ordering timeline; ticks show it when it has begun.
 struct StartNewEra {};
 /// For the log and `gnomon status`; never decides anything.
@@ -122,6 +135,8 @@ struct Note {
     kRotating,          // policy rotate: the clock is behind, fresh ids are being taken
     kOutcomeUnknown,    // a commit's answer was lost
     kStoreUnavailable,  // nothing can be committed at the moment; workers run to their ceilings
+    kClocksAgree,       // the vote passed: this daemon is a member
+    kOutvoted,          // the clocks of others contradict this one: rights are given back until they agree
     kUnreadable,        // stored rights that can't be read: their ids are left alone
     kCloned,
   };
@@ -137,8 +152,8 @@ struct Stopped {
 
 }  // namespace effect
 
-using Effect = std::variant<effect::ListRights, effect::Commit, effect::SyncJournal, effect::PublishRights,
-                            effect::MarkCloned, effect::StartNewEra, effect::Note, effect::Stopped>;
+using Effect = std::variant<effect::List, effect::Commit, effect::SyncJournal, effect::PublishRights,
+                            effect::MarkCloned, effect::SealStore, effect::StartNewEra, effect::Note, effect::Stopped>;
 
 struct AgentOptions {
   std::uint32_t workers = 1;                  // 1 to page::kMaxWorkers
@@ -154,6 +169,11 @@ struct AgentOptions {
                                 // its ceiling is past, or at most max_lead ahead
   std::string holder{};         // this incarnation, for humans and the auditor: host, pid, start, random
   Nonce incarnation{};
+  // On a shared store:
+  time::Duration heartbeat = time::seconds(1);        // of the session; 20 ms to 10 s
+  time::Duration clock_tolerance = time::seconds(1);  // how far the clock behind the ordering timeline may be off
+  std::vector<JournalRight> acknowledged{};           // as the journal remembers them: the store has to know them
+  time::Duration keep_history = time::seconds(86'400LL * 400);
 };
 
 /// What is wrong with these options; empty if nothing is.
@@ -177,6 +197,9 @@ struct AgentView {
   Revision highest;                               // acknowledged commit
   std::optional<time::SmearedUtc> waiting_until;  // no free id, or a pinned id's floor ahead: until about then
   std::optional<effect::Note> last_note;
+  bool shared_store = false;
+  lease::Standing standing = lease::Standing::kMember;  // by the vote on this daemon's clock
+  lease::Vote vote{};                                   // the last one
 };
 
 class Agent {
@@ -190,7 +213,7 @@ class Agent {
  private:
   /// What follows when the rights held now are given back.
   enum class Goal : std::uint8_t { kServe, kReacquire, kRotate, kStop };
-  enum class OperationKind : std::uint8_t { kList, kCommit, kJournal };
+  enum class OperationKind : std::uint8_t { kList, kCommit, kJournal, kSessions, kSession, kHistory, kTidying };
   struct Operation {
     OperationId id;
     OperationKind kind = OperationKind::kList;
@@ -211,16 +234,32 @@ class Agent {
   void on(const event::StoreFailed& failed);
   void on(const event::JournalSynced& synced);
   void on(const event::Acknowledged& acknowledged);
+  void on(const event::SessionsAsk& ask);
   void on(const event::StopRequested& stop);
   void on(const event::CloneDetected& clone);
 
   // The next move of each state, when no operation is under way.
   void advance();
+  void advance_state();
   void advance_acquiring();
   void advance_held();
   void advance_revoking();
   void advance_releasing();
   void advance_awaiting_era();
+
+  // The session, and what is done in passing (agent_membership.cpp). True: an operation was begun.
+  [[nodiscard]] bool attend_membership();
+  void tidy_up();
+  void on_sessions(const Listing& listing);
+  void on_history(const Listing& listing);
+  void commit_aside(OperationKind kind, Transaction transaction);
+  void aside_failed(OperationKind kind, const StoreError& error);
+  void note_standing();
+  void take_another_name();
+  /// What the journal remembers and the store does not; empty if it knows all of it.
+  [[nodiscard]] std::string forgotten(const Listing& listing) const;
+  void fail_gone_back(const std::string& what);
+  void fail_other_identity();
 
   [[nodiscard]] bool finish(OperationKind kind, OperationId id);
   OperationId begin(OperationKind kind);
@@ -228,10 +267,12 @@ class Agent {
   void list_rights();
   void commit(Attempt attempt);
   void sync_journal();
+  void operation_failed(OperationKind kind, const StoreError& error);
   void commit_failed(const StoreError& error);
   void retry_later();
 
   // Taking and keeping (agent.cpp).
+  void leave_false_future();
   void choose_and_acquire(const lease::RightTable& table);
   void wait_for_ids(const lease::NotYet& not_yet);
   void adopt(const Attempt& attempt, Revision revision);
@@ -241,6 +282,7 @@ class Agent {
   void settle_conflict(const Listing& listing);
   void settle_acquisition(const Listing& listing);
   void settle_holdings(const Listing& listing);
+  [[nodiscard]] bool taken_honestly(const lease::HeldRight& right, const Entry& window) const;
   [[nodiscard]] Finding judge(Holding& holding, const Listing& listing) const;
 
   // Giving back (agent_release.cpp).
@@ -278,16 +320,22 @@ class Agent {
   bool nonce_used_ = true;
   time::Duration attended_;  // time during which this process ran: a pause counts as one tick at most
 
-  std::vector<mint::RightSet> published_;   // by worker
-  std::vector<Holding> holdings_;           // committed, as last proved
-  std::optional<lease::RightTable> table_;  // of the last list, while acquiring
-  bool must_list_ = false;                  // what the store holds of ours is not certain
-  Attempts attempts_;                       // commits sent on the present base, not known to have failed
-  std::vector<Compare> conflicted_;         // what the last commit compared, if it met a conflict
-  std::vector<JournalRight> journal_;       // not synced yet
-  Handshake handshake_;                     // of the last revocation
-  std::vector<mint::MachineId> avoided_;    // ids of the era that a rotation leaves: free at their full ceilings
-  std::vector<mint::MachineId> cloned_;     // ids that a copy of this process may be using
+  std::vector<mint::RightSet> published_;                 // by worker
+  std::vector<Holding> holdings_;                         // committed, as last proved
+  std::optional<lease::RightTable> table_;                // of the last list, while acquiring
+  bool must_list_ = false;                                // what the store holds of ours is not certain
+  Attempts attempts_;                                     // commits sent on the present base, not known to have failed
+  std::vector<Compare> conflicted_;                       // what the last commit compared, if it met a conflict
+  std::vector<JournalRight> journal_;                     // not synced yet
+  std::map<mint::MachineId, JournalRight> acknowledged_;  // synced, in this life and before; of a shared store only
+  Membership membership_;
+  bool must_rename_ = false;   // a copy has this incarnation: the next fresh random bits are another
+  bool noted_member_ = false;  // as the last note on it said
+  bool noted_failed_ = false;
+  bool history_is_due_ = false;           // to be pruned: rights were taken
+  Handshake handshake_;                   // of the last revocation
+  std::vector<mint::MachineId> avoided_;  // ids of the era that a rotation leaves: free at their full ceilings
+  std::vector<mint::MachineId> cloned_;   // ids that a copy of this process may be using
   std::optional<Operation> operation_;
   std::uint64_t last_operation_ = 0;
   Revision highest_;
@@ -295,6 +343,7 @@ class Agent {
   int failures_ = 0;        // of operations in a row, since the state was entered
   std::string unreleased_;  // which rights are left to run out, and why
   bool deaf_worker_ = false;
+  time::SmearedUtc highest_used_ = time::SmearedUtc::min();  // no unit was opened here beyond it, by rights given up
   mint::Era era_left_;
   std::optional<time::SmearedUtc> waiting_until_;
   std::optional<effect::Note> last_note_;

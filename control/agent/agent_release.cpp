@@ -3,6 +3,7 @@
 // Giving rights back: empty sets -> acknowledgements -> last-used values -> one commit -> journal. From the moment that
 // the release is sent the rights are never used again, whatever becomes of it: a release that could not be brought home
 // costs its successor a wait, a right that was used after its release costs a duplicate.
+#include <algorithm>
 #include <cassert>
 
 #include "control/agent/agent.hpp"
@@ -71,14 +72,18 @@ void Agent::collect_used() {
   std::vector<Holding> told;
   for (Holding& holding : holdings_) {
     const lease::HeldRight& right = holding.right;
+    const auto used_to = [&](time::SmearedUtc end) { highest_used_ = std::max(highest_used_, end); };
     if (!handshake_.has_acknowledged(holding.worker)) {
       unreleased_ += "; worker " + std::to_string(holding.worker.value) +
                      " never acknowledged the revocation of machine id " + std::to_string(right.machine.value);
       deaf_worker_ = true;
+      used_to(right.ceiling);
       continue;
     }
     holding.used_until = handshake_.used_until(right.machine, right.token, right.floor);
-    if (lease::plausible({right, holding.used_until}))
+    const bool plausible = lease::plausible({right, holding.used_until});
+    used_to(plausible ? holding.used_until : right.ceiling);
+    if (plausible)
       told.push_back(holding);
     else
       unreleased_ += "; the last use of machine id " + std::to_string(right.machine.value) + " is implausible";

@@ -22,8 +22,12 @@ void Agent::settle_conflict(const Listing& listing) {
     return (entry == nullptr ? Revision{} : entry->modified) != compare.modified;
   });
   if (right_changed) return;
+  fail_other_identity();
+}
+
+void Agent::fail_other_identity() {
   fail("the store's identity (" + std::string(lease::kStoreKey) +
-       ") changed while this daemon ran: it was recovered or adopted meanwhile; start the daemon again");
+       ") changed while this daemon ran: it was recovered, adopted or sealed meanwhile; start the daemon again");
 }
 
 void Agent::settle_acquisition(const Listing& listing) {
@@ -42,11 +46,11 @@ void Agent::settle_holdings(const Listing& listing) {
   for (Holding& holding : holdings_) {
     const Finding finding = judge(holding, listing);
     if (finding == Finding::kWentBack)
-      return fail("the store went back in time: the window of machine id " +
-                  std::to_string(holding.right.machine.value) +
-                  " is older than what was acknowledged to this daemon; run `gnomon control recover`");
+      return fail_gone_back("the window of machine id " + std::to_string(holding.right.machine.value) +
+                            " is older than what was acknowledged to this daemon");
     if (finding == Finding::kLost) {
       lost += (lost.empty() ? "machine id " : ", ") + std::to_string(holding.right.machine.value);
+      highest_used_ = std::max(highest_used_, holding.right.ceiling);
       continue;
     }
     if (finding != Finding::kUnchanged) to_journal(holding.right);
@@ -61,6 +65,14 @@ void Agent::settle_holdings(const Listing& listing) {
   if (!journal_.empty() && (releasing || state_ == AgentState::kHeld)) sync_journal();
 }
 
+// Whoever takes an id over begins where the last window ended. One that begins earlier was granted by a store that had
+// forgotten how far ours reached. Once a release was sent that is no longer certain: it may have landed.
+bool Agent::taken_honestly(const lease::HeldRight& right, const Entry& window) const {
+  if (state_ != AgentState::kHeld) return true;
+  const auto value = lease::parse_window(window.value);
+  return !value || value->floor >= right.ceiling;
+}
+
 // Updates the holding if the list proves a later write of ours.
 Agent::Finding Agent::judge(Holding& holding, const Listing& listing) const {
   lease::HeldRight& right = holding.right;
@@ -68,7 +80,7 @@ Agent::Finding Agent::judge(Holding& holding, const Listing& listing) const {
   const Entry* window = find_entry(listing, lease::window_key(right.machine));
   if (grant == nullptr || window == nullptr) return Finding::kWentBack;  // nobody deletes them
   if (grant->modified < right.grant || window->modified < right.window) return Finding::kWentBack;
-  if (grant->modified > right.grant) return Finding::kLost;
+  if (grant->modified > right.grant) return taken_honestly(right, *window) ? Finding::kLost : Finding::kWentBack;
   if (window->modified == right.window) {
     const auto value = lease::parse_window(window->value);
     return value && value->nonce == right.window_nonce ? Finding::kUnchanged : Finding::kWentBack;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "oracle/lease/stored_right.hpp"
+
 namespace gnomon::control {
 namespace {
 
@@ -10,6 +12,7 @@ namespace {
 std::optional<Revision> revision_of(const Transaction& transaction, const Listing& listing) {
   std::optional<Revision> revision;
   for (const Put& put : transaction.puts) {
+    if (!put.key.starts_with(lease::kRightPrefix)) continue;  // the listing is one of rights
     const Entry* entry = find_entry(listing, put.key);
     if (entry == nullptr || entry->value != put.value) return std::nullopt;
     if (revision && *revision != entry->modified) return std::nullopt;

@@ -40,7 +40,8 @@ class Attempts {
 
   /// Every machine id that some attempt is about.
   [[nodiscard]] std::vector<mint::MachineId> machines() const;
-  /// The attempt of which every put is in the listing, byte for byte and at one revision.
+  /// The attempt of which every put that is about a right is in the listing of rights, byte for byte and at one
+  /// revision.
   [[nodiscard]] std::optional<std::pair<Attempt, Revision>> whole(const Listing& listing, Purpose purpose) const;
   /// The attempt that wrote exactly this value.
   [[nodiscard]] const Attempt* that_wrote(std::string_view key, std::string_view value) const;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "control/service/status_codec.hpp"
+#include "control/service/store_codec.hpp"
 #include "gnomon/v1/status.grpc.pb.h"
 #include "platform/system_error.hpp"
 
@@ -19,9 +20,17 @@ namespace {
 
 constexpr auto kGoodbye = std::chrono::seconds(1);
 
+// The codes that status_client.cpp tells apart again: ABORTED is a store that does not answer at the moment. It is not
+// UNAVAILABLE, which gRPC itself uses for a daemon that is not there.
+grpc::Status refusal_of(const StoreError& error) {
+  const bool fatal = error.kind == StoreErrorKind::kFatal;
+  return {fatal ? grpc::StatusCode::DATA_LOSS : grpc::StatusCode::ABORTED, error.text};
+}
+
 class Service final : public v1::StatusService::Service {
  public:
-  explicit Service(StatusServer::Report report) : report_(std::move(report)) {}
+  Service(StatusServer::Report report, StatusServer::ReadStore read_store)
+      : report_(std::move(report)), read_store_(std::move(read_store)) {}
 
   grpc::Status GetStatus(grpc::ServerContext* /*context*/,
                          const v1::GetStatusRequest* /*request*/,  // NOLINT(readability-identifier-naming): gRPC's name
@@ -30,13 +39,31 @@ class Service final : public v1::StatusService::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status ReadStore(grpc::ServerContext* /*context*/,
+                         const v1::ReadStoreRequest* request,  // NOLINT(readability-identifier-naming): gRPC's name
+                         v1::ReadStoreResponse* response) override {
+    if (!read_store_) return {grpc::StatusCode::FAILED_PRECONDITION, "this daemon does not tell what its store holds"};
+    if (!is_served_prefix(request->prefix()))
+      return {grpc::StatusCode::PERMISSION_DENIED,
+              "'" + request->prefix() + "' is not told: ask for right/, session/, history/ or meta/"};
+    const auto listing = read_store_(request->prefix());
+    if (!listing) return refusal_of(listing.error());
+    *response = to_message(*listing);
+    if (response->ByteSizeLong() <= std::size_t{kLargestListing}) return grpc::Status::OK;
+    return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+            std::to_string(listing->entries.size()) + " entries under '" + request->prefix() + "' are more than the " +
+                std::to_string(kLargestListing >> 20) + " MB of one answer; of a store in etcd, --direct reads them"};
+  }
+
  private:
   StatusServer::Report report_;
+  StatusServer::ReadStore read_store_;
 };
 
 class GrpcStatusServer final : public StatusServer {
  public:
-  GrpcStatusServer(std::string path, Report report) : path_(std::move(path)), service_(std::move(report)) {}
+  GrpcStatusServer(std::string path, Report report, ReadStore read_store)
+      : path_(std::move(path)), service_(std::move(report), std::move(read_store)) {}
   ~GrpcStatusServer() override {
     if (server_) server_->Shutdown(std::chrono::system_clock::now() + kGoodbye);
     ::unlink(path_.c_str());
@@ -48,6 +75,7 @@ class GrpcStatusServer final : public StatusServer {
     builder.AddListeningPort("unix:" + path_, grpc::InsecureServerCredentials());
     builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
     builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 2);
+    builder.SetMaxSendMessageSize(kLargestListing);
     builder.RegisterService(&service_);
     const mode_t before = ::umask(0177);
     server_ = builder.BuildAndStart();
@@ -64,12 +92,13 @@ class GrpcStatusServer final : public StatusServer {
 }  // namespace
 
 tl::expected<std::unique_ptr<StatusServer>, std::string> StatusServer::start(const std::string& socket_path,
-                                                                             mode_t mode, Report report) {
+                                                                             mode_t mode, Report report,
+                                                                             ReadStore read_store) {
   if (socket_path.size() >= sizeof(sockaddr_un::sun_path))
     return tl::make_unexpected(
         "the path of the status socket is longer than the " + std::to_string(sizeof(sockaddr_un::sun_path) - 1) +
         " characters that the system allows: " + socket_path + "; set control.socket to a shorter one");
-  auto server = std::make_unique<GrpcStatusServer>(socket_path, std::move(report));
+  auto server = std::make_unique<GrpcStatusServer>(socket_path, std::move(report), std::move(read_store));
   if (!server->listen())
     return tl::make_unexpected("cannot listen on the status socket " + socket_path +
                                "; check that its directory exists and can be written");

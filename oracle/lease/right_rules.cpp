@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "oracle/canary.hpp"
+#include "oracle/lease/history.hpp"
 
 namespace gnomon::lease {
 namespace {
@@ -145,6 +146,7 @@ Transaction acquire(const RightTable& table, const RightPolicy& policy, SmearedU
   Transaction transaction;
   compare_store(transaction, policy);
   const Grant grant{claim.holder, claim.incarnation, claim.nonce, policy.store.epoch};
+  Acquisition acquisition{claim.nonce, claim.incarnation, policy.store.epoch, {}, claim.holder};
   for (const mint::MachineId machine : machines) {
     const StoredRight* right = table.find(machine);
     Window window;
@@ -156,7 +158,12 @@ Transaction acquire(const RightTable& table, const RightPolicy& policy, SmearedU
     transaction.compares.push_back({window_key(machine), before.window_revision()});
     transaction.puts.push_back({grant_key(machine), encode(grant)});
     transaction.puts.push_back({window_key(machine), encode(window)});
+    acquisition.taken.emplace(machine, taken_after(right, window.floor));
   }
+  if (acquisition.taken.empty()) return transaction;
+  const std::string recorded = history_key(now, claim.nonce);
+  transaction.compares.push_back({recorded, Revision{}});
+  transaction.puts.push_back({recorded, encode(acquisition)});
   return transaction;
 }
 

@@ -15,7 +15,8 @@
 // unit's end off (the last unit may start inside the window and end outside): units are told apart by their starts.
 //
 // Every transaction compares the revision of each key that it relied on, the store's identity (`meta/store`) included,
-// and every value that it writes carries the fresh nonce of that transaction.
+// and every value that it writes carries the fresh nonce of that transaction. An acquisition also leaves one entry in
+// the history (history.hpp), which nobody relies on for uniqueness.
 #pragma once
 
 #include <cstdint>

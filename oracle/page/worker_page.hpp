@@ -7,6 +7,11 @@
 //   - `used_until` of a unit is stored before any reply out of that unit is handed to the wire;
 //   - `acknowledged` = generation g is stored after the worker has dropped every older generation, parked requests
 //     included. So who reads acknowledged >= g (acquire) reads the final used_until of the generations before g.
+//
+// A process that was killed answers no handshake. Its page then is all that is left, and its last stores may be half
+// of a change: a slot that changes hands is three stores. So each slot carries a check word over the three, stored
+// last and before any reply out of the unit: where it does not agree, the supervisor believes nothing of the slot
+// (control/estate.hpp).
 #pragma once
 
 #include <array>
@@ -19,16 +24,32 @@
 
 namespace gnomon::page {
 
-/// The right that a slot stood for, and how far it was used.
-struct SlotUse {
+/// The right that a slot stood for, and how far it was used. All zero: it never stood for one.
+struct alignas(32) SlotUse {
   std::atomic<std::uint64_t> token{0};
   std::atomic<std::int64_t> used_until_ns{0};  // SmearedUtc: end of the last unit opened, over all layouts
   std::atomic<std::uint64_t> machine{0};
+  std::atomic<std::uint64_t> check{0};  // over the three
+
+  [[nodiscard]] static constexpr std::uint64_t check_of(std::uint64_t token, std::uint64_t machine,
+                                                        std::int64_t used_until_ns) {
+    return mixed(mixed(mixed(0x9e3779b97f4a7c15ULL, token), machine), static_cast<std::uint64_t>(used_until_ns));
+  }
+
+ private:
+  // The finaliser of SplitMix64 over both: a flipped bit changes about half of the result.
+  static constexpr std::uint64_t mixed(std::uint64_t before, std::uint64_t word) {
+    std::uint64_t x = before ^ word;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+    return x ^ (x >> 31);
+  }
 };
+static_assert(sizeof(SlotUse) == 32, "two to a cache line, none across two");
 
 struct WorkerPage {
   static constexpr PageKind kKind = PageKind::kWorker;
-  static constexpr std::uint32_t kVersion = 3;  // 2: counters of frames; 3: of times and commit-waits
+  static constexpr std::uint32_t kVersion = 4;  // 2: counters of frames; 3: of times and commit-waits; 4: check words
 
   PageHeader header;
   alignas(64) std::atomic<std::uint64_t> acknowledged{0};  // Generation

@@ -34,6 +34,13 @@ Counter drop_counter(wire::Invalid reason) {
   return Counter::kDropLength;
 }
 
+// The check word last, both released: a process that dies in between leaves a slot that nobody believes, and one that
+// dies between the check word and the send leaves a use that covers what it was about to send.
+void store_use(page::SlotUse& slot, const mint::Right& right, time::SmearedUtc used) {
+  slot.used_until_ns.store(used.ns, std::memory_order_release);
+  slot.check.store(page::SlotUse::check_of(right.token.value, right.machine.value, used.ns), std::memory_order_release);
+}
+
 }  // namespace
 
 Server::Server(const ServerOptions& options, const page::RightsRecord& rights, page::WorkerPage& page,
@@ -115,7 +122,7 @@ void Server::take_over_rights() {
       used = std::max(used, lane.generator.used_until(i));
     use.token.store(rights_.slots[i].token.value, std::memory_order_relaxed);
     use.machine.store(rights_.slots[i].machine.value, std::memory_order_relaxed);
-    use.used_until_ns.store(used.ns, std::memory_order_relaxed);
+    store_use(use, rights_.slots[i], used);
   }
   // Pairs with the agent's acquire load: it sees all used_until of the generations that end here.
   page_.acknowledged.store(rights_.generation.value, std::memory_order_release);
@@ -283,10 +290,9 @@ std::size_t Server::answer_any(std::span<std::byte> datagram, const Address& sou
 
 void Server::publish_use(const Lane& lane, std::size_t slot) {
   if (canary::planted(canary::Bug::kOneLayoutReleased) && &lane != &lanes_.front()) return;
-  std::atomic<std::int64_t>& used = page_.slots[slot].used_until_ns;
-  const std::int64_t until = lane.generator.used_until(slot).ns;
-  // Released so that the supervisor of a process that died between this store and the send reads it, too.
-  if (until > used.load(std::memory_order_relaxed)) used.store(until, std::memory_order_release);
+  page::SlotUse& use = page_.slots[slot];
+  const time::SmearedUtc until = lane.generator.used_until(slot);
+  if (until.ns > use.used_until_ns.load(std::memory_order_relaxed)) store_use(use, rights_.slots[slot], until);
   page_.counters.add(Counter::kUnitsOpened);
 }
 

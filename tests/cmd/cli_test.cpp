@@ -161,7 +161,7 @@ TEST(CommandLine, MistakesAreUsageErrorsWithAHint) {
 TEST(CommandLine, HelpAndVersionEverywhere) {
   EXPECT_EQ(gnomon({"--version"}).out.rfind("gnomon 0.", 0), 0U);
   for (const char* command : {"id", "decode", "encode", "range", "layouts", "ping", "status", "clock", "now", "wait",
-                              "hlc", "plot", "control", "completion"}) {
+                              "hlc", "plot", "right", "cluster", "audit", "control", "completion"}) {
     const Ran help = gnomon({command, "--help"});
     EXPECT_EQ(help.code, ExitCode::kOk) << command;
     EXPECT_NE(help.out.find("--help"), std::string::npos) << command;
@@ -238,7 +238,8 @@ TEST(Completion, KnowsEveryCommandAndBashCanReadIt) {
   for (const char* shell : {"bash", "zsh", "fish"}) {
     const Ran run = gnomon({"completion", shell});
     EXPECT_EQ(run.code, ExitCode::kOk) << run.err;
-    for (const char* word : {"decode", "layouts", "adopt", "one-by-one", "store-url", "ports"})
+    for (const char* word : {"decode", "layouts", "adopt", "heal", "epoch-above", "cluster", "audit", "right", "holder",
+                             "direct", "one-by-one", "store-url", "ports"})
       EXPECT_NE(run.out.find(word), std::string::npos) << shell << " lacks " << word;
   }
   EXPECT_EQ(syntax_check("/bin/bash", gnomon({"completion", "bash"}).out), 0);
@@ -250,9 +251,10 @@ TEST(Completion, BashCompletesCommandsFlagsAndChoices) {
   std::ofstream(file) << gnomon({"completion", "bash"}).out
                       << "try() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _gnomon; echo \"${COMPREPLY[*]}\"; }\n"
                          "try gnomon de\ntry gnomon control a\ntry gnomon range --fr\ntry gnomon completion z\n"
-                         "try gnomon control recover --rights-lead-policy r\n";
+                         "try gnomon control recover --rights-lead-policy r\n"
+                         "try gnomon right l\ntry gnomon right list --ho\n";
   const support::Output output = support::run_program({"/bin/bash", file}, {});
-  EXPECT_EQ(output.text, "decode\nadopt\n--from\nzsh\nrefuse rotate\n");
+  EXPECT_EQ(output.text, "decode\nadopt\n--from\nzsh\nrefuse rotate\nlist\n--holder\n");
 }
 
 }  // namespace

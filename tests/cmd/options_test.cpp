@@ -72,6 +72,13 @@ std::string other_value(const OptionRow& row) {
 
 /// What must be said besides, so that the option is not contradicted.
 std::vector<std::pair<std::string, std::string>> company_of(const OptionRow& row) {
+  const std::pair<std::string, std::string> etcd{"GNOMON_STORE_URL", "etcd:https://h:1"};
+  const std::string file = "/tmp/some where";
+  if (row.name() == "store.ca_file") return {etcd};
+  if (row.name() == "store.cert_file") return {etcd, {"GNOMON_STORE_KEY_FILE", file}};
+  if (row.name() == "store.key_file") return {etcd, {"GNOMON_STORE_CERT_FILE", file}};
+  if (row.name() == "store.user") return {etcd, {"GNOMON_STORE_PASSWORD_FILE", file}};
+  if (row.name() == "store.password_file") return {etcd, {"GNOMON_STORE_USER", "gnomon"}};
   if (row.name() != "dpdk.devices") return {};
   return {{"GNOMON_SERVER_LISTEN", "10.9.0.1:14666,[fd00:9::1]:14666"}, {"GNOMON_ACCESS_AUTH", "never"}};
 }
@@ -169,8 +176,15 @@ TEST(Resolve, FaultsOfTheFileNameTheirPlace) {
        "g.toml:2:1: workers.poll: 'spinn' is not one of block, spin (did you mean 'spin'?)"},
       {"[access]\ndeny = [\"10.0.0.1/8\"]\n",
        "g.toml:2:1: access.deny: '10.0.0.1/8' sets bits below its prefix: write 10.0.0.0/8"},
-      {"[store]\nurl = \"etcd:https://a:1\"\n",
-       "g.toml:2:1: store.url: 'etcd:https://a:1': etcd is not in this version; write sqlite:PATH"},
+      {"[store]\nurl = \"postgres://a\"\n",
+       "g.toml:2:1: store.url: 'postgres://a' is no store: write sqlite:PATH or etcd:https://HOST:PORT,..."},
+      {"[store]\nca_file = \"/ca\"\n", "g.toml:2:1: store.ca_file is for etcd, and store.url names no etcd"},
+      {"[store]\nurl = \"etcd:http://a:1\"\nca_file = \"/ca\"\n",
+       "g.toml:3:1: store.ca_file is for TLS, and store.url says http://; write https:// there"},
+      {"[store]\nurl = \"etcd:https://a:1\"\ncert_file = \"/c\"\n",
+       "g.toml:3:1: store.cert_file and store.key_file go together: name both, or none"},
+      {"[store]\nurl = \"etcd:https://a:1\"\nuser = \"gnomon\"\n",
+       "g.toml:3:1: store.user and store.password_file go together: name both, or none"},
       {"[ids]\npinned = [3, 3]\n", "g.toml:2:1: ids.pinned: 3 is listed twice"},
       {"[server]\ninstance = \"a/b\"\n",
        "g.toml:2:1: server.instance: 'a/b' is no instance name: 1 to 32 characters of a-z, 0-9, '-' and '_'"},

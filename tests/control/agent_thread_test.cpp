@@ -37,6 +37,7 @@ class BreakableStore final : public Store {
     if (broken.load()) return tl::make_unexpected(StoreError{StoreErrorKind::kFatal, "the disk is gone"});
     return store_.commit(transaction);
   }
+  std::unique_ptr<Watch> watch(std::string_view prefix, Revision after) override { return store_.watch(prefix, after); }
   std::atomic<bool> broken{false};
 
  private:

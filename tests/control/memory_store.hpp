@@ -4,8 +4,11 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 
+#include "control/change_log.hpp"
 #include "control/store.hpp"
 
 namespace gnomon::control {
@@ -33,12 +36,27 @@ class MemoryStore final : public Store {
       entries_[put.key] = {put.key, put.value, revision_};
     for (const std::string& key : transaction.deletes)
       entries_.erase(key);
+    log_.record(transaction, revision_);
     return revision_;
+  }
+  std::unique_ptr<Watch> watch(std::string_view prefix, Revision after) override { return log_.watch(prefix, after); }
+
+  /// All of it, to be put back later: what restoring a backup does to a store.
+  struct Image {
+    std::map<std::string, Entry> entries;
+    Revision revision;
+  };
+  [[nodiscard]] Image image() const { return {entries_, revision_}; }
+  void restore(Image image) {
+    entries_ = std::move(image.entries);
+    revision_ = image.revision;
+    log_ = ChangeLog(revision_);
   }
 
  private:
   std::map<std::string, Entry> entries_;
   Revision revision_;
+  ChangeLog log_;
 };
 
 }  // namespace gnomon::control

@@ -103,8 +103,13 @@ void Incarnation::tick() {
     reported_[i] = acknowledged;
     tasks_.emplace_back(ReadSlots{{i}, {acknowledged}});
   }
-  step_agent(control::event::Tick{
-      .now = now.mint.now, .ordering = now.ordering, .era = now.mint.era, .uptime = now.uptime, .nonce = draw_nonce()});
+  step_agent(control::event::Tick{.now = now.mint.now,
+                                  .ordering = now.ordering,
+                                  .era = now.mint.era,
+                                  .uptime = now.uptime,
+                                  .nonce = draw_nonce(),
+                                  .lead = now.lead,
+                                  .truth = now.truth ? std::optional(*now.truth) : std::nullopt});
 }
 
 void Incarnation::step_agent(const control::Event& event) {
@@ -128,8 +133,8 @@ void Incarnation::read_slots(const ReadSlots& read) {
 
 void Incarnation::carry_out(const control::Effect& effect) {
   namespace effects = control::effect;
-  if (const auto* list = std::get_if<effects::ListRights>(&effect)) {
-    link_.send_list(number_, list->operation);
+  if (const auto* list = std::get_if<effects::List>(&effect)) {
+    link_.send_list(number_, list->operation, list->prefix);
   } else if (const auto* commit = std::get_if<effects::Commit>(&effect)) {
     link_.send_commit(number_, commit->operation, commit->transaction);
   } else if (const auto* sync = std::get_if<effects::SyncJournal>(&effect)) {

@@ -34,6 +34,7 @@ tl::expected<control::Revision, StoreError> SimulatedStore::commit(const control
     entries_.erase(key);
   for (const control::Put& put : transaction.puts)
     entries_.insert_or_assign(put.key, Entry{put.key, put.value, revision});
+  log_.record(transaction, revision);
   return revision;
 }
 

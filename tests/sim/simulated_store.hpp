@@ -6,10 +6,12 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "control/change_log.hpp"
 #include "control/store.hpp"
 
 namespace gnomon::sim {
@@ -20,12 +22,17 @@ class SimulatedStore : public control::Store {
   [[nodiscard]] tl::expected<control::Listing, control::StoreError> list(std::string_view prefix) override;
   [[nodiscard]] tl::expected<control::Revision, control::StoreError> commit(
       const control::Transaction& transaction) override;
+  /// Real threads would wait in it: what a watch is for, the simulator does by events.
+  [[nodiscard]] std::unique_ptr<control::Watch> watch(std::string_view prefix, control::Revision after) override {
+    return log_.watch(prefix, after);
+  }
 
   [[nodiscard]] const control::Entry* find(std::string_view key) const;
 
  private:
   std::map<std::string, control::Entry, std::less<>> entries_;
   std::uint64_t revision_ = 0;
+  control::ChangeLog log_;
 };
 
 }  // namespace gnomon::sim

@@ -9,15 +9,19 @@ namespace gnomon::sim {
 using control::StoreError;
 using control::StoreErrorKind;
 
-void StoreLink::send_list(std::uint32_t incarnation, control::OperationId id) {
-  send({.incarnation = incarnation, .id = id, .commit = std::nullopt, .outcome = std::nullopt});
+void StoreLink::send_list(std::uint32_t incarnation, control::OperationId id, std::string prefix) {
+  send({.incarnation = incarnation,
+        .id = id,
+        .commit = std::nullopt,
+        .prefix = std::move(prefix),
+        .outcome = std::nullopt});
 }
 
 void StoreLink::send_commit(std::uint32_t incarnation, control::OperationId id,
                             const control::Transaction& transaction) {
   env_.note(Happening::kCommitSent, id.value, transaction.puts.size());
   env_.windows.sent(transaction);
-  send({.incarnation = incarnation, .id = id, .commit = transaction, .outcome = std::nullopt});
+  send({.incarnation = incarnation, .id = id, .commit = transaction, .prefix = {}, .outcome = std::nullopt});
 }
 
 void StoreLink::send(Operation operation) {
@@ -63,7 +67,7 @@ void StoreLink::apply(std::uint64_t number) {
   Operation& operation = at->second;
   operation.to_land = false;
   if (!operation.commit) {
-    operation.outcome = control::event::Listed{operation.id, *env_.store.list(lease::kRightPrefix)};
+    operation.outcome = control::event::Listed{operation.id, *env_.store.list(operation.prefix)};
   } else if (const auto revision = env_.store.commit(*operation.commit)) {
     env_.note(Happening::kCommitLanded, operation.id.value, revision->value);
     env_.windows.landed(*operation.commit, *revision);

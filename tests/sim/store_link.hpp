@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "control/agent/agent.hpp"
@@ -24,7 +25,7 @@ class StoreLink {
   explicit StoreLink(Environment& environment) : env_(environment) {}
 
   void set_mode(Mode mode) { mode_ = mode; }
-  void send_list(std::uint32_t incarnation, control::OperationId id);
+  void send_list(std::uint32_t incarnation, control::OperationId id, std::string prefix);
   void send_commit(std::uint32_t incarnation, control::OperationId id, const control::Transaction& transaction);
 
   /// EventKind::kStoreApply.
@@ -39,6 +40,7 @@ class StoreLink {
     std::uint32_t incarnation = 0;
     control::OperationId id;
     std::optional<control::Transaction> commit;  // none: a list
+    std::string prefix;                          // of a list
     Fate fate = Fate::kAnswered;
     std::optional<control::Event> outcome;  // once it has landed
     bool to_land = false;

@@ -56,9 +56,13 @@ Daemon::~Daemon() {
 
 std::map<std::string, std::string> Daemon::environment() const {
   std::map<std::string, std::string> variables{
-      {"GNOMON_SERVER_LISTEN", "127.0.0.1:0"},         {"GNOMON_SERVER_INSTANCE", instance_},
-      {"GNOMON_STATE_DIR", state_dir().string()},      {"GNOMON_METRICS_LISTEN", ""},
-      {"XDG_RUNTIME_DIR", (folder_ / "run").string()}, {"RUNTIME_DIRECTORY", ""},
+      {"GNOMON_SERVER_LISTEN", "127.0.0.1:0"},
+      {"GNOMON_SERVER_INSTANCE", instance_},
+      {"GNOMON_STATE_DIR", state_dir().string()},
+      {"GNOMON_METRICS_LISTEN", ""},
+      {"XDG_RUNTIME_DIR", (folder_ / "run").string()},
+      {"RUNTIME_DIRECTORY", ""},
+      {"GNOMON_SERVER_SUPERVISE", "false"},  // the process that is started is the daemon itself
   };
   for (const auto& [option, value] : options_)
     variables[variable_of(option)] = value;

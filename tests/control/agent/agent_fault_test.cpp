@@ -183,7 +183,7 @@ TEST(AgentFaults, StoreThatWentBackIsNotBelieved) {
   s.list_silent = true;
   ASSERT_TRUE(s.run_until([&] { return !s.late.empty(); }));
   auto listed = std::get<event::Listed>(s.late.back());
-  listed.rights = *older.list(lease::kRightPrefix);
+  listed.listing = *older.list(lease::kRightPrefix);
   s.feed(listed);
   ASSERT_TRUE(s.stopped.has_value());
   EXPECT_TRUE(s.stopped->failed);
@@ -200,7 +200,7 @@ TEST(AgentFaults, SameRevisionWithAnotherContentIsAnotherHistory) {
   auto listed = std::get<event::Listed>(s.late.back());
   lease::Window window = s.window(0);
   window.nonce.fill(0x55);
-  listed.rights.entries.back().value = lease::encode(window);
+  listed.listing.entries.back().value = lease::encode(window);
   s.feed(listed);
   ASSERT_TRUE(s.stopped.has_value());
   EXPECT_TRUE(s.stopped->failed);

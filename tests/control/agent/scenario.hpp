@@ -36,8 +36,12 @@ class Scenario {
   time::Uptime uptime{1'000'000'000};
   mint::OrderingState ordering = mint::OrderingState::kFollowing;
   mint::Era era{1};
-  std::deque<Fate> fates;  // of the commits to come; kDone when empty
+  time::Duration lead;
+  std::optional<time::Interval> truth;
+  std::deque<Fate> fates;      // of the commits of rights to come; kDone when empty
+  bool fates_for_all = false;  // also of commits that are about no right
   bool list_unavailable = false;
+  bool commit_away = false;  // until it is false again, whatever `fates` says
   bool list_silent = false;
   bool journal_silent = false;
   bool hold_acks = false;
@@ -119,9 +123,12 @@ class Scenario {
     ++nonces_;
     for (std::size_t i = 0; i < 8; ++i)
       nonce[i] = static_cast<std::uint8_t>(nonces_ >> (8 * i));
-    nonce[15] = nonce_salt;
-    return {now, ordering, era, uptime, nonce};
+    nonce[7] = nonce[15] = nonce_salt;
+    return {
+        .now = now, .ordering = ordering, .era = era, .uptime = uptime, .nonce = nonce, .lead = lead, .truth = truth};
   }
+  /// How many nonces were handed out; each carries its number in its first bytes.
+  [[nodiscard]] std::uint64_t nonces() const { return nonces_; }
   std::uint8_t nonce_salt = 0;  // other agents of a test: other nonces
 
  private:
@@ -136,20 +143,29 @@ class Scenario {
   void perform(const Effect& effect, std::deque<Event>& queue) {
     std::visit([&](const auto& e) { perform(e, queue); }, effect);
   }
-  void perform(const effect::ListRights& list, std::deque<Event>& queue) {
-    say("list");
+  void perform(const effect::List& list, std::deque<Event>& queue) {
+    if (list.prefix == lease::kRightPrefix) say("list");
     if (list_unavailable)
       queue.emplace_back(event::StoreFailed{list.operation, {StoreErrorKind::kUnavailable, "store away"}});
     else if (list_silent)
-      late.emplace_back(event::Listed{list.operation, *store_.list(lease::kRightPrefix)});
+      late.emplace_back(event::Listed{list.operation, *store_.list(list.prefix)});
     else
-      queue.emplace_back(event::Listed{list.operation, *store_.list(lease::kRightPrefix)});
+      queue.emplace_back(event::Listed{list.operation, *store_.list(list.prefix)});
   }
   void perform(const effect::Commit& commit, std::deque<Event>& queue) {
-    ++commits;
+    const std::string said = describe(commit.transaction);
+    if (said.empty() && !fates_for_all && !commit_away) {  // a session, or what was cleared away
+      answer_plainly(commit, queue);
+      return;
+    }
+    if (!said.empty()) ++commits;
+    if (commit_away) {
+      queue.emplace_back(event::StoreFailed{commit.operation, {StoreErrorKind::kUnavailable, "store away"}});
+      return;
+    }
     const Fate fate = fates.empty() ? Fate::kDone : fates.front();
     if (!fates.empty()) fates.pop_front();
-    say("commit " + describe(commit.transaction));
+    if (!said.empty()) say("commit " + said);
     check_nonces(commit.transaction);
     const auto failed = [&](StoreErrorKind kind, const char* text) {
       queue.emplace_back(event::StoreFailed{commit.operation, {kind, text}});
@@ -174,6 +190,14 @@ class Scenario {
     else
       queue.emplace_back(answer);
   }
+  void answer_plainly(const effect::Commit& commit, std::deque<Event>& queue) {
+    check_nonces(commit.transaction);
+    const auto revision = store_.commit(commit.transaction);
+    if (revision)
+      queue.emplace_back(event::Committed{commit.operation, *revision});
+    else
+      queue.emplace_back(event::StoreFailed{commit.operation, revision.error()});
+  }
   void perform(const effect::SyncJournal& sync, std::deque<Event>& queue) {
     say("journal at " + std::to_string(sync.highest.value));
     for (const JournalRight& right : sync.rights)
@@ -197,6 +221,7 @@ class Scenario {
     if (fresh && !hold_acks && !deaf.contains(worker)) queue.emplace_back(ack_of(worker));
   }
   void perform(const effect::MarkCloned&, std::deque<Event>&) { say("mark as cloned"); }
+  void perform(const effect::SealStore& seal, std::deque<Event>&) { say("seal: " + seal.text); }
   void perform(const effect::StartNewEra&, std::deque<Event>&) {
     say("start a new era");
     if (!eras_begin) return;

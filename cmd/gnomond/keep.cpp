@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cmd/gnomond/keep.hpp"
+
+#include <thread>
+#include <utility>
+
+#include "cmd/options/directories.hpp"
+#include "cmd/options/etcd_settings.hpp"
+
+namespace gnomon::cmd {
+namespace {
+
+constexpr std::chrono::milliseconds kTryAgainAfter{250};
+
+std::string who_opens(const Settings& settings) { return "gnomond instance " + settings.server.instance; }
+
+}  // namespace
+
+Or<Keep> Keep::open(const Settings& settings, const std::string& state_dir, std::chrono::milliseconds patience,
+                    const std::function<bool(const std::string&)>& waiting) {
+  return is_etcd(settings) ? open_shared(settings, state_dir, patience, waiting) : open_local(settings, state_dir);
+}
+
+control::Store& Keep::store() {
+  if (local_) return *local_->store;
+  return *etcd_;
+}
+
+Or<Keep> Keep::open_local(const Settings& settings, const std::string& state_dir) {
+  const auto paths = control::StatePaths::of(database_path(settings, state_dir));
+  auto state = control::open_state(paths, who_opens(settings));
+  if (!state) return refused(state.error().text);
+  Keep keep;
+  keep.local_.emplace(std::move(*state));
+  keep.url_ = "sqlite:" + paths.database;
+  keep.clone_mark_ = paths.cloned;
+  return keep;
+}
+
+Or<Keep> Keep::open_shared(const Settings& settings, const std::string& state_dir, std::chrono::milliseconds patience,
+                           const std::function<bool(const std::string&)>& waiting) {
+  auto options = etcd_options(settings);
+  if (!options) return tl::make_unexpected(Failure{ExitCode::kUsage, options.error()});
+  auto etcd = control::EtcdStore::open(std::move(*options));
+  if (!etcd) return tl::make_unexpected(Failure{ExitCode::kUsage, etcd.error().text});
+  Keep keep;
+  keep.etcd_ = std::move(*etcd);
+  keep.url_ = settings.store.url;
+  const auto paths = control::SharedPaths::of(state_dir, settings.server.instance);
+  const auto until = std::chrono::steady_clock::now() + patience;
+  for (std::string told;;) {
+    auto state = control::open_shared(*keep.etcd_, paths, who_opens(settings));
+    if (state) {
+      keep.shared_.emplace(std::move(*state));
+      return keep;
+    }
+    const control::StateError& error = state.error();
+    if (error.kind != control::StateErrorKind::kUnreachable) return refused(error.text);
+    if (std::chrono::steady_clock::now() >= until)
+      return tl::make_unexpected(Failure{ExitCode::kUnreachable, error.text});
+    const bool news = std::exchange(told, error.text) != error.text;
+    if (!waiting(news ? error.text : std::string()))
+      return tl::make_unexpected(Failure{ExitCode::kOk, "asked to stop while the store was out of reach"});
+    std::this_thread::sleep_for(kTryAgainAfter);
+  }
+}
+
+}  // namespace gnomon::cmd

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/etcd/etcd_store.hpp"
+
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "control/etcd/etcd_codec.hpp"
+#include "control/etcd/etcd_watch.hpp"
+#include "etcd/v3/etcd.grpc.pb.h"
+
+namespace gnomon::control {
+namespace {
+
+namespace pb = etcdserverpb;
+
+constexpr std::int64_t kPage = 2'000;  // entries
+constexpr int kMaxFreshListings = 8;   // begun anew because the revision was compacted away meanwhile
+
+struct RangeAnswer {
+  pb::RangeResponse response;
+  bool compacted = false;
+};
+
+/// A range, or the news that its revision is compacted.
+tl::expected<RangeAnswer, StoreError> range(EtcdLink& link, const pb::RangeRequest& request, EtcdDeadline deadline) {
+  RangeAnswer answer;
+  EtcdLink::Call call;
+  call.send = [&](grpc::ClientContext& context, const std::shared_ptr<grpc::Channel>& channel) {
+    answer.response.Clear();
+    const grpc::Status status = pb::KV::NewStub(channel)->Range(&context, request, &answer.response);
+    answer.compacted = status.error_code() == grpc::StatusCode::OUT_OF_RANGE;
+    return status;
+  };
+  call.cluster = [&] { return answer.response.header().cluster_id(); };
+  auto done = link.call(call, deadline);
+  if (!done && !answer.compacted) return tl::make_unexpected(std::move(done.error()));
+  return answer;
+}
+
+}  // namespace
+
+EtcdStore::EtcdStore(EtcdOptions options, EtcdDialer dialer)
+    : options_(std::move(options)),
+      dialer_(std::move(dialer)),
+      cluster_(std::make_shared<EtcdClusterId>()),
+      link_(options_, dialer_.dial(), cluster_) {}
+
+tl::expected<std::unique_ptr<EtcdStore>, StoreError> EtcdStore::open(EtcdOptions options) {
+  auto dialer = EtcdDialer::open(options);
+  if (!dialer) return tl::make_unexpected(std::move(dialer.error()));
+  return std::unique_ptr<EtcdStore>(new EtcdStore(std::move(options), std::move(*dialer)));
+}
+
+tl::expected<std::optional<Entry>, StoreError> EtcdStore::get(std::string_view key) {
+  pb::RangeRequest request;
+  request.set_key(options_.prefix + std::string(key));
+  const auto answer = range(link_, request, EtcdDeadline::in(options_.deadline));
+  if (!answer) return tl::make_unexpected(answer.error());
+  if (answer->response.kvs().empty()) return std::optional<Entry>();
+  return to_entry(answer->response.kvs(0), options_.prefix);
+}
+
+tl::expected<Listing, StoreError> EtcdStore::list(std::string_view prefix) {
+  const EtcdDeadline deadline = EtcdDeadline::in(options_.deadline);
+  const std::string start = options_.prefix + std::string(prefix);
+  Listing listing;
+  pb::RangeRequest request;
+  int fresh_listings = 0;
+  const auto begin = [&] {
+    listing = {};
+    request.set_key(start);
+    request.set_range_end(range_end_of(start));
+    request.set_limit(kPage);
+    request.set_revision(0);
+  };
+  begin();
+  for (bool more = true; more;) {
+    const auto answer = range(link_, request, deadline);
+    if (!answer) return tl::make_unexpected(answer.error());
+    if (answer->compacted) {
+      if (++fresh_listings > kMaxFreshListings)
+        return tl::make_unexpected(
+            StoreError{StoreErrorKind::kUnavailable,
+                       "etcd is compacted faster than " + start + " can be listed; compact it less often"});
+      begin();
+      continue;
+    }
+    const pb::RangeResponse& page = answer->response;
+    if (request.revision() == 0) {
+      listing.at = {static_cast<std::uint64_t>(page.header().revision())};
+      request.set_revision(page.header().revision());
+    }
+    for (const pb::KeyValue& value : page.kvs())
+      listing.entries.push_back(to_entry(value, options_.prefix));
+    more = page.more() && !page.kvs().empty();
+    if (more) request.set_key(page.kvs(page.kvs_size() - 1).key() + '\0');
+  }
+  return listing;
+}
+
+tl::expected<Revision, StoreError> EtcdStore::commit(const Transaction& transaction) {
+  const pb::TxnRequest request = to_request(transaction, options_.prefix);
+  pb::TxnResponse response;
+  EtcdLink::Call call;
+  call.send = [&](grpc::ClientContext& context, const std::shared_ptr<grpc::Channel>& channel) {
+    response.Clear();
+    return pb::KV::NewStub(channel)->Txn(&context, request, &response);
+  };
+  call.cluster = [&] { return response.header().cluster_id(); };
+  call.is_commit = true;
+  call.operations = std::max(transaction.compares.size(), transaction.puts.size() + transaction.deletes.size());
+  auto done = link_.call(call, EtcdDeadline::in(options_.deadline));
+  if (!done) return tl::make_unexpected(std::move(done.error()));
+  if (!response.succeeded())
+    return tl::make_unexpected(StoreError{StoreErrorKind::kConflict, conflict_text(transaction, response)});
+  return Revision{static_cast<std::uint64_t>(response.header().revision())};
+}
+
+std::unique_ptr<Watch> EtcdStore::watch(std::string_view prefix, Revision after) {
+  return std::make_unique<EtcdWatch>(options_, dialer_.dial(), cluster_, prefix, after);
+}
+
+}  // namespace gnomon::control

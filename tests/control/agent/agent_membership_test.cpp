@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Several agents on one store: how they join, how they vote on each other's clocks, what a mad clock can't do, and what
+// they do about a store that lost its memory.
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/control/agent/scenario.hpp"
+
+namespace gnomon::control {
+namespace {
+
+using lease::Standing;
+using time::milliseconds;
+using time::seconds;
+using Kind = effect::Note::Kind;
+
+constexpr time::Duration kDay = seconds(86'400);
+
+/// Daemons on one store. Their time passes together, each by a clock of its own.
+class Rack {
+ public:
+  Scenario& add(AgentOptions options = {}) {
+    options.exclusive_store = false;
+    options.incarnation.fill(static_cast<std::uint8_t>(0x10 + hosts_.size()));
+    options.holder = "host " + std::to_string(hosts_.size());
+    hosts_.push_back(std::make_unique<Scenario>(std::move(options), &store));
+    Scenario& host = *hosts_.back();
+    host.now = hosts_.front()->now;
+    host.uptime = hosts_.front()->uptime;
+    host.nonce_salt = static_cast<std::uint8_t>(hosts_.size());
+    drift_.push_back(time::Duration{});
+    return host;
+  }
+  Scenario& operator[](std::size_t i) { return *hosts_[i]; }
+  void drift(std::size_t host, time::Duration per_tick) { drift_[host] = per_tick; }
+  /// Dies on the spot: nothing is given back.
+  void kill(std::size_t host) { dead_.push_back(host); }
+
+  void run_for(time::Duration span) {
+    for (time::Duration gone; gone < span; gone = gone + milliseconds(20))
+      for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        if (std::find(dead_.begin(), dead_.end(), i) != dead_.end()) continue;
+        hosts_[i]->now = hosts_[i]->now + drift_[i];
+        hosts_[i]->tick();
+      }
+  }
+  /// How long until it is true; more than `limit` if it never was.
+  time::Duration until(const std::function<bool()>& done, time::Duration limit = seconds(60)) {
+    time::Duration gone;
+    for (; gone <= limit && !done(); gone = gone + milliseconds(20))
+      run_for(milliseconds(20));
+    return gone;
+  }
+  bool holds(std::size_t host) { return hosts_[host]->view().state == AgentState::kHeld; }
+  [[nodiscard]] Standing standing(std::size_t host) const { return hosts_[host]->view().standing; }
+  std::size_t sessions() { return store.list(lease::kSessionPrefix)->entries.size(); }
+  time::SmearedUtc highest_ceiling() {
+    time::SmearedUtc highest{};
+    for (const auto& [machine, right] : lease::read_rights(store.list(lease::kRightPrefix)->entries).rights)
+      highest = std::max(highest, right.window->value.ceiling);
+    return highest;
+  }
+
+  MemoryStore store;
+
+ private:
+  std::vector<std::unique_ptr<Scenario>> hosts_;
+  std::vector<time::Duration> drift_;
+  std::vector<std::size_t> dead_;
+};
+
+/// Three members that hold rights.
+struct ThreeMembers : testing::Test {
+  void SetUp() override {
+    for (int i = 0; i < 3; ++i)
+      rack.add();
+    rack.until([&] { return rack.holds(0) && rack.holds(1) && rack.holds(2); }, seconds(5));
+    for (std::size_t i = 0; i < 3; ++i)
+      ASSERT_TRUE(rack.holds(i)) << i << ": " << text_of(rack[i].view().standing) << ", "
+                                 << text_of(rack[i].view().state) << ", " << rack[i].view().vote.text << "\n"
+                                 << rack[i].take_transcript();
+    rack.run_for(seconds(5));
+  }
+  Rack rack;
+};
+
+TEST(AgentMembership, TheFirstOneJoinsAtOnce) {
+  Rack rack;
+  rack.add();
+  EXPECT_LE(rack.until([&] { return rack.holds(0); }), milliseconds(300));
+  EXPECT_EQ(rack.standing(0), Standing::kMember);
+  EXPECT_EQ(rack[0].notes(Kind::kClocksAgree), 1);
+  EXPECT_EQ(rack.sessions(), 1U);
+}
+
+TEST(AgentMembership, NoRightIsAskedForBeforeTheVoteHasPassed) {
+  Rack rack;
+  rack.add();
+  rack.until([&] { return rack.holds(0); });
+  // A member that is there and never answers: its session moves, and has never seen the new one.
+  Scenario& silent = rack[0];
+  silent.list_silent = true;
+  rack.add();
+  rack.run_for(milliseconds(500));
+  EXPECT_FALSE(rack.holds(1));
+  EXPECT_EQ(rack[1].take_transcript().find("commit take"), std::string::npos);
+}
+
+TEST(AgentMembership, LaterOnesJoinAsSoonAsTheOthersHaveAnswered) {
+  Rack rack;
+  rack.add();
+  rack.until([&] { return rack.holds(0); });
+  rack.run_for(seconds(5));
+  rack.add();
+  EXPECT_LE(rack.until([&] { return rack.holds(1); }), milliseconds(1500)) << "without a watch: by the next heartbeat";
+  rack.add();
+  rack.run_for(milliseconds(60));
+  for (int i = 0; i < 3; ++i)
+    rack[static_cast<std::size_t>(i)].feed(event::SessionsAsk{});
+  EXPECT_LE(rack.until([&] { return rack.holds(2); }), milliseconds(300)) << "with one";
+}
+
+TEST(AgentMembership, ColdStartOfManyAtOnce) {
+  Rack rack;
+  for (int i = 0; i < 7; ++i)
+    rack.add();
+  EXPECT_LE(rack.until([&] {
+    for (std::size_t i = 0; i < 7; ++i)
+      if (!rack.holds(i)) return false;
+    return true;
+  }),
+            seconds(5));
+  EXPECT_EQ(rack.sessions(), 7U);
+}
+
+TEST(AgentMembership, ADeadSessionDelaysANewOneOnceAndIsClearedAway) {
+  Rack rack;
+  rack.add();
+  rack.until([&] { return rack.holds(0); });
+  rack.kill(0);
+  rack.add();
+  const time::Duration joined = rack.until([&] { return rack.holds(1); });
+  EXPECT_GE(joined, seconds(1));
+  EXPECT_LE(joined, seconds(5));
+  EXPECT_EQ(rack.sessions(), 2U);
+  EXPECT_LE(rack.until([&] { return rack.sessions() == 1; }, seconds(120)), seconds(100));
+  EXPECT_TRUE(rack.holds(1));
+}
+
+TEST(AgentMembership, AStoppedDaemonTakesItsSessionAlong) {
+  Rack rack;
+  rack.add();
+  rack.until([&] { return rack.holds(0); });
+  rack[0].feed(event::StopRequested{});
+  rack.run_for(seconds(1));
+  ASSERT_TRUE(rack[0].stopped);
+  EXPECT_EQ(rack.sessions(), 0U);
+}
+
+TEST_F(ThreeMembers, HoldForHours) {
+  for (int minute = 0; minute < 120; ++minute) {
+    rack.run_for(seconds(60));
+    for (std::size_t i = 0; i < 3; ++i) {
+      ASSERT_TRUE(rack.holds(i));
+      ASSERT_EQ(rack.standing(i), Standing::kMember);
+      ASSERT_EQ(rack[i].notes(Kind::kOutvoted), 0);
+    }
+  }
+}
+
+TEST_F(ThreeMembers, AClockThatIsADayAheadGetsNoRights) {
+  const time::SmearedUtc before = rack.highest_ceiling();
+  Scenario& mad = rack.add();
+  mad.now = mad.now + kDay;
+  rack.run_for(seconds(60));
+  EXPECT_FALSE(rack.holds(3));
+  EXPECT_LE(rack.highest_ceiling(), before + seconds(70)) << "nothing was poisoned";
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(rack.standing(i), Standing::kMember) << "a newcomer bothers no member";
+}
+
+TEST_F(ThreeMembers, AClockThatIsADayBehindGetsNoRights) {
+  Scenario& mad = rack.add();
+  mad.now = mad.now + -kDay;
+  rack.run_for(seconds(60));
+  EXPECT_FALSE(rack.holds(3));
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(rack.standing(i), Standing::kMember);
+}
+
+TEST_F(ThreeMembers, AClockThatJumpsADayAheadCommitsNothingOfIt) {
+  rack[1].now = rack[1].now + kDay;  // and its timeline followed: it had insisted on it
+  rack.run_for(seconds(20));
+  EXPECT_LE(rack.highest_ceiling(), rack[0].now + seconds(10)) << "no ceiling of tomorrow was ever committed";
+  EXPECT_FALSE(rack.holds(1)) << static_cast<int>(rack[1].view().vote.verdict) << rack[1].view().vote.text;
+  EXPECT_EQ(rack.standing(1), Standing::kJoining) << "it has to pass like a new one";
+  EXPECT_EQ(rack[1].published[0].count, 0U) << "its rights were given back";
+  EXPECT_EQ(rack[1].notes(Kind::kOutvoted), 1);
+  EXPECT_TRUE(rack.holds(0) && rack.holds(2));
+
+  rack[1].now = rack[0].now;  // repaired
+  EXPECT_LE(rack.until([&] { return rack.holds(1); }), seconds(15)) << "and nobody had to do anything";
+}
+
+// The timeline insisted on tomorrow and stands there; the clock behind it was set right.
+TEST_F(ThreeMembers, ARepairedClockLeavesTheFalseFutureBeforeAnythingIsTaken) {
+  Scenario& mad = rack[1];
+  mad.now = mad.now + kDay;
+  rack.run_for(seconds(20));
+  ASSERT_FALSE(rack.holds(1));
+  mad.ordering = mint::OrderingState::kBehind;
+  mad.lead = kDay;
+  mad.era_time = rack[0].now + seconds(5);
+  const std::uint64_t era = mad.era.value;
+  rack.run_for(seconds(20));
+  EXPECT_LE(rack.highest_ceiling(), rack[0].now + seconds(15)) << "nothing of tomorrow was ever committed";
+  EXPECT_GT(mad.era.value, era);
+  mad.lead = {};
+  EXPECT_LE(rack.until([&] { return rack.holds(1); }), seconds(15));
+}
+
+TEST_F(ThreeMembers, AClockThatDriftsIsOutvoted) {
+  rack.drift(2, milliseconds(1));  // 5 %
+  const time::Duration noticed = rack.until([&] { return !rack.holds(2); }, seconds(120));
+  EXPECT_GT(noticed, seconds(20)) << "as long as the intervals meet it is not mad";
+  EXPECT_LT(noticed, seconds(65)) << "two tolerances, and the age of a heartbeat";
+  EXPECT_EQ(rack.standing(2), Standing::kOutvoted);
+  rack.run_for(seconds(30));
+  EXPECT_TRUE(rack.holds(0) && rack.holds(1));
+  EXPECT_EQ(rack[0].notes(Kind::kOutvoted) + rack[1].notes(Kind::kOutvoted), 0);
+}
+
+TEST_F(ThreeMembers, ATrueTimeThatIsOffByMillisecondsIsOutvotedToo) {
+  const auto tell = [&](std::size_t host, time::Duration off) {
+    const time::Tai truth{rack[host].now.ns + off.ns};
+    rack[host].truth = time::Interval{truth, truth}.widened(time::microseconds(100));
+  };
+  const auto run = [&](time::Duration span, time::Duration off_of_the_third) {
+    for (time::Duration gone; gone < span; gone = gone + milliseconds(20)) {
+      for (std::size_t i = 0; i < 3; ++i)  // of the tick to come
+        tell(i, milliseconds(20) + (i == 2 ? off_of_the_third : time::Duration{}));
+      rack.run_for(milliseconds(20));
+    }
+  };
+  run(seconds(10), {});
+  EXPECT_TRUE(rack.holds(0) && rack.holds(1) && rack.holds(2));
+  run(seconds(10), seconds(2));
+  EXPECT_EQ(rack.standing(2), Standing::kOutvoted);
+  EXPECT_TRUE(rack.holds(0) && rack.holds(1));
+}
+
+TEST(AgentMembership, OfTwoThatDriftApartBothStop) {
+  Rack rack;
+  rack.add();
+  rack.add();
+  rack.until([&] { return rack.holds(0) && rack.holds(1); }, seconds(5));
+  ASSERT_TRUE(rack.holds(0) && rack.holds(1));
+  rack.drift(1, milliseconds(1));
+  rack.until([&] { return !rack.holds(0) && !rack.holds(1); }, seconds(120));
+  rack.run_for(seconds(40));
+  EXPECT_FALSE(rack.holds(0));
+  EXPECT_FALSE(rack.holds(1));
+  EXPECT_EQ(rack[0].published[0].count + rack[1].published[0].count, 0U);
+
+  rack.drift(1, {});
+  rack[1].now = rack[0].now;
+  EXPECT_LE(rack.until([&] { return rack.holds(0) && rack.holds(1); }), seconds(15));
+}
+
+TEST(AgentMembership, OfTwoTheOneWhoseClockJumpsStops) {
+  Rack rack;
+  rack.add();
+  rack.add();
+  ASSERT_LE(rack.until([&] { return rack.holds(0) && rack.holds(1); }), seconds(5));
+  rack[1].now = rack[1].now + kDay;
+  rack.run_for(seconds(20));
+  EXPECT_FALSE(rack.holds(1)) << "a jump is evidence against the one that jumped";
+  EXPECT_TRUE(rack.holds(0));
+}
+
+TEST_F(ThreeMembers, GoOnThroughAnOutageAndAfterIt) {
+  for (std::size_t i = 0; i < 3; ++i)
+    rack[i].list_unavailable = rack[i].commit_away = true;
+  rack.run_for(seconds(6));
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_GT(rack[i].published[0].slots[0].ceiling, rack[i].now) << "two thirds of the window are always left";
+  rack.run_for(seconds(60));
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_LT(rack[i].published[0].slots[0].ceiling, rack[i].now);
+  for (std::size_t i = 0; i < 3; ++i)
+    rack[i].list_unavailable = rack[i].commit_away = false;
+  EXPECT_LE(rack.until([&] {
+    for (std::size_t i = 0; i < 3; ++i)
+      if (rack[i].published[0].count == 0 || rack[i].published[0].slots[0].ceiling <= rack[i].now) return false;
+    return true;
+  }),
+            seconds(5));
+  rack.run_for(seconds(10));
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE(rack.holds(i));
+    EXPECT_EQ(rack[i].notes(Kind::kOutvoted), 0);
+  }
+}
+
+TEST_F(ThreeMembers, LostAnswersOfSessionsAreSettledByReading) {
+  using Fate = Scenario::Fate;
+  rack[0].fates_for_all = true;
+  for (int round = 0; round < 200; ++round) {
+    const Fate fate = round % 4 == 0   ? Fate::kLostAfter
+                      : round % 4 == 1 ? Fate::kLostBefore
+                      : round % 4 == 2 ? Fate::kSilentAfter
+                                       : Fate::kDone;
+    rack[0].fates.push_back(fate);
+  }
+  for (int second = 0; second < 300 && !rack[0].stopped; ++second) {
+    rack.run_for(seconds(1));
+    if (second % 7 == 0 && !rack[0].in_flight.empty()) rack[0].land(0);
+  }
+  ASSERT_FALSE(rack[0].stopped) << rack[0].stopped->text;
+  EXPECT_TRUE(rack[0].fates.empty()) << "all of them were met";
+  rack.run_for(seconds(15));
+  EXPECT_TRUE(rack.holds(0));
+  EXPECT_EQ(rack.sessions(), 3U);
+}
+
+TEST_F(ThreeMembers, AStoreThatForgetsIsSealedByWhoNotices) {
+  const MemoryStore::Image old = rack.store.image();
+  rack.run_for(seconds(8));
+  rack.store.restore(old);
+  rack.run_for(seconds(5));
+  for (std::size_t i = 0; i < 3; ++i) {
+    ASSERT_TRUE(rack[i].stopped) << i;
+    EXPECT_TRUE(rack[i].stopped->failed);
+    EXPECT_EQ(rack[i].published[0].count, 0U);
+    EXPECT_NE(rack[i].take_transcript().find("seal: the store went back in time"), std::string::npos);
+  }
+}
+
+TEST_F(ThreeMembers, AStoreThatForgetsIsNoticedThoughOthersMovedItOn) {
+  const MemoryStore::Image old = rack.store.image();
+  rack.run_for(seconds(8));
+  rack.store.restore(old);
+  for (int i = 0; i < 1000; ++i)
+    ASSERT_TRUE(rack.store.commit({{}, {{"other/" + std::to_string(i), "x"}}, {}}));
+  rack.run_for(seconds(8));
+  for (std::size_t i = 0; i < 3; ++i) {
+    ASSERT_TRUE(rack[i].stopped) << i;
+    EXPECT_TRUE(rack[i].stopped->failed);
+  }
+}
+
+TEST(AgentMembership, ARestartedDaemonHoldsTheStoreAgainstItsJournal) {
+  Rack rack;
+  rack.add();
+  rack.until([&] { return rack.holds(0); });
+  const MemoryStore::Image old = rack.store.image();
+  rack.run_for(seconds(8));
+  const lease::Window window = rack[0].window(0);
+  const Entry entry = **rack.store.get(lease::window_key({0}));
+  rack.kill(0);
+  rack.store.restore(old);
+  for (int i = 0; i < 100; ++i)
+    ASSERT_TRUE(rack.store.commit({{}, {{"other/" + std::to_string(i), "x"}}, {}}));
+  rack.add({.acknowledged = {{{0}, entry.modified, window.nonce, window.ceiling}}});
+  rack.run_for(seconds(10));
+  ASSERT_TRUE(rack[1].stopped);
+  EXPECT_NE(rack[1].stopped->text.find("machine id 0 is older"), std::string::npos) << rack[1].stopped->text;
+}
+
+TEST_F(ThreeMembers, AnotherIdentityOfTheStoreStopsAllWithinAHeartbeatOrTwo) {
+  ASSERT_TRUE(rack.store.commit({{}, {{std::string(lease::kStoreKey), "recovered"}}, {}}));
+  rack.run_for(milliseconds(2500));
+  for (std::size_t i = 0; i < 3; ++i) {
+    ASSERT_TRUE(rack[i].stopped) << i;
+    EXPECT_TRUE(rack[i].stopped->failed);
+    EXPECT_NE(rack[i].stopped->text.find("start the daemon again"), std::string::npos);
+  }
+}
+
+TEST(AgentMembership, ACopyOfAProcessIsNoticedByItsSession) {
+  Rack rack;
+  rack.add();
+  rack.until([&] { return rack.holds(0); });
+  AgentOptions same;
+  same.exclusive_store = false;
+  same.incarnation.fill(0x10);
+  same.holder = "host 0";
+  Scenario copy(same, &rack.store);  // with the incarnation of the first, and random bits of its own
+  copy.nonce_salt = 0x77;
+  for (int i = 0; i < 200; ++i) {
+    rack.run_for(milliseconds(20));
+    copy.tick();
+  }
+  EXPECT_TRUE(rack[0].stopped.has_value() || copy.stopped.has_value());
+  for (Scenario* one : {&rack[0], &copy})
+    if (one->stopped) {
+      EXPECT_NE(one->stopped->text.find("a copy of this process"), std::string::npos) << one->stopped->text;
+      EXPECT_EQ(one->published[0].count, 0U);
+    }
+}
+
+}  // namespace
+}  // namespace gnomon::control
