@@ -65,10 +65,9 @@ bool Membership::has_truth_jumped(const ClockReading& reading) {
   const std::optional<ClockReading> before = std::exchange(true_reading_, reading);
   if (!before) return false;
   const time::Duration since = time::saturating_sub(reading.uptime, before->uptime);
-  const time::Interval expected =
-      time::Interval{time::saturating_add(before->truth->earliest, since),
-                     time::saturating_add(before->truth->latest, since)}
-          .widened(options_.tolerance);
+  const time::Interval expected = time::Interval{time::saturating_add(before->truth->earliest, since),
+                                                 time::saturating_add(before->truth->latest, since)}
+                                      .widened(options_.tolerance);
   return !time::intersection(expected, *reading.truth);
 }
 

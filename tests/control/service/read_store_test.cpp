@@ -138,14 +138,14 @@ TEST_F(ReadStore, NobodyThereIsUnreachable) {
 }
 
 TEST_F(ReadStore, ASlowStoreIsGivenUp) {
-  std::atomic<bool> go = false;
-  serve([&](std::string_view) {
-    while (!go)
+  const auto go = std::make_shared<std::atomic<bool>>(false);  // the server outlives this function
+  serve([go](std::string_view) {
+    while (!*go)
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return Listing{};
   });
   const auto listing = fetch_listing(socket_, "right/", std::chrono::milliseconds(50));
-  go = true;
+  *go = true;
   ASSERT_FALSE(listing.has_value());
   EXPECT_TRUE(listing.error().unreachable);
 }
