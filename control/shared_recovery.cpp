@@ -18,6 +18,7 @@
 
 #include "control/recovery_plan.hpp"
 #include "control/shared_state.hpp"
+#include "oracle/canary.hpp"
 #include "platform/random.hpp"
 
 namespace gnomon::control {
@@ -61,6 +62,7 @@ class Recovery {
     return transaction;
   }
   void raise_floor(Transaction& transaction, SmearedUtc floor, const Nonce& nonce) const {
+    if (canary::planted(canary::Bug::kKeptFloor)) return;
     transaction.compares.push_back({std::string(kFloorKey), floor_});
     transaction.puts.push_back({std::string(kFloorKey), encode_floor(floor, nonce)});
   }

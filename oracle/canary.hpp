@@ -42,12 +42,20 @@ enum class Bug : std::uint8_t {
   kIgnoredNotice,    // ptp
   kIgnoredVoid,      // oracle/serve
   kForgottenRemote,  // oracle/serve: hlc_update
+  // What many hosts on one store rest on.
+  kLoweringHeal,           // oracle/lease
+  kBlindRetry,             // control/agent
+  kSkippedVote,            // control/agent
+  kForgottenAcknowledged,  // control/agent
+  kIgnoredSeal,            // control
+  kKeptFloor,              // control
 };
 
 /// Which proof has to find a bug; some are found by both (tests/sim/canary_test.cpp).
 enum class Finder : std::uint8_t {
-  kSimulator,  // tests/sim, in its own worlds
-  kClocks,     // tests/ptp: random histories of clocks against a ground truth
+  kSimulator,    // tests/sim, in its own worlds
+  kClocks,       // tests/ptp: random histories of clocks against a ground truth
+  kSharedStore,  // tests/sim, in worlds of many hosts on one store
 };
 
 struct BugInfo {
@@ -57,7 +65,7 @@ struct BugInfo {
   Finder finder = Finder::kSimulator;
 };
 
-constexpr std::array<BugInfo, 25> kBugs{{
+constexpr std::array<BugInfo, 31> kBugs{{
     {Bug::kUnknownExtension, "unknown-extension", "an extension is used although its outcome is unknown"},
     {Bug::kEarlyLastUsed, "early-last-used", "last-used is read before the workers acknowledged the revocation"},
     {Bug::kReopenedUnit, "reopened-unit", "a generator opens its unit once more when time did not move on"},
@@ -89,6 +97,16 @@ constexpr std::array<BugInfo, 25> kBugs{{
     {Bug::kIgnoredNotice, "ignored-notice", "a notice that the machine was stopped or moved drops nothing"},
     {Bug::kIgnoredVoid, "ignored-void", "a worker reads a line that has not been renewed for long"},
     {Bug::kForgottenRemote, "forgotten-remote", "a hybrid clock forgets the timestamp that it was given"},
+    {Bug::kLoweringHeal, "lowering-heal", "a healed id begins again at the floor of the window that was taken away",
+     Finder::kSharedStore},
+    {Bug::kBlindRetry, "blind-retry",
+     "after a lost answer the next commit is sent without reading, and relies on nothing", Finder::kSharedStore},
+    {Bug::kSkippedVote, "skipped-vote", "rights are taken and extended before the others voted on the clock",
+     Finder::kSharedStore},
+    {Bug::kForgottenAcknowledged, "forgotten-acknowledged", "nobody looks whether acknowledged writes are still there",
+     Finder::kSharedStore},
+    {Bug::kIgnoredSeal, "ignored-seal", "a daemon starts on a store that is sealed", Finder::kSharedStore},
+    {Bug::kKeptFloor, "kept-floor", "a recovery leaves the store's floor as it was", Finder::kSharedStore},
 }};
 
 #ifdef GNOMON_CANARIES

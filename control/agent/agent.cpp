@@ -198,7 +198,7 @@ void Agent::operation_failed(OperationKind kind, const StoreError& error) {
 void Agent::commit_failed(const StoreError& error) {
   table_.reset();
   if (error.kind == StoreErrorKind::kUnknown) {
-    must_list_ = true;
+    must_list_ = !canary::planted(canary::Bug::kBlindRetry);
     if (canary::planted(canary::Bug::kUnknownExtension) && state_ == AgentState::kHeld)
       return adopt(attempts_.newest(), highest_);
     note(NoteKind::kOutcomeUnknown, error.text);
@@ -332,6 +332,7 @@ void Agent::retry_later() {
 void Agent::list_rights() { emit(effect::List{begin(OperationKind::kList), std::string(lease::kRightPrefix)}); }
 
 void Agent::commit(Attempt attempt) {
+  if (canary::planted(canary::Bug::kBlindRetry) && !attempts_.empty()) attempt.transaction.compares.resize(1);
   emit(effect::Commit{begin(OperationKind::kCommit), attempt.transaction});
   attempts_.add(std::move(attempt));
 }
@@ -446,6 +447,7 @@ void Agent::advance_held() {
     return revoke(Goal::kRotate);
   }
   if (membership_.has_failed() || tick_.era != published_.front().era) return revoke(Goal::kReacquire);
+  if (!options_.exclusive_store && has_run_out_behind()) return revoke(Goal::kReacquire);
   if (!journal_.empty()) return sync_journal();
   if (must_list_) return list_rights();
   if (!extension_due() || nonce_used_) return;
@@ -457,6 +459,15 @@ void Agent::advance_held() {
   }
   attempt.transaction = lease::extend(rights, policy_, tick_.now, take_nonce());
   commit(std::move(attempt));
+}
+
+// The clock has come back from a future that the timeline stands in, and is past all that is held: see
+// leave_false_future.
+bool Agent::has_run_out_behind() const {
+  if (tick_.ordering != mint::OrderingState::kBehind) return false;
+  const time::SmearedUtc clock = time::saturating_add(tick_.now, -tick_.lead);
+  return std::all_of(holdings_.begin(), holdings_.end(),
+                     [&](const Holding& holding) { return holding.right.ceiling <= clock; });
 }
 
 bool Agent::extension_due() const {

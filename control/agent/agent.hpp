@@ -305,6 +305,7 @@ class Agent {
   void note(NoteKind kind, std::string text, time::SmearedUtc until = {});
   void to_journal(const lease::HeldRight& right);
   [[nodiscard]] bool extension_due() const;
+  [[nodiscard]] bool has_run_out_behind() const;
   /// For retries: the uptime of one turn may be far ahead, when the counter has just jumped.
   [[nodiscard]] time::Uptime attended() const { return time::Uptime{} + attended_; }
   [[nodiscard]] Nonce take_nonce();

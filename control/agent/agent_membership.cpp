@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "control/agent/agent.hpp"
+#include "oracle/canary.hpp"
 #include "oracle/lease/history.hpp"
 
 namespace gnomon::control {
@@ -85,6 +86,7 @@ void Agent::note_standing() {
 // The store has to know every window that it acknowledged here, in this life or an earlier one. A window that moved on
 // is fine: somebody took the id since, or this daemon's release landed late.
 std::string Agent::forgotten(const Listing& listing) const {
+  if (canary::planted(canary::Bug::kForgottenAcknowledged)) return "";
   for (const auto& [machine, noted] : acknowledged_) {
     const Entry* window = find_entry(listing, lease::window_key(machine));
     const std::string name = "the window of machine id " + std::to_string(machine.value);

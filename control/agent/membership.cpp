@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "control/agent/attempts.hpp"
+#include "oracle/canary.hpp"
 
 namespace gnomon::control {
 namespace {
@@ -88,6 +89,8 @@ void Membership::rejoin() {
   standing_ = lease::Standing::kJoining;
   must_publish_ = true;
   listing_.reset();
+  for (Sent& sent : sent_)
+    sent.before_jump = true;
 }
 
 void Membership::judge() {
@@ -120,7 +123,7 @@ Membership::Wish Membership::wish() const {
 
 Transaction Membership::publication(const lease::StoreFacts& store, const Nonce& nonce) {
   const lease::Session session{nonce, standing_, seen_at_reading_, word(), options_.holder};
-  sent_.push_back({lease::encode(session), session});
+  sent_.push_back({lease::encode(session), session, false});
   if (sent_.size() > kMaxSent) sent_.pop_front();
   Transaction transaction;
   compare_store(transaction, store);
@@ -144,6 +147,10 @@ void Membership::publish_failed(StoreErrorKind kind) {
 void Membership::adopt(const Sent& sent, Revision at) {
   if (at == revision_) return;
   revision_ = at;
+  if (sent.before_jump) {  // it was on its way meanwhile, and vouches for a clock that is not this one any more
+    must_publish_ = true;
+    return;
+  }
   published_ = sent.session.standing;
   published_at_ = attended_;
   must_publish_ = published_ != standing_;
@@ -199,6 +206,7 @@ std::optional<Transaction> Membership::clearing(const lease::StoreFacts& store) 
 }
 
 bool Membership::may_acquire() const {
+  if (canary::planted(canary::Bug::kSkippedVote)) return true;
   return options_.alone || (standing_ == lease::Standing::kMember && published_ == standing_);
 }
 

@@ -19,6 +19,7 @@
 #include <string>
 
 #include "control/store.hpp"
+#include "oracle/canary.hpp"
 #include "oracle/lease/clock_vote.hpp"
 #include "oracle/lease/right_rules.hpp"
 #include "oracle/lease/session.hpp"
@@ -69,7 +70,9 @@ class Membership {
   [[nodiscard]] std::optional<Transaction> clearing(const lease::StoreFacts& store);
 
   [[nodiscard]] bool may_acquire() const;
-  [[nodiscard]] bool may_extend() const { return options_.alone || standing_ == lease::Standing::kMember; }
+  [[nodiscard]] bool may_extend() const {
+    return options_.alone || standing_ == lease::Standing::kMember || canary::planted(canary::Bug::kSkippedVote);
+  }
   /// Its rights have to be given back: most clocks contradict its own, or as many as agree with it.
   [[nodiscard]] bool has_failed() const { return failed_; }
   [[nodiscard]] bool copied() const { return copied_; }
@@ -85,6 +88,7 @@ class Membership {
   struct Sent {
     std::string value;
     lease::Session session;
+    bool before_jump = false;  // of the clock
   };
 
   void rejoin();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "oracle/canary.hpp"
 namespace gnomon::lease {
 
 std::string_view text_of(HealFault fault) {
@@ -21,7 +22,8 @@ tl::expected<Transaction, HealFault> heal(const RightTable& table, const StoreFa
   const StoredRight* right = table.find(machine);
   if (right == nullptr || !right->window) return tl::make_unexpected(HealFault::kNeverUsed);
 
-  const time::SmearedUtc ceiling = right->window->value.ceiling;
+  const Window& present = right->window->value;
+  const time::SmearedUtc ceiling = canary::planted(canary::Bug::kLoweringHeal) ? present.floor : present.ceiling;
   const Grant grant{claim.holder, claim.incarnation, claim.nonce, store.epoch};
   const Window window{ceiling, ceiling, right->token().value_or(mint::Token{}), WindowState::kReleased, claim.nonce};
   Transaction transaction;

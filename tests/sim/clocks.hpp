@@ -34,8 +34,13 @@ class SystemClock {
   }
   void freeze(time::Uptime t) { drift(t, -1'000'000); }
   void heal(time::Uptime t) {
-    anchor_at(t, honest(t));
+    anchor_at(t, honest(t) + sane_error_);
     rate_ppm_ = 0;
+  }
+  /// Sane, and off by this much.
+  void set_sane_error(time::Uptime t, time::Duration error) {
+    sane_error_ = error;
+    heal(t);
   }
 
  private:
@@ -47,6 +52,7 @@ class SystemClock {
   time::Uptime anchor_;
   time::SmearedUtc reading_ = kBirth;
   std::int64_t rate_ppm_ = 0;
+  time::Duration sane_error_;
 };
 
 }  // namespace gnomon::sim

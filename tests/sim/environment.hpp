@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "tests/sim/check/lead.hpp"
 #include "tests/sim/check/liveness.hpp"
@@ -11,6 +13,8 @@
 #include "tests/sim/check/report.hpp"
 #include "tests/sim/check/unique.hpp"
 #include "tests/sim/check/windows.hpp"
+#include "tests/sim/committer.hpp"
+#include "tests/sim/disk.hpp"
 #include "tests/sim/event_queue.hpp"
 #include "tests/sim/random.hpp"
 #include "tests/sim/scenario.hpp"
@@ -25,12 +29,13 @@ struct Environment {
       : scenario(s),
         random(Random(s.seed ^ 0x5bf03635f0a31e77ULL).fork()),
         time_random(Random(s.seed ^ 0x1f83d9abfb41bd6bULL).fork()),
+        disk(Random(s.seed ^ 0x510e527fade682d1ULL).fork()),
         trace(print),
         unique(report),
         monotone(report),
         windows(report),
         lead(report, s.max_lead),
-        liveness(report, s.workers, s.all_workers()),
+        liveness(report, s.id_workers(), s.all_workers()),
         clients(report, time_random.fork()) {}
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
@@ -39,6 +44,11 @@ struct Environment {
   [[nodiscard]] time::Uptime now() const { return queue.now(); }
   void note(Happening what, std::uint64_t a = 0, std::uint64_t b = 0, std::uint64_t c = 0) {
     trace.add(queue.now(), what, a, b, c);
+  }
+  void landed(const control::Transaction& transaction, control::Revision revision, const Committer& by,
+              time::Uptime sent_at) {
+    windows.landed(transaction, revision, by.kind, sent_at);
+    if (scenario.shared) landings.push_back({transaction, revision, by, sent_at});
   }
   void check(const Issue& issue) {
     unique.issued(issue);
@@ -54,6 +64,8 @@ struct Environment {
   std::uint32_t false_futures = 0;  // times that somebody had reason to believe in the day ahead
   bool faulty = false;              // between the calm and the recovery
   SimulatedStore store;
+  Disk disk;
+  std::vector<Landing> landings;  // of a shared store, since the world looked at them last
   Trace trace;
 
   Report report;

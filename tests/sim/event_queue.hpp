@@ -30,6 +30,11 @@ enum class EventKind : std::uint8_t {
   kHostFault,
   kTimeIsDue,
   kPhaseEnds,
+  // of a world with a shared store
+  kSessionsAsk,  // of one incarnation
+  kLookRound,
+  kOperator,
+  kClockMoves,
 };
 
 struct Event {

@@ -93,7 +93,7 @@ void World::take_over() {
   transaction.puts = {{lease::grant_key(machine), lease::encode(lease::Grant{"operator", nonce, nonce, 0})},
                       {lease::window_key(machine), lease::encode(window)}};
   const control::Revision revision = *env_.store.commit(transaction);
-  env_.windows.landed(transaction, revision);
+  env_.landed(transaction, revision, {Committer::Kind::kStranger, 0, 0}, env_.now());
   env_.note(Happening::kTakenOver, revision.value);
 }
 

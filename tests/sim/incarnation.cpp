@@ -7,13 +7,23 @@
 #include <cstring>
 #include <utility>
 
+#include "control/shared_state.hpp"
+#include "tests/sim/store_door.hpp"
+
 namespace gnomon::sim {
 namespace {
 
 constexpr time::Duration kTickInterval = time::milliseconds(20);
 constexpr time::Duration kStep = time::microseconds(3);  // of a thread that is running
 
-control::AgentOptions agent_of(const Scenario& scenario, std::uint32_t number, const control::Nonce& incarnation) {
+control::AgentOptions with_incarnation(control::AgentOptions options, const control::Nonce& incarnation) {
+  options.incarnation = incarnation;
+  return options;
+}
+
+}  // namespace
+
+control::AgentOptions agent_options(const Scenario& scenario, std::uint32_t number) {
   control::AgentOptions options;
   options.workers = scenario.workers;
   options.ids_per_worker = scenario.ids_per_worker;
@@ -25,21 +35,23 @@ control::AgentOptions agent_of(const Scenario& scenario, std::uint32_t number, c
   options.max_lead = scenario.max_lead;
   options.lead_policy = scenario.policy;
   options.holder = fmt::format("sim {}", number);
-  options.incarnation = incarnation;
   return options;
 }
 
-}  // namespace
-
-Incarnation::Incarnation(Environment& environment, Host& host, StoreLink& link, std::uint32_t number)
+Incarnation::Incarnation(Environment& environment, Host& host, StoreLink& link, const IncarnationSeat& seat)
     : env_(environment),
       link_(link),
-      number_(number),
-      process_(environment, host,
-               {.number = number, .workers = environment.scenario.workers, .first_slot = 0, .serves_ids = true}),
-      agent_(agent_of(environment.scenario, number, draw_nonce())),
+      number_(seat.place.number),
+      host_(host.number()),
+      started_at_(environment.now()),
+      nonce_(draw_nonce()),
+      journal_(seat.journal),
+      identity_(seat.identity),
+      process_(environment, host, seat.place),
+      agent_(with_incarnation(seat.agent, nonce_)),
       agent_clock_(process_.clock().page()),
-      reported_(environment.scenario.workers) {
+      watched_clock_(process_.clock().page()),
+      reported_(seat.place.workers) {
   next_tick_ = env_.now();
   schedule_agent(env_.random.around(time::milliseconds(1)));
 }
@@ -96,7 +108,7 @@ void Incarnation::wake_agent() {
 void Incarnation::tick() {
   const serve::BurstTime now = agent_clock_.at(process_.counter(Process::kAgentThread));
   next_tick_ = env_.now() + env_.random.between(kTickInterval * 9 / 10, kTickInterval * 11 / 10);
-  for (std::uint32_t i = 0; i < env_.scenario.workers; ++i) {
+  for (std::uint32_t i = 0; i < reported_.size(); ++i) {
     const std::uint64_t acknowledged = process_.worker_page(i).acknowledged.load(std::memory_order_acquire);
     const bool again = env_.random.below(64) == 0;
     if (acknowledged == reported_[i] && !again) continue;
@@ -138,33 +150,67 @@ void Incarnation::carry_out(const control::Effect& effect) {
   } else if (const auto* commit = std::get_if<effects::Commit>(&effect)) {
     link_.send_commit(number_, commit->operation, commit->transaction);
   } else if (const auto* sync = std::get_if<effects::SyncJournal>(&effect)) {
-    syncing_.emplace(sync->operation.value, *sync);
-    const bool fails = env_.faulty && env_.random.per_mille(10);
-    env_.queue.after(env_.random.around(env_.scenario.store_delay), EventKind::kJournalDone, number_,
-                     (sync->operation.value << 1) | (fails ? 0U : 1U));
+    this->sync(*sync);
   } else if (const auto* publish = std::get_if<effects::PublishRights>(&effect)) {
     env_.note(Happening::kPublished, publish->worker.value, publish->rights.generation.value, publish->rights.count);
-    env_.windows.published(publish->rights);
+    env_.windows.published(host_, publish->rights);
     process_.rights_page().workers[publish->worker.value].rights.write(publish->rights);
   } else if (std::holds_alternative<effects::StartNewEra>(effect)) {
     env_.note(Happening::kNewEra, number_);
     process_.clock().want_new_era();
   } else if (const auto* note = std::get_if<effects::Note>(&effect)) {
     env_.note(Happening::kAgentNote, number_, static_cast<std::uint64_t>(note->kind));
+  } else if (const auto* sealing = std::get_if<effects::SealStore>(&effect)) {
+    seal(sealing->text);
   } else if (const auto* stopped = std::get_if<effects::Stopped>(&effect)) {
     exit_ = *stopped;
   }
 }
 
+// A disk does one thing after the other. One in a hundred fails while faults strike.
+void Incarnation::sync(const control::effect::SyncJournal& sync) {
+  syncing_.emplace(sync.operation.value, sync);
+  const bool fails = env_.faulty && env_.random.per_mille(10);
+  disk_free_at_ = std::max(disk_free_at_, env_.now() + env_.random.around(env_.scenario.store_delay));
+  env_.queue.at(disk_free_at_, EventKind::kJournalDone, number_, (sync.operation.value << 1) | (fails ? 0U : 1U));
+}
+
+void Incarnation::write_journal(const control::effect::SyncJournal& sync) {
+  env_.windows.journalled(host_, sync.rights);
+  if (journal_ == nullptr) return;
+  if (const auto merged = journal_->merge(sync.highest, sync.rights); !merged)
+    env_.report.fail("journal", merged.error().text);
+}
+
 void Incarnation::journal_done(std::uint64_t operation, bool synced) {
   const auto at = syncing_.find(operation);
   if (synced) {
-    env_.windows.journalled(at->second.rights);
+    write_journal(at->second);
     deliver(control::event::JournalSynced{{operation}});
   } else {
     deliver(control::event::StoreFailed{{operation}, {control::StoreErrorKind::kUnavailable, "the journal is away"}});
   }
   syncing_.erase(at);
+}
+
+void Incarnation::crash() {
+  for (const auto& [operation, sync] : syncing_) {
+    if (env_.random.below(2) == 0) break;
+    write_journal(sync);
+  }
+}
+
+void Incarnation::seal(const std::string& why) {
+  StoreDoor door(env_, &link_, {Committer::Kind::kOpening, host_, number_});
+  const auto sealed = control::seal_store(door, identity_, why);
+  env_.note(Happening::kSealed, number_, sealed ? static_cast<std::uint64_t>(*sealed) : ~std::uint64_t{0});
+}
+
+std::optional<time::Duration> Incarnation::clock_error() {
+  const serve::BurstTime now = watched_clock_.at(process_.counter(Process::kAgentThread));
+  if (now.ordering == mint::OrderingState::kNoTime) return std::nullopt;
+  const time::SmearedUtc word = time::saturating_add(now.mint.now, -std::max(now.lead, time::Duration{0}));
+  return time::saturating_sub(word, SystemClock::honest(env_.now()));
 }
 
 }  // namespace gnomon::sim

@@ -27,7 +27,12 @@ struct Options {
   std::optional<std::uint64_t> first_seed;
   std::uint64_t seeds = 1000;
   std::string canary;
+  bool shared = false;
   bool trace = false;
+
+  [[nodiscard]] std::optional<sim::WorldKind> kind() const {
+    return shared ? std::optional(sim::WorldKind::kShared) : std::nullopt;
+  }
 };
 
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
@@ -53,10 +58,10 @@ bool plant(const std::string& name) {
   return false;
 }
 
-int run_one(std::uint64_t seed, bool trace) {
-  fmt::print("{}\n", sim::text_of(sim::make_scenario(seed)));
+int run_one(std::uint64_t seed, std::optional<sim::WorldKind> kind, bool trace) {
+  fmt::print("{}\n", sim::text_of(sim::make_scenario(seed, kind)));
   std::fflush(stdout);
-  const sim::Outcome outcome = sim::run_seed(seed, trace);
+  const sim::Outcome outcome = sim::run_seed(seed, kind, trace);
   if (outcome.violation) fmt::print("{}", sim::text_of(outcome));
   fmt::print("{} intervals held against the truth, {} commit-waits released, {} faults of hosts and sources\n",
              outcome.times_checked, outcome.waits_released, outcome.host_faults);
@@ -73,7 +78,7 @@ void show_progress(std::uint64_t done, std::uint64_t all) {
 }
 
 int run_many(const sim::Seeds& seeds, const std::string& canary) {
-  fmt::print("gnomon-sim --first-seed {} --seeds {}{}{}\n", seeds.first, seeds.count,
+  fmt::print("gnomon-sim --first-seed {} --seeds {}{}{}{}\n", seeds.first, seeds.count, seeds.kind ? " --shared" : "",
              canary.empty() ? "" : " --canary ", canary);
   std::fflush(stdout);
   const bool terminal = isatty(STDERR_FILENO) == 1;
@@ -103,6 +108,7 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->excludes(one);
   app.add_option("--first-seed", options.first_seed, "the first of them (default: random)")->excludes(one);
+  app.add_flag("--shared", options.shared, "make of each seed a world of many hosts on one store");
   app.add_option("--canary", options.canary, "plant this bug, which the simulator has to find");
   app.footer("Canaries:" + canary_names());
   try {
@@ -111,7 +117,7 @@ int main(int argc, char** argv) {
     return usage_error(app, error);
   }
   if (!plant(options.canary)) return 2;
-  if (options.seed) return run_one(*options.seed, options.trace);
+  if (options.seed) return run_one(*options.seed, options.kind(), options.trace);
   const std::uint64_t first = options.first_seed ? *options.first_seed : std::random_device{}();
-  return run_many({first, options.seeds}, options.canary);
+  return run_many({first, options.seeds, options.kind()}, options.canary);
 }

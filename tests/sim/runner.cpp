@@ -8,10 +8,21 @@
 #include <algorithm>
 #include <mutex>
 
+#include "tests/sim/shared_world.hpp"
+#include "tests/sim/world.hpp"
+
 namespace gnomon::sim {
 namespace {
 
 constexpr std::uint64_t kProgressEvery = 16;
+
+void add(std::array<Served, kPhases>& sum, const std::array<Served, kPhases>& served) {
+  for (std::size_t i = 0; i < kPhases; ++i) {
+    sum[i].requests += served[i].requests;
+    sum[i].answered_with_ids += served[i].answered_with_ids;
+    sum[i].ids += served[i].ids;
+  }
+}
 
 void add(Summary& summary, Outcome outcome) {
   ++summary.worlds;
@@ -20,11 +31,12 @@ void add(Summary& summary, Outcome outcome) {
   summary.incarnations += outcome.incarnations;
   summary.faults += outcome.faults;
   summary.recoveries_asked += outcome.recovery_asked ? 1 : 0;
-  for (std::size_t i = 0; i < kPhases; ++i) {
-    summary.served[i].requests += outcome.served[i].requests;
-    summary.served[i].answered_with_ids += outcome.served[i].answered_with_ids;
-    summary.served[i].ids += outcome.served[i].ids;
+  add(outcome.shared ? summary.shared_served : summary.served, outcome.served);
+  for (std::size_t i = 0; i < kPhases; ++i)
     summary.time_served[i].add(outcome.time_served[i]);
+  if (outcome.shared) {
+    ++summary.shared_worlds;
+    summary.shared.add(*outcome.shared);
   }
   summary.host_faults += outcome.host_faults;
   summary.times_checked += outcome.times_checked;
@@ -34,7 +46,11 @@ void add(Summary& summary, Outcome outcome) {
 
 }  // namespace
 
-Outcome run_seed(std::uint64_t seed, bool print_trace) { return World(make_scenario(seed), print_trace).run(); }
+Outcome run_seed(std::uint64_t seed, std::optional<WorldKind> kind, bool print_trace) {
+  const Scenario scenario = make_scenario(seed, kind);
+  if (scenario.shared) return SharedWorld(scenario, print_trace).run();
+  return World(scenario, print_trace).run();
+}
 
 Summary run_seeds(const Seeds& seeds, const std::function<void(std::uint64_t)>& progress) {
   Summary summary;
@@ -43,7 +59,7 @@ Summary run_seeds(const Seeds& seeds, const std::function<void(std::uint64_t)>& 
       tbb::blocked_range<std::uint64_t>(seeds.first, seeds.first + seeds.count, 1),
       [&](const tbb::blocked_range<std::uint64_t>& range) {
         for (std::uint64_t seed = range.begin(); seed != range.end(); ++seed) {
-          Outcome outcome = run_seed(seed);
+          Outcome outcome = run_seed(seed, seeds.kind);
           const std::lock_guard lock(mutex);
           add(summary, std::move(outcome));
           if (progress && summary.worlds % kProgressEvery == 0) progress(summary.worlds);
@@ -57,9 +73,10 @@ Summary run_seeds(const Seeds& seeds, const std::function<void(std::uint64_t)>& 
 
 std::string text_of(const Outcome& outcome) {
   if (!outcome.violation) return fmt::format("seed {}: no violation", outcome.seed);
-  return fmt::format("{}\n  broken: {}: {}\n{}  replay: ./dev sim --seed {} --trace\n",
-                     text_of(make_scenario(outcome.seed)), outcome.violation->promise, outcome.violation->text,
-                     outcome.last_lines, outcome.seed);
+  const WorldKind kind = outcome.shared ? WorldKind::kShared : WorldKind::kOneHost;
+  return fmt::format("{}\n  broken: {}: {}\n{}  replay: ./dev sim --seed {}{} --trace\n",
+                     text_of(make_scenario(outcome.seed, kind)), outcome.violation->promise, outcome.violation->text,
+                     outcome.last_lines, outcome.seed, outcome.shared ? " --shared" : "");
 }
 
 double share_answered(const TimeServed& served, wire::Op op) {
@@ -88,21 +105,37 @@ std::string text_of_times(const Summary& summary) {
       summary.host_faults, percent(Phase::kRecovery));
 }
 
+double percent_of(const std::array<Served, kPhases>& all, Phase phase) {
+  const Served& served = all[static_cast<std::size_t>(phase)];
+  return served.requests == 0
+             ? 0.0
+             : 100.0 * static_cast<double>(served.answered_with_ids) / static_cast<double>(served.requests);
+}
+
+std::string text_of_shared(const Summary& summary) {
+  if (summary.shared_worlds == 0) return "";
+  const SharedCounts& counts = summary.shared;
+  return fmt::format(
+      "{} worlds with a shared store, {} hosts, answered with IDs: calm {:.0f} %, faults {:.0f} %, recovery {:.0f} %; "
+      "{} restores, {} seals, {} recoveries, {} starts refused, {} heals, {} plants, {} mad clocks; {} ceilings judged "
+      "({} not), {} looks at a host that had to stand down, {} at one that had to serve on\n",
+      summary.shared_worlds, counts.hosts, percent_of(summary.shared_served, Phase::kCalm),
+      percent_of(summary.shared_served, Phase::kFaults), percent_of(summary.shared_served, Phase::kRecovery),
+      counts.restores, counts.seals, counts.recoveries, counts.refused_starts, counts.heals, counts.plants,
+      counts.mad_clocks, counts.ceilings_judged, counts.ceilings_unjudged, counts.stood_down, counts.served_on);
+}
+
 }  // namespace
 
 std::string text_of(const Summary& summary) {
-  const auto share = [&](Phase phase) {
-    const Served& served = summary.served[static_cast<std::size_t>(phase)];
-    return served.requests == 0
-               ? 0.0
-               : 100.0 * static_cast<double>(served.answered_with_ids) / static_cast<double>(served.requests);
-  };
+  const auto share = [&](Phase phase) { return percent_of(summary.served, phase); };
   return fmt::format(
       "{} seeds, {:.1f} simulated hours, {} daemons, {} faults, requests answered with IDs: calm {:.0f} %, faults "
-      "{:.0f} %, recovery {:.0f} %\n{}\n{} seeds, {:.1f} simulated hours, {} IDs checked, {} violations",
+      "{:.0f} %, recovery {:.0f} %\n{}{}\n{} seeds, {:.1f} simulated hours, {} IDs checked, {} violations",
       summary.worlds, static_cast<double>(summary.simulated.ns) / 3.6e12, summary.incarnations, summary.faults,
-      share(Phase::kCalm), share(Phase::kFaults), share(Phase::kRecovery), text_of_times(summary), summary.worlds,
-      static_cast<double>(summary.simulated.ns) / 3.6e12, summary.ids, summary.violations.size());
+      share(Phase::kCalm), share(Phase::kFaults), share(Phase::kRecovery), text_of_shared(summary),
+      text_of_times(summary), summary.worlds, static_cast<double>(summary.simulated.ns) / 3.6e12, summary.ids,
+      summary.violations.size());
 }
 
 }  // namespace gnomon::sim

@@ -6,16 +6,19 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "tests/sim/world.hpp"
+#include "tests/sim/outcome.hpp"
+#include "tests/sim/scenario.hpp"
 
 namespace gnomon::sim {
 
 struct Seeds {
   std::uint64_t first = 1;
   std::uint64_t count = 1;
+  std::optional<WorldKind> kind{};  // of all of them; none: as each seed says
 };
 
 struct Summary {
@@ -30,10 +33,14 @@ struct Summary {
   std::array<TimeServed, kPhases> time_served{};
   std::uint64_t times_checked = 0;
   std::uint64_t waits_released = 0;
+  std::uint64_t shared_worlds = 0;  // their hosts serve worse and better: counted by themselves
+  SharedCounts shared;
+  std::array<Served, kPhases> shared_served{};
   std::vector<Outcome> violations;  // ascending by seed
 };
 
-[[nodiscard]] Outcome run_seed(std::uint64_t seed, bool print_trace = false);
+[[nodiscard]] Outcome run_seed(std::uint64_t seed, std::optional<WorldKind> kind = std::nullopt,
+                               bool print_trace = false);
 /// `progress` is called now and then with the number of worlds that are done; from any thread, one at a time.
 [[nodiscard]] Summary run_seeds(const Seeds& seeds, const std::function<void(std::uint64_t)>& progress = {});
 

@@ -90,6 +90,8 @@ std::string_view name_of(HostFault fault) {
   return "?";
 }
 
+}  // namespace
+
 HostPlan draw_host(Random& random, std::uint32_t workers) {
   constexpr time::Duration kBounds[] = {time::microseconds(1), time::microseconds(20), time::microseconds(300),
                                         time::milliseconds(5)};
@@ -108,6 +110,8 @@ HostPlan draw_host(Random& random, std::uint32_t workers) {
   plan.order_by_truth = !plan.sources.front().system && random.below(2) == 0;
   return plan;
 }
+
+namespace {
 
 void draw_time(Random& random, Scenario& scenario) {
   constexpr time::Duration kGaps[] = {time::milliseconds(200), time::milliseconds(1000), time::milliseconds(3000)};
@@ -132,7 +136,16 @@ std::uint32_t Scenario::all_workers() const {
   return n;
 }
 
-Scenario make_scenario(std::uint64_t seed) {
+time::Duration Scenario::calm_limit() const {
+  constexpr time::Duration kOneHost = time::seconds(5);
+  return shared ? kOneHost + shared->acquaintance() : kOneHost;
+}
+
+WorldKind kind_of(std::uint64_t seed) {
+  return Random(seed ^ 0x3c6ef372fe94f82bULL).fork().below(3) == 0 ? WorldKind::kShared : WorldKind::kOneHost;
+}
+
+Scenario make_scenario(std::uint64_t seed, std::optional<WorldKind> kind) {
   constexpr time::Duration kWindows[] = {time::seconds(1), time::seconds(2), time::seconds(5), time::seconds(10)};
   constexpr time::Duration kLeads[] = {time::milliseconds(0), time::milliseconds(200), time::milliseconds(1000),
                                        time::milliseconds(1000)};
@@ -150,6 +163,8 @@ Scenario make_scenario(std::uint64_t seed) {
     scenario.max_lead = std::max(scenario.max_lead, time::milliseconds(200));
   scenario.confirm = random.one_of(kConfirms);
   scenario.rotating_start = random.below(2) == 0;
+  const bool shared = kind.value_or(kind_of(seed)) == WorldKind::kShared;
+  if (shared) scenario.machine_ids = 1024;  // layouts have room for that many; fewer may be drawn
   draw_layouts(random, scenario);
   scenario.park_limit = static_cast<std::uint32_t>(random.between(1, 40));
   scenario.park_for = random.between(time::milliseconds(1), time::milliseconds(40));
@@ -158,12 +173,13 @@ Scenario make_scenario(std::uint64_t seed) {
   scenario.store_is_remote = random.below(3) == 0;
   scenario.fault_gap = random.one_of(kGaps);
   scenario.fault_phase = random.between(time::seconds(5), time::seconds(20));
-  for (std::size_t i = 0; i < kFaults; ++i)
+  for (std::size_t i = 0; i < kFaultKinds; ++i)
     if (random.below(3) == 0) scenario.faults.push_back(static_cast<Fault>(i));
   if (scenario.faults.empty()) scenario.faults.push_back(Fault::kCrash);
   scenario.network_loss = random.below(2) == 0 ? 0 : static_cast<std::uint32_t>(random.between(1, 200));
   scenario.preemption = random.below(2) == 0 ? 0 : static_cast<std::uint32_t>(random.between(1, 10));
   draw_time(random, scenario);
+  if (shared) make_shared(random, scenario);
   return scenario;
 }
 
@@ -182,10 +198,11 @@ std::string text_of(const HostPlan& host) {
 
 std::string text_of(const Scenario& scenario) {
   std::string text = fmt::format(
-      "seed {}: {} workers x {} ids of {}{}, window {} ms, lead {} ms, confirm {} ms, {}{}, {} store {} us, load {}, "
+      "seed {}: {}{} workers x {} ids of {}{}, window {} ms, lead {} ms, confirm {} ms, {}{}, {} store {} us, load {}, "
       "loss {}/1000, preemption {}/1000; layouts",
-      scenario.seed, scenario.workers, scenario.ids_per_worker, scenario.machine_ids, scenario.pinned ? " pinned" : "",
-      scenario.window.ns / 1'000'000, scenario.max_lead.ns / 1'000'000, scenario.confirm.ns / 1'000'000,
+      scenario.seed, scenario.shared ? text_of(*scenario.shared) + "; " : "", scenario.workers, scenario.ids_per_worker,
+      scenario.machine_ids, scenario.pinned ? " pinned" : "", scenario.window.ns / 1'000'000,
+      scenario.max_lead.ns / 1'000'000, scenario.confirm.ns / 1'000'000,
       scenario.policy == mint::LeadPolicy::kRotate ? "rotate" : "refuse",
       scenario.rotating_start ? ", rotating start" : "", scenario.store_is_remote ? "remote" : "local",
       scenario.store_delay.ns / 1000, scenario.load, scenario.network_loss, scenario.preemption);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,15 @@
 #include "oracle/time/instant.hpp"
 #include "tests/sim/host.hpp"
 #include "tests/sim/random.hpp"
+#include "tests/sim/shared_plan.hpp"
 
 namespace gnomon::sim {
+
+/// About a third of all seeds make a world of the second kind.
+enum class WorldKind : std::uint8_t {
+  kOneHost,  // a store of its own (world.hpp)
+  kShared,   // many hosts on one store (shared_world.hpp)
+};
 
 enum class Fault : std::uint8_t {
   kCrash,         // the process is killed; another one starts on the same store
@@ -37,7 +45,7 @@ enum class Fault : std::uint8_t {
   kClone,        // the machine is told that it is a copy
   kTakeover,     // an operator retires a machine id that is in use
 };
-constexpr std::size_t kFaults = 17;
+constexpr std::size_t kFaultKinds = 17;
 
 /// What befalls the clocks of a host, and those processes that live by them.
 enum class HostFault : std::uint8_t {
@@ -82,16 +90,27 @@ struct Scenario {
   time::Duration widest_reading;  // half of a reading's bracket, up to
   std::uint32_t commit_wait_limit = 1;
   time::Duration max_commit_wait;
+  std::optional<SharedPlan> shared;  // and then every host has a daemon with an agent
 
   [[nodiscard]] std::uint32_t all_workers() const;
+  /// Those that serve IDs: the first of all hosts'.
+  [[nodiscard]] std::uint32_t id_workers() const { return shared ? all_workers() : workers; }
   [[nodiscard]] std::uint32_t ids_needed() const { return workers * ids_per_worker; }
   /// From the end of the faults until every worker says again what time it is: pauses that had begun, the timeout of a
   /// source, and as many samples of the slowest one as it takes to be believed after a contradiction.
   [[nodiscard]] time::Duration time_limit() const { return window * 2 + time::seconds(10); }
-  [[nodiscard]] time::Duration recovery_limit() const { return confirm + window * 2 + time::seconds(15); }
+  [[nodiscard]] time::Duration recovery_limit() const {
+    const time::Duration one_host = confirm + window * 2 + time::seconds(15);
+    // An operator comes first, then the clocks are made acquainted, and a recovery has raised the floors.
+    return shared ? one_host + window * 2 + shared->acquaintance() * 2 + time::seconds(10) : one_host;
+  }
+  [[nodiscard]] time::Duration calm_limit() const;
 };
 
-[[nodiscard]] Scenario make_scenario(std::uint64_t seed);
+[[nodiscard]] WorldKind kind_of(std::uint64_t seed);
+/// `kind`: which one to make of this seed; none: the one that the seed says.
+[[nodiscard]] Scenario make_scenario(std::uint64_t seed, std::optional<WorldKind> kind = std::nullopt);
+[[nodiscard]] HostPlan draw_host(Random& random, std::uint32_t workers);
 /// One line.
 [[nodiscard]] std::string text_of(const Scenario& scenario);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The third store: a map with revisions in memory. It is linearizable and never fails by itself; what can go wrong on
-// the way to a store and back (delays, lost answers, late landings) is the business of store_link.hpp.
+// the way to a store and back (delays, lost answers, late landings) is the business of store_link.hpp and
+// store_door.hpp. What can go wrong with its data is that an image of an older state is put in its place.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,19 @@ class SimulatedStore : public control::Store {
   }
 
   [[nodiscard]] const control::Entry* find(std::string_view key) const;
+  [[nodiscard]] control::Revision at() const { return {revision_}; }
+
+  /// All of it: what a backup holds.
+  struct Image {
+    std::map<std::string, control::Entry, std::less<>> entries;
+    std::uint64_t revision = 0;
+  };
+  [[nodiscard]] Image image() const { return {entries_, revision_}; }
+  void restore(const Image& image) {
+    entries_ = image.entries;
+    revision_ = image.revision;
+    log_ = control::ChangeLog({revision_});
+  }
 
  private:
   std::map<std::string, control::Entry, std::less<>> entries_;

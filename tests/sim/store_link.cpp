@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/store_link.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -14,14 +15,20 @@ void StoreLink::send_list(std::uint32_t incarnation, control::OperationId id, st
         .id = id,
         .commit = std::nullopt,
         .prefix = std::move(prefix),
-        .outcome = std::nullopt});
+        .outcome = std::nullopt,
+        .sent_at = env_.now()});
 }
 
 void StoreLink::send_commit(std::uint32_t incarnation, control::OperationId id,
                             const control::Transaction& transaction) {
   env_.note(Happening::kCommitSent, id.value, transaction.puts.size());
   env_.windows.sent(transaction);
-  send({.incarnation = incarnation, .id = id, .commit = transaction, .prefix = {}, .outcome = std::nullopt});
+  send({.incarnation = incarnation,
+        .id = id,
+        .commit = transaction,
+        .prefix = {},
+        .outcome = std::nullopt,
+        .sent_at = env_.now()});
 }
 
 void StoreLink::send(Operation operation) {
@@ -55,8 +62,10 @@ StoreLink::Fate StoreLink::draw_fate(bool is_commit) {
   return is_commit && env_.random.per_mille(20) ? Fate::kUnknown : Fate::kAnswered;
 }
 
+// A shared store that takes longer than that has a fault: heartbeats leave room for no more (shared_plan.cpp).
 time::Duration StoreLink::draw_delay() {
-  const time::Duration usual = env_.random.around(env_.scenario.store_delay);
+  time::Duration usual = env_.random.around(env_.scenario.store_delay);
+  if (env_.scenario.shared) usual = std::min(usual, env_.scenario.store_delay * 5);
   if (!env_.faulty || mode_ != Mode::kSlow) return usual;
   return usual + env_.random.between({0}, env_.scenario.window / 4);
 }
@@ -70,7 +79,8 @@ void StoreLink::apply(std::uint64_t number) {
     operation.outcome = control::event::Listed{operation.id, *env_.store.list(operation.prefix)};
   } else if (const auto revision = env_.store.commit(*operation.commit)) {
     env_.note(Happening::kCommitLanded, operation.id.value, revision->value);
-    env_.windows.landed(*operation.commit, *revision);
+    env_.landed(*operation.commit, *revision, {Committer::Kind::kAgent, host_, operation.incarnation},
+                operation.sent_at);
     operation.outcome = control::event::Committed{operation.id, *revision};
   } else {
     env_.note(Happening::kCommitLanded, operation.id.value, 0);

@@ -22,9 +22,10 @@ class StoreLink {
  public:
   enum class Mode : std::uint8_t { kGood, kAway, kLosesAnswers, kSlow, kBroken };
 
-  explicit StoreLink(Environment& environment) : env_(environment) {}
+  explicit StoreLink(Environment& environment, std::uint32_t host = 0) : env_(environment), host_(host) {}
 
   void set_mode(Mode mode) { mode_ = mode; }
+  [[nodiscard]] Mode mode() const { return mode_; }
   void send_list(std::uint32_t incarnation, control::OperationId id, std::string prefix);
   void send_commit(std::uint32_t incarnation, control::OperationId id, const control::Transaction& transaction);
 
@@ -43,6 +44,7 @@ class StoreLink {
     std::string prefix;                          // of a list
     Fate fate = Fate::kAnswered;
     std::optional<control::Event> outcome;  // once it has landed
+    time::Uptime sent_at;
     bool to_land = false;
     bool to_answer = false;
   };
@@ -53,6 +55,7 @@ class StoreLink {
   void forget_if_done(std::map<std::uint64_t, Operation>::iterator at);
 
   Environment& env_;
+  std::uint32_t host_;
   Mode mode_ = Mode::kGood;
   std::uint64_t next_number_ = 1;
   std::map<std::uint64_t, Operation> operations_;

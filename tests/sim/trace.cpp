@@ -11,7 +11,7 @@ namespace {
 
 std::string_view template_of(Happening what) {
   switch (what) {
-    case Happening::kStarted: return "daemon {} starts";
+    case Happening::kStarted: return "daemon {} starts on host {}";
     case Happening::kCrashed: return "daemon {} is killed";
     case Happening::kExited: return "daemon {} exits, failed: {}";
     case Happening::kStopAsked: return "daemon {} is asked to stop";
@@ -32,6 +32,14 @@ std::string_view template_of(Happening what) {
     case Happening::kTimeAnswered: return "worker {} answers operation and status {:#x} with {}";
     case Happening::kHostFault: return "host {}: fault {}, {} ns";
     case Happening::kPhase: return "phase {} begins";
+    case Happening::kSealed: return "daemon {} seals the store, outcome {}";
+    case Happening::kStartRefused: return "host {}: the start of its daemon is refused, kind {}";
+    case Happening::kRestored: return "the store is put back to revision {} from {}; {} hosts can't notice";
+    case Happening::kRecovered: return "an operator recovers the store: epoch {}, by the journal of host {}";
+    case Happening::kHealed: return "an operator heals machine id {}, done: {}";
+    case Happening::kPlanted: return "machine id {} has a ceiling of next year";
+    case Happening::kClockMad: return "the clock of host {} goes mad, fault {}";
+    case Happening::kClockRepaired: return "the clock of host {} is repaired";
   }
   return "?";
 }

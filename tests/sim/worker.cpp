@@ -206,7 +206,7 @@ void Worker::inspect_ids(const wire::Message& reply) {
               .record_age = age,
               .counter_ran_on = counter_ran_on_});
   const bool lost = env_.scenario.network_loss != 0 && random_.per_mille(env_.scenario.network_loss);
-  if (!lost) env_.liveness.answered(place_.index, reply.count);
+  if (!lost) env_.liveness.answered(place_.slot, reply.count, env_.now());
 }
 
 }  // namespace gnomon::sim

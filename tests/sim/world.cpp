@@ -72,8 +72,11 @@ void World::start(std::uint32_t on) {
   if (process_on(host) != nullptr) return;
   if (host.away_until() > env_.now()) return env_.queue.at(host.away_until(), EventKind::kStart, 0, on);
   if (on == 0) {
-    env_.note(Happening::kStarted, ++incarnations_);
-    daemon_ = std::make_unique<Incarnation>(env_, host, link_, incarnations_);
+    env_.note(Happening::kStarted, ++incarnations_, on);
+    daemon_ = std::make_unique<Incarnation>(
+        env_, host, link_,
+        IncarnationSeat{.place = {.number = incarnations_, .workers = env_.scenario.workers},
+                        .agent = agent_options(env_.scenario, incarnations_)});
     return;
   }
   std::uint32_t slot = 0;
@@ -83,7 +86,7 @@ void World::start(std::uint32_t on) {
                            .workers = host.plan().workers,
                            .first_slot = slot,
                            .serves_ids = false};
-  env_.note(Happening::kStarted, place.number);
+  env_.note(Happening::kStarted, place.number, on);
   peers_[on] = std::make_unique<Process>(env_, host, place);
 }
 
@@ -112,7 +115,7 @@ void World::begin(Phase phase) {
   env_.clients.begin(phase);
   env_.note(Happening::kPhase, static_cast<std::uint64_t>(phase));
   switch (phase) {
-    case Phase::kCalm: return env_.queue.after(Liveness::kCalmLimit, EventKind::kPhaseEnds, 0, 0);
+    case Phase::kCalm: return env_.queue.after(env_.scenario.calm_limit(), EventKind::kPhaseEnds, 0, 0);
     case Phase::kFaults:
       schedule_fault();
       schedule_host_fault();

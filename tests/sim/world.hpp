@@ -12,37 +12,18 @@
 // the policy and the pool leave a way out, `rotate` and enough other ids.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
 #include <vector>
 
 #include "tests/sim/environment.hpp"
 #include "tests/sim/host.hpp"
 #include "tests/sim/incarnation.hpp"
+#include "tests/sim/outcome.hpp"
 #include "tests/sim/process.hpp"
 #include "tests/sim/store_link.hpp"
 
 namespace gnomon::sim {
-
-struct Outcome {
-  std::uint64_t seed = 0;
-  std::uint64_t trace_hash = 0;
-  std::optional<Violation> violation;
-  std::string last_lines;  // of the trace, if there was a violation
-  time::Duration lasted;   // virtual
-  std::uint64_t ids = 0;
-  std::array<Served, kPhases> served{};
-  std::array<TimeServed, kPhases> time_served{};
-  std::uint64_t times_checked = 0;   // of intervals, against the truth
-  std::uint64_t waits_released = 0;  // commit-waits, with assumptions that hold
-  std::uint32_t incarnations = 0;
-  std::uint32_t faults = 0;
-  std::uint32_t host_faults = 0;
-  bool recovery_asked = false;
-};
 
 class World {
  public:
@@ -72,8 +53,6 @@ class World {
   // host_faults.cpp
   void schedule_host_fault();
   void strike_host();
-  void strike_host(Host& host, HostFault fault);
-  void strike_source(Host& host, HostFault fault);
   [[nodiscard]] Process* process_on(const Host& host);
 
   Environment env_;

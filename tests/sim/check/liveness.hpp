@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Progress. A service that refuses everything never breaks a promise, so each phase has its minimum:
-//   calm      before the first fault every worker serves, within kCalmLimit of virtual time;
+//   calm      before the first fault every worker serves, within `calm_limit` of virtual time;
 //   faults    counted; the runner asks for a share of all requests over all worlds;
 //   recovery  after the last fault every worker serves again within `recovery_limit`: the confirmation of a source that
 //             jumped back to the truth, twice the window (an id that has to run out), and 15 s for retries.
@@ -34,11 +34,10 @@ struct Served {
 class Liveness {
  public:
   static constexpr std::uint32_t kEnough = 5;  // replies with IDs, per worker and phase
-  static constexpr time::Duration kCalmLimit = time::seconds(5);
 
-  /// `all_workers`: of all hosts; the first `workers` of them serve IDs.
+  /// `all_workers`: of all hosts; the first `workers` of them serve IDs. A slot is a worker's place among all.
   Liveness(Report& report, std::uint32_t workers, std::uint32_t all_workers)
-      : report_(report), served_by_(workers), said_the_time_(all_workers) {}
+      : report_(report), served_by_(workers), served_at_(workers), said_the_time_(all_workers) {}
 
   void begin(Phase phase) {
     phase_ = phase;
@@ -46,11 +45,14 @@ class Liveness {
     std::fill(said_the_time_.begin(), said_the_time_.end(), 0);
   }
   void asked() { ++served_[index()].requests; }
-  void answered(std::uint32_t worker, std::uint32_t ids) {
+  void answered(std::uint32_t slot, std::uint32_t ids, time::Uptime now) {
     ++served_[index()].answered_with_ids;
     served_[index()].ids += ids;
-    ++served_by_[worker];
+    ++served_by_[slot];
+    served_at_[slot] = now;
   }
+  /// When this worker last answered with IDs.
+  [[nodiscard]] time::Uptime served_at(std::uint32_t slot) const { return served_at_[slot]; }
   void said_the_time(std::uint32_t slot) { ++said_the_time_[slot]; }
   [[nodiscard]] bool all_serve() const { return all_enough(served_by_) && all_enough(said_the_time_); }
   void deadline_passed() {
@@ -78,6 +80,7 @@ class Liveness {
   Report& report_;
   Phase phase_ = Phase::kCalm;
   std::vector<std::uint32_t> served_by_;
+  std::vector<time::Uptime> served_at_;
   std::vector<std::uint32_t> said_the_time_;
   std::array<Served, kPhases> served_;
 };
