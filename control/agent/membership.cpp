@@ -24,6 +24,10 @@ void compare_store(Transaction& transaction, const lease::StoreFacts& store) {
   transaction.compares.push_back({std::string(lease::kStoreKey), store.identity});
 }
 
+time::SmearedUtc source_of(const ClockReading& reading) {
+  return time::saturating_add(reading.now, -std::max(reading.lead, time::Duration{0}));
+}
+
 lease::VoteLimits limits_of(const MembershipOptions& options) {
   return {.heartbeat = options.heartbeat, .answer_within = options.heartbeat * 2};
 }
@@ -48,9 +52,13 @@ void Membership::ticked(const ClockReading& reading, time::Duration attended) {
   attended_ = attended;
   seen_at_reading_ = seen_;
   const bool both = reading_.known && reading.known;
-  const time::Duration moved = time::saturating_sub(reading.now, reading_.now);
   const time::Duration passed = time::saturating_sub(reading.uptime, reading_.uptime);
-  const bool jumped = both && (moved > passed + options_.tolerance || moved < passed - options_.tolerance);
+  const auto jumps = [&](time::SmearedUtc before, time::SmearedUtc after) {
+    const time::Duration moved = time::saturating_sub(after, before);
+    return moved > passed + options_.tolerance || moved < passed - options_.tolerance;
+  };
+  // Also the clock behind a timeline that does not move: it may come to meet one that stands in a false future.
+  const bool jumped = both && (jumps(reading_.now, reading.now) || jumps(source_of(reading_), source_of(reading)));
   const bool truth_jumped = has_truth_jumped(reading);
   reading_ = reading;
   if (jumped || truth_jumped) rejoin();
@@ -75,7 +83,7 @@ bool Membership::has_truth_jumped(const ClockReading& reading) {
 // The source of the ordering timeline, which may lag behind it by its lead. A source that is ahead is not followed yet:
 // the timeline is what this daemon goes by.
 lease::ClockWord Membership::word() const {
-  const time::SmearedUtc source = time::saturating_add(reading_.now, -std::max(reading_.lead, time::Duration{0}));
+  const time::SmearedUtc source = source_of(reading_);
   const time::SmearedInterval ordering{source, source};
   return {ordering.widened(failed_ ? options_.tolerance / kStricter : options_.tolerance), reading_.truth};
 }

@@ -226,7 +226,8 @@ class Scenario {
     say("start a new era");
     if (!eras_begin) return;
     ++era.value;
-    now = era_time.value_or(now);
+    now = era_time.value_or(now + -lead);
+    lead = {};
     ordering = mint::OrderingState::kFollowing;
   }
   void perform(const effect::Note& note, std::deque<Event>&) {
