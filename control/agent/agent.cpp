@@ -234,12 +234,8 @@ void Agent::on(const event::JournalSynced& synced) {
 }
 
 void Agent::on(const event::CloneDetected&) {
-  for (const Holding& holding : holdings_) {
-    cloned_.push_back(holding.right.machine);
+  for (const Holding& holding : holdings_)
     highest_used_ = std::max(highest_used_, holding.right.ceiling);
-  }
-  for (const mint::MachineId machine : attempts_.machines())
-    cloned_.push_back(machine);
   publish_empty_sets();
   holdings_.clear();
   attempts_.clear();
@@ -376,7 +372,7 @@ void Agent::leave_false_future() {
 void Agent::choose_and_acquire(const lease::RightTable& table) {
   std::vector<mint::MachineId> machines = options_.pinned;
   if (machines.empty()) {
-    auto chosen = lease::choose_free(table, policy_, tick_.now, options_.workers * options_.ids_per_worker, cloned_,
+    auto chosen = lease::choose_free(table, policy_, tick_.now, options_.workers * options_.ids_per_worker, {},
                                      options_.incarnation, avoided_);
     if (!chosen) return wait_for_ids(chosen.error());
     machines = std::move(*chosen);

@@ -336,7 +336,6 @@ class Agent {
   bool history_is_due_ = false;           // to be pruned: rights were taken
   Handshake handshake_;                   // of the last revocation
   std::vector<mint::MachineId> avoided_;  // ids of the era that a rotation leaves: free at their full ceilings
-  std::vector<mint::MachineId> cloned_;   // ids that a copy of this process may be using
   std::optional<Operation> operation_;
   std::uint64_t last_operation_ = 0;
   Revision highest_;

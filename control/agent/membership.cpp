@@ -63,7 +63,7 @@ void Membership::ticked(const ClockReading& reading, time::Duration attended) {
   reading_ = reading;
   if (jumped || truth_jumped) rejoin();
   if (!listing_ || !reading_.known) return;
-  clocks_.listed(*listing_, word(), attended_);
+  clocks_.listed(*listing_, word(own_tolerance()), attended_);
   listing_.reset();
   judge();
 }
@@ -82,10 +82,16 @@ bool Membership::has_truth_jumped(const ClockReading& reading) {
 
 // The source of the ordering timeline, which may lag behind it by its lead. A source that is ahead is not followed yet:
 // the timeline is what this daemon goes by.
-lease::ClockWord Membership::word() const {
+lease::ClockWord Membership::word(time::Duration tolerance) const {
   const time::SmearedUtc source = source_of(reading_);
   const time::SmearedInterval ordering{source, source};
-  return {ordering.widened(failed_ ? options_.tolerance / kStricter : options_.tolerance), reading_.truth};
+  return {ordering.widened(tolerance), reading_.truth};
+}
+
+// Only on the own side: if the others were told so little, two that have both failed would have to agree to a quarter
+// of a tolerance, and sane clocks that don't would never pass again.
+time::Duration Membership::own_tolerance() const {
+  return failed_ ? options_.tolerance / kStricter : options_.tolerance;
 }
 
 // What the clock said before it jumped is no evidence of anything any more.
@@ -130,8 +136,10 @@ Membership::Wish Membership::wish() const {
 }
 
 Transaction Membership::publication(const lease::StoreFacts& store, const Nonce& nonce) {
-  const lease::Session session{nonce, standing_, seen_at_reading_, word(), options_.holder};
-  sent_.push_back({lease::encode(session), session, false});
+  lease::Session session{nonce, standing_, seen_at_reading_, word(options_.tolerance), options_.holder};
+  std::string value = lease::encode(session);
+  session.clock = word(own_tolerance());  // by which it judges itself
+  sent_.push_back({std::move(value), std::move(session), false});
   if (sent_.size() > kMaxSent) sent_.pop_front();
   Transaction transaction;
   compare_store(transaction, store);

@@ -95,7 +95,8 @@ class Membership {
   [[nodiscard]] bool has_truth_jumped(const ClockReading& reading);
   void judge();
   void adopt(const Sent& sent, Revision at);
-  [[nodiscard]] lease::ClockWord word() const;
+  [[nodiscard]] lease::ClockWord word(time::Duration tolerance) const;
+  [[nodiscard]] time::Duration own_tolerance() const;
 
   MembershipOptions options_;
   std::string key_;

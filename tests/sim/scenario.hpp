@@ -102,7 +102,7 @@ struct Scenario {
   [[nodiscard]] time::Duration recovery_limit() const {
     const time::Duration one_host = confirm + window * 2 + time::seconds(15);
     // An operator comes first, then the clocks are made acquainted, and a recovery has raised the floors.
-    return shared ? one_host + window * 2 + shared->acquaintance() * 2 + time::seconds(10) : one_host;
+    return shared ? one_host + window * 2 + max_lead * 2 + shared->acquaintance() * 3 + time::seconds(10) : one_host;
   }
   [[nodiscard]] time::Duration calm_limit() const;
 };

@@ -178,6 +178,7 @@ void SharedWorld::repair_clock() {
   env_.note(Happening::kClockRepaired, host);
   seats_[host].host->system.heal(env_.now());
   disturb_clock(host, env_.scenario.confirm + time::seconds(3));
+  seats_[host].mad_until = env_.now() + time::seconds(8);  // a clock thread that pauses reads no repaired clock
 }
 
 void SharedWorld::heal_all() {

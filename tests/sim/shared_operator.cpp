@@ -17,9 +17,11 @@ constexpr time::Duration kYear = time::seconds(86'400LL * 365);
 constexpr time::Duration kTomorrow = time::seconds(3600);  // a mad clock's; a sane one's is nearer
 constexpr std::size_t kMostBackups = 64;
 
-constexpr std::uint64_t number_of_recovery = 1;
-
 }  // namespace
+
+void SharedWorld::later(time::Duration delay, Act what) {
+  env_.queue.after(delay, EventKind::kOperator, 0, static_cast<std::uint64_t>(what));
+}
 
 control::SharedPaths SharedWorld::paths_of(std::uint32_t host) const {
   return control::SharedPaths::of(fmt::format("/host{}", host), "sim");
@@ -71,17 +73,19 @@ void SharedWorld::begin_restore() {
   if (away > time::Duration{})
     for (std::uint32_t host = 0; host < hosts(); ++host)
       strike_link(host, StoreLink::Mode::kAway, away);
-  env_.queue.after(away, EventKind::kOperator, 0, static_cast<std::uint64_t>(Act::kRestore));
+  later(away, Act::kRestore);
 }
 
 void SharedWorld::restore() {
   restoring_ = false;
   // A ceiling that is lost and lies beyond what the recovery assumes is nobody's to know.
-  if (phase_ != Phase::kFaults || doubtful_ || env_.windows.highest_ceiling(planted_) > recovery_floor() + kTomorrow)
-    return;
+  const control::RecoveryLimits limits = recovery_limits();
+  const time::SmearedUtc floor = limits.now + limits.window + limits.max_lead;
+  if (phase_ != Phase::kFaults || doubtful_ || env_.windows.highest_ceiling(planted_) > floor + kTomorrow) return;
   const Backup backup = backups_[env_.random.below(backups_.size())];
   const control::Revision to{backup.image.revision};
   std::vector<bool> knows;
+  knows.reserve(hosts());
   for (std::uint32_t host = 0; host < hosts(); ++host)
     knows.push_back(knows_better(host, to));
   if (std::none_of(knows.begin(), knows.end(), [](bool one) { return one; })) return;
@@ -109,8 +113,7 @@ void SharedWorld::restore() {
     for (std::uint64_t i = env_.random.below(50); env_.store.at() <= from || i > 0; i -= i > 0 ? 1 : 0)
       (void)env_.store.commit({{}, {{"other/" + std::to_string(i % 8), "x"}}, {}});
   recovery_scheduled_ = true;
-  env_.queue.after(env_.random.between(time::milliseconds(500), time::seconds(10)), EventKind::kOperator, 0,
-                   number_of_recovery);
+  later(env_.random.between(time::milliseconds(500), time::seconds(10)), Act::kRecover);
 }
 
 // Once the store is sealed it makes no difference any more who comes first.
@@ -124,15 +127,15 @@ void SharedWorld::release_held() {
   const bool stuck = std::any_of(seats_.begin(), seats_.end(), [](const Seat& seat) { return seat.refused; });
   if (!stuck || recovery_scheduled_) return;
   recovery_scheduled_ = true;
-  env_.queue.after(env_.random.between(time::milliseconds(500), time::seconds(5)), EventKind::kOperator, 0,
-                   number_of_recovery);
+  later(env_.random.between(time::milliseconds(500), time::seconds(5)), Act::kRecover);
 }
 
 // ---- the one who cures it
 
-// The truth, and what was configured. Clocks that were ahead unnoticed are to be thought of, too.
-time::SmearedUtc SharedWorld::recovery_floor() const {
-  return SystemClock::honest(env_.now()) + env_.scenario.window + env_.scenario.max_lead;
+// The truth, and what was configured: a ceiling may lie a window ahead of a timeline that leads its clock, or of a
+// floor that was ahead of it. And clocks may have been ahead unnoticed: what they committed may be lost.
+control::RecoveryLimits SharedWorld::recovery_limits() const {
+  return {SystemClock::honest(env_.now()), env_.scenario.window, env_.scenario.max_lead * 2 + plan().agreement()};
 }
 
 void SharedWorld::recover() {
@@ -153,8 +156,7 @@ void SharedWorld::recover() {
   if (env_.store.find(control::kSealKey) != nullptr) ++counts_.seals;
   StoreDoor door(env_, nullptr, {Committer::Kind::kOperator, 0, 0});
   const std::optional<control::SharedPaths> paths = by ? std::optional(paths_of(*by)) : std::nullopt;
-  const auto report = control::recover_shared(
-      door, paths ? &*paths : nullptr, {SystemClock::honest(env_.now()), env_.scenario.window, env_.scenario.max_lead});
+  const auto report = control::recover_shared(door, paths ? &*paths : nullptr, recovery_limits());
   if (!report) return env_.report.fail("operator", "the recovery is refused: " + report.error().text);
   env_.note(Happening::kRecovered, report->epoch, by ? *by : ~std::uint64_t{0});
   ++counts_.recoveries;

@@ -44,6 +44,12 @@ struct SharedPlan {
   std::vector<SharedFault> faults;
 
   [[nodiscard]] bool has(SharedFault fault) const;
+  /// By more than this two sane clocks are never apart, and by no more than this a clock is off unnoticed: two
+  /// tolerances until intervals don't meet any more, what is left of the other's error, and what lies between two
+  /// readings.
+  [[nodiscard]] time::Duration agreement() const {
+    return tolerance * 2 + tolerance * 2 / 5 + heartbeat * 3 + time::milliseconds(500);
+  }
   /// A daemon that nothing disturbs knows what the others' clocks say, and they what its own says: it joins within
   /// four times the two heartbeats that an answer may take (lease::ClockVote).
   [[nodiscard]] time::Duration acquaintance() const { return heartbeat * 10 + time::seconds(2); }

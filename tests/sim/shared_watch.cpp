@@ -59,7 +59,7 @@ void SharedWorld::judge_ceiling(const Landing& landing, mint::MachineId machine,
   const time::SmearedUtc truth = SystemClock::honest(env_.now());
   const time::Duration steps = steps_of(host);
   // Also for as long as its thread or its timeline may not have noticed the repair.
-  const bool mad = is_mad(host) || seats_[host].suspect || clocks_.last(host) >= env_.now();
+  const bool mad = is_mad(host) || seats_[host].suspect || seats_[host].mad_until >= env_.now();
   if (!seats_[host].believes && (!mad || sane_members(host) > 0)) {
     ++counts_.ceilings_judged;
     return not_poisoned_.raised(host, machine, ceiling, truth, steps);
@@ -102,11 +102,6 @@ void SharedWorld::look_round() {
   }
 }
 
-// By more than this two sane clocks are never apart; and by no more than that a clock may be off unnoticed.
-time::Duration SharedWorld::agreement() const {
-  return plan().tolerance * 2 + plan().tolerance * 2 / 5 + plan().heartbeat * 3 + time::milliseconds(500);
-}
-
 time::Duration SharedWorld::steps_of(std::uint32_t host) const {
   const time::Uptime left_alone_at = disturbances_.last(host);
   const time::Uptime known_at = std::min(left_alone_at, env_.now()) + -plan().acquaintance();
@@ -120,7 +115,7 @@ void SharedWorld::look_at_clock(std::uint32_t host) {
   Seat& seat = seats_[host];
   const auto error = seat.daemon ? seat.daemon->clock_error() : std::nullopt;
   seat.suspect = error && (*error > plan().tolerance * 2 / 3 || *error < plan().tolerance * -2 / 3);
-  const bool off = error && (*error > agreement() || *error < -agreement());
+  const bool off = error && (*error > plan().agreement() || *error < -plan().agreement());
   if (!off)
     seat.off_since.reset();
   else if (!seat.off_since)

@@ -59,6 +59,7 @@ class SharedWorld {
     bool believes = false;                  // committed a ceiling of tomorrow that nobody could judge
     bool serves = false;                    // since it was last disturbed
     time::Uptime excused_at;                // from serving: when nobody was there to stand by it against a clock
+    time::Uptime mad_until;                 // so long may what it said last have a say
     bool suspect = false;                   // its clock is further off than a sane one
     std::optional<time::Uptime> off_since;  // by more than clocks may differ
     std::vector<std::pair<time::Uptime, time::Duration>> steps;  // of its clock, each no jump
@@ -104,7 +105,6 @@ class SharedWorld {
   [[nodiscard]] std::uint32_t sane_members(std::optional<std::uint32_t> but);
   [[nodiscard]] bool is_sane_member(std::uint32_t host);
   [[nodiscard]] bool has_served_since(std::uint32_t host, time::Uptime since) const;
-  [[nodiscard]] time::Duration agreement() const;
   [[nodiscard]] time::Duration steps_of(std::uint32_t host) const;
 
   // shared_faults.cpp
@@ -123,6 +123,7 @@ class SharedWorld {
   void heal_all();
 
   // shared_operator.cpp
+  void later(time::Duration delay, Act what);
   void act(Act what);
   void take_backup();
   void begin_restore();
@@ -133,7 +134,7 @@ class SharedWorld {
   void heal_right();
   void plant();
   [[nodiscard]] control::SharedPaths paths_of(std::uint32_t host) const;
-  [[nodiscard]] time::SmearedUtc recovery_floor() const;
+  [[nodiscard]] control::RecoveryLimits recovery_limits() const;
   [[nodiscard]] control::Nonce draw_nonce();
 
   [[nodiscard]] const SharedPlan& plan() const { return *env_.scenario.shared; }
