@@ -101,7 +101,7 @@ class Daemon {
 
   std::vector<InstanceLock> locks_;
   std::unique_ptr<dataplane::Ports> ports_;  // until the workers take them over
-  std::optional<Keep> keep_;
+  std::unique_ptr<Keep> keep_;
   std::unique_ptr<Pages> pages_;
   std::unique_ptr<ptp::ClockThread> clock_;
   std::unique_ptr<dataplane::WorkerPool> workers_;

@@ -121,7 +121,7 @@ Or<void> Daemon::open_state() {
     return !stop_is_pending();
   });
   if (!keep) return tl::make_unexpected(keep.error());
-  keep_.emplace(std::move(*keep));
+  keep_ = std::make_unique<Keep>(std::move(*keep));
   log_info("{} store {}, epoch {}", keep_->created() ? "made a new" : "opened the", keep_->url(),
            keep_->meta().identity.epoch);
 

@@ -31,7 +31,7 @@ Or<Keep> Keep::open_local(const Settings& settings, const std::string& state_dir
   auto state = control::open_state(paths, who_opens(settings));
   if (!state) return refused(state.error().text);
   Keep keep;
-  keep.local_.emplace(std::move(*state));
+  keep.local_ = std::make_unique<control::State>(std::move(*state));
   keep.url_ = "sqlite:" + paths.database;
   keep.clone_mark_ = paths.cloned;
   return keep;
@@ -51,7 +51,7 @@ Or<Keep> Keep::open_shared(const Settings& settings, const std::string& state_di
   for (std::string told;;) {
     auto state = control::open_shared(*keep.etcd_, paths, who_opens(settings));
     if (state) {
-      keep.shared_.emplace(std::move(*state));
+      keep.shared_ = std::make_unique<control::SharedState>(std::move(*state));
       return keep;
     }
     const control::StateError& error = state.error();

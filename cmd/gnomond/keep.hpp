@@ -7,7 +7,6 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "cmd/gnomond/failure.hpp"
@@ -30,7 +29,7 @@ class Keep {
   [[nodiscard]] control::Journal& journal() { return local_ ? local_->journal : shared_->journal; }
   [[nodiscard]] const control::StoreMeta& meta() const { return local_ ? local_->meta : shared_->meta; }
   /// No other daemon can be using the store.
-  [[nodiscard]] bool exclusive() const { return local_.has_value(); }
+  [[nodiscard]] bool exclusive() const { return local_ != nullptr; }
   /// Another etcd answers in the place of the one that was opened.
   [[nodiscard]] bool was_replaced() const { return etcd_ && etcd_->met_another_cluster(); }
   /// Nothing was there before.
@@ -48,8 +47,8 @@ class Keep {
                                             const std::function<bool(const std::string&)>& waiting);
 
   std::unique_ptr<control::EtcdStore> etcd_;
-  std::optional<control::SharedState> shared_;
-  std::optional<control::State> local_;
+  std::unique_ptr<control::SharedState> shared_;  // with etcd_
+  std::unique_ptr<control::State> local_;         // alone
   std::string url_;
   std::string clone_mark_;
 };

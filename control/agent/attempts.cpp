@@ -34,13 +34,6 @@ void Attempts::add(Attempt attempt) {
   attempts_.push_back(std::move(attempt));
 }
 
-std::vector<mint::MachineId> Attempts::machines() const {
-  std::vector<mint::MachineId> machines;
-  for (const Attempt& attempt : attempts_)
-    machines.insert(machines.end(), attempt.machines.begin(), attempt.machines.end());
-  return machines;
-}
-
 std::optional<std::pair<Attempt, Revision>> Attempts::whole(const Listing& listing, Purpose purpose) const {
   for (const Attempt& attempt : attempts_) {
     if (attempt.purpose != purpose) continue;

@@ -38,8 +38,6 @@ class Attempts {
   [[nodiscard]] const Attempt& newest() const { return attempts_.back(); }
   void drop_newest() { attempts_.pop_back(); }
 
-  /// Every machine id that some attempt is about.
-  [[nodiscard]] std::vector<mint::MachineId> machines() const;
   /// The attempt of which every put that is about a right is in the listing of rights, byte for byte and at one
   /// revision.
   [[nodiscard]] std::optional<std::pair<Attempt, Revision>> whole(const Listing& listing, Purpose purpose) const;

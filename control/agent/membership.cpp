@@ -72,7 +72,7 @@ void Membership::ticked(const ClockReading& reading, time::Duration attended) {
 bool Membership::has_truth_jumped(const ClockReading& reading) {
   if (!reading.truth) return false;
   const std::optional<ClockReading> before = std::exchange(true_reading_, reading);
-  if (!before) return false;
+  if (!before || !before->truth) return false;
   const time::Duration since = time::saturating_sub(reading.uptime, before->uptime);
   const time::Interval expected = time::Interval{time::saturating_add(before->truth->earliest, since),
                                                  time::saturating_add(before->truth->latest, since)}

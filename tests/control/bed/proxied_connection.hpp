@@ -35,7 +35,7 @@ struct ProxyRules {
 /// What a proxy has done.
 struct ProxyCounts {
   std::uint64_t accepted = 0;            // connections
-  std::uint64_t resets = 0;              // connections that the proxy has reset
+  std::uint64_t resets = 0;              // connections, also those that a side left with bytes under way
   std::uint64_t answers_dropped = 0;     // by which a connection was reset
   std::uint64_t cancellations_lost = 0;  // said by a client on a held connection
   std::uint64_t late_deliveries = 0;     // held connections let go after their client had gone
