@@ -3,8 +3,8 @@
 """Builds and runs the registered test programs, and adds up their cases.
 
 `meson test` counts programs; a reader wants to know how many cases passed, which failed, and why any was skipped. So this
-reads meson's list of tests and runs the programs itself. Programs of the suites unit and sim run side by side; the others
-use ports, namespaces and daemons, and run one after another on a machine that is quiet by then.
+reads meson's list of tests and runs the programs itself. Programs of the suites unit, sim and control run side by side; the
+others use ports, namespaces and daemons, and run one after another on a machine that is quiet by then.
 
 A gtest program counts by its cases. A program that crashes, hangs or exits non-zero without a failed case adds one failure
 to the cases that it had finished. Any other program counts as one case: exit status 0 is a pass, 77 a skip.
@@ -33,6 +33,7 @@ SUITES = ("unit", "net", "ptp", "control", "sim", "chaos", "phc-guest")
 # Run only when they are named: they fetch what no other test needs.
 OPT_IN = ("phc-guest",)
 SIDE_BY_SIDE = ("unit", "sim", "control")
+LANES_BEYOND_CORES = 1  # the programs of control wait most of their time
 SKIP_STATUS = 77
 DEFAULT_TIMEOUT_S = 120
 SANITIZER_SLOWDOWN = 6
@@ -380,9 +381,10 @@ def run_all(runner, programs, gtest_filter):
             show(outcome)
         outcomes.append(outcome)
 
-    pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1)
+    pool = concurrent.futures.ThreadPoolExecutor((os.cpu_count() or 1) + LANES_BEYOND_CORES)
     try:
-        running = [pool.submit(runner.run, p, gtest_filter) for p in programs if not p.serial]
+        beside = sorted((p for p in programs if not p.serial), key=lambda p: -p.timeout_s)  # the longest begin first
+        running = [pool.submit(runner.run, p, gtest_filter) for p in beside]
         for future in concurrent.futures.as_completed(running):
             finished(future.result())
         for program in programs:
