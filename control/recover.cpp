@@ -164,7 +164,7 @@ tl::expected<RecoveryReport, StateError> recover(const StatePaths& paths, const 
   report.rows_lost = salvage.bad_rows;
   report.database_was_whole = salvage.complete;
   report.journal_was_whole = known.journal.has_value();
-  report.floor = std::max(known.floor, time::saturating_add(limits.now, limits.window + limits.max_lead));
+  report.floor = std::max(known.floor, limits.floor());
 
   StoreIdentity identity{platform::random_value<Nonce>(), machine, report.epoch};
   if (known.identity)

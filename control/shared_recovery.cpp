@@ -4,7 +4,8 @@
 //
 // What was lost is not known, so what was issued isn't either. As there, two lifts make up for it: each right that is
 // held is released at the highest ceiling that the store or this host's journal tells of, and no window of any id
-// starts below now + window + max_lead. recovery_plan.hpp says what that comes to.
+// starts below now + window + max_lead + what clocks that pass the vote may be apart (unnoticed_lead).
+// recovery_plan.hpp says what that comes to.
 //
 // Every commit of a recovery rewrites `meta/store` and compares it. That stops every daemon from the first one on; it
 // keeps two recoveries apart; and it decides about a lost answer, for the value carries a fresh nonce. Where one commit
@@ -196,8 +197,7 @@ tl::expected<SharedRecoveryReport, StateError> recover_shared(Store& store, cons
     const auto before = identity_before(*survey, journal, epoch);
     if (!before) return tl::make_unexpected(before.error());
     const StoreIdentity after{before->id, platform::random_value<Nonce>(), static_cast<std::uint16_t>(epoch + 1)};
-    const SmearedUtc floor =
-        std::max(survey->old_floor, time::saturating_add(limits.now, limits.window + limits.max_lead));
+    const SmearedUtc floor = std::max(survey->old_floor, limits.floor());
     const std::vector<Lift> lifts = plan_lifts(*survey, journal, floor);
 
     Recovery recovery(store, survey->revision_of(lease::kStoreKey), survey->revision_of(kFloorKey),

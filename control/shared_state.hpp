@@ -85,6 +85,23 @@ struct SharedRecoveryReport {
   std::size_t commits = 0;
 };
 
+/// How much further ahead of true time than window + max_lead a ceiling may lie that a daemon of a shared store was
+/// granted, although its clock passed the vote all the while (agent/membership.hpp). With one host there is one clock,
+/// and a recovery goes by it; here it goes by the clock of the host that it is run on, and what another one committed
+/// may be lost. The sum of what may come together:
+///   max_lead         the window began at a floor that lay so far ahead of a timeline which led its clock already
+///   2 tolerances     from there on the clock's word doesn't meet the word of one that is right
+///   2/5 tolerance    for the error of that other one
+///   1 tolerance      a jump that is too small to join anew for it, with the next list not in yet
+///   3 heartbeats and half a second   what lies between the readings that are compared, and until the next list
+[[nodiscard]] constexpr time::Duration unnoticed_lead(time::Duration max_lead, time::Duration tolerance,
+                                                      time::Duration heartbeat) {
+  return max_lead + tolerance * 3 + tolerance * 2 / 5 + heartbeat * 3 + time::milliseconds(500);
+}
+/// Of what nobody stated, no daemon is configured with more (store.clock_tolerance_ms, store.heartbeat_ms).
+constexpr time::Duration kLongestTolerance = time::seconds(60);
+constexpr time::Duration kLongestHeartbeat = time::seconds(10);
+
 /// Lifts every machine id of the store above what may have been issued, raises the epoch above everything known and
 /// `epoch_above`, draws a new lineage, and takes the seal away. Nothing is lowered. The first commit stops every daemon
 /// of the store; if more than one is needed, the store is sealed until the last, so a recovery that ended in between is

@@ -65,9 +65,13 @@ struct RecoveryReport {
 };
 
 struct RecoveryLimits {
-  time::SmearedUtc now;     // a clock that the operator trusts: the floor is now + window + max_lead
+  time::SmearedUtc now;     // a clock that the operator trusts
   time::Duration window;    // the longest that was ever configured here
   time::Duration max_lead;  // likewise
+  time::Duration apart{};   // on a store of many hosts: what their clocks add, see unnoticed_lead
+
+  /// No window of any id starts below it after a recovery.
+  [[nodiscard]] time::SmearedUtc floor() const { return time::saturating_add(now, window + max_lead + apart); }
 };
 
 /// Makes a usable state out of what can still be read: salvages rows, takes the maximum with the journal, raises the

@@ -33,7 +33,6 @@ SUITES = ("unit", "net", "ptp", "control", "sim", "chaos", "phc-guest")
 # Run only when they are named: they fetch what no other test needs.
 OPT_IN = ("phc-guest",)
 SIDE_BY_SIDE = ("unit", "sim", "control")
-LANES_BEYOND_CORES = 1  # the programs of control wait most of their time
 SKIP_STATUS = 77
 DEFAULT_TIMEOUT_S = 120
 SANITIZER_SLOWDOWN = 6
@@ -381,7 +380,7 @@ def run_all(runner, programs, gtest_filter):
             show(outcome)
         outcomes.append(outcome)
 
-    pool = concurrent.futures.ThreadPoolExecutor((os.cpu_count() or 1) + LANES_BEYOND_CORES)
+    pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1)
     try:
         beside = sorted((p for p in programs if not p.serial), key=lambda p: -p.timeout_s)  # the longest begin first
         running = [pool.submit(runner.run, p, gtest_filter) for p in beside]

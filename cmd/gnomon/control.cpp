@@ -74,7 +74,7 @@ ExitCode adopt_sqlite(const ControlPlace& place, const ControlOptions& options, 
       paths.database);
   if (!agreed(options, "adopt", in, output)) return output.fail(ExitCode::kRefused, "nothing was changed");
   const control::RecoveryLimits limits = limits_of(place.configuration);
-  const auto epoch = control::adopt(paths, control::this_machine(), limits.now + limits.window + limits.max_lead);
+  const auto epoch = control::adopt(paths, control::this_machine(), limits.floor());
   if (!epoch) return refuse(output, epoch.error());
   give_to_owner(paths, {});
   if (output.json) {

@@ -62,13 +62,13 @@ ExitCode recover_etcd(const ControlPlace& place, const ControlOptions& options, 
   if (!store) return output.fail(store.error().code, store.error().text);
   const auto view = control::view_meta(**store);
   if (!view && view.error().kind == control::StateErrorKind::kUnreachable) return refuse(output, view.error());
-  const control::RecoveryLimits limits = limits_of(place.configuration);
+  const control::RecoveryLimits limits = shared_limits_of(place.configuration);
   const auto paths = control::SharedPaths::of(place.directory, place.settings().server.instance);
   const bool journal = exists(paths.journal);
   output.err << fmt::format(
       "This makes {} usable again after it went back: it was put back from a backup, or lost "
       "writes.\n{}",
-      url, view ? findings(*view, limits.now + limits.window + limits.max_lead) : view.error().text + ".\n");
+      url, view ? findings(*view, limits.floor()) : view.error().text + ".\n");
   output.err << fmt::format(
       "It stops every gnomond of every host that uses this store: each loses its rights at its next commit and has to "
       "start again. Stop them before, if you can.\n"

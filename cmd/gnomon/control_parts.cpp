@@ -15,6 +15,7 @@
 #include "cmd/options/directories.hpp"
 #include "cmd/text/json.hpp"
 #include "cmd/text/rfc3339.hpp"
+#include "control/shared_state.hpp"
 #include "oracle/lease/heal.hpp"
 #include "platform/system_error.hpp"
 
@@ -51,13 +52,26 @@ control::RecoveryLimits limits_of(const Configuration& configuration) {
                                                                          : time::milliseconds(rights.max_lead_ms)};
 }
 
+control::RecoveryLimits shared_limits_of(const Configuration& configuration) {
+  control::RecoveryLimits limits = limits_of(configuration);
+  const auto& store = configuration.settings.store;
+  const auto stated = [&configuration](std::string_view key, std::int64_t ms, time::Duration longest) {
+    return is_default(configuration, "store", key) ? longest : time::milliseconds(ms);
+  };
+  limits.apart = control::unnoticed_lead(
+      limits.max_lead, stated("clock_tolerance_ms", store.clock_tolerance_ms, control::kLongestTolerance),
+      stated("heartbeat_ms", store.heartbeat_ms, control::kLongestHeartbeat));
+  return limits;
+}
+
 std::string limits_text(const control::RecoveryLimits& limits) {
+  const bool shared = limits.apart != time::Duration{};
   return fmt::format(
-      "{}: the system clock's now, and the longest window ({}) and lead ({}) that may have been in use. State them "
-      "with "
-      "--rights-window-ms and --rights-max-lead-ms if they were shorter.",
-      rfc3339(limits.now + limits.window + limits.max_lead), human_duration(limits.window),
-      human_duration(limits.max_lead));
+      "{}: the system clock's now, and the longest window ({}) and lead ({}) that may have been in use{}. State them "
+      "with --rights-window-ms{} --rights-max-lead-ms{} if they were shorter.",
+      rfc3339(limits.floor()), human_duration(limits.window), human_duration(limits.max_lead),
+      shared ? fmt::format(", and what a clock may have been ahead unnoticed ({})", human_duration(limits.apart)) : "",
+      shared ? "," : " and", shared ? ", --store-clock-tolerance-ms and --store-heartbeat-ms" : "");
 }
 
 std::optional<ExitCode> cannot_ask(const ControlOptions& options, const Output& output) {

@@ -30,6 +30,8 @@ struct ControlPlace {
 /// What nobody stated is taken at the longest that was ever possible: too high a floor costs waiting, too low a one
 /// uniqueness.
 [[nodiscard]] control::RecoveryLimits limits_of(const Configuration& configuration);
+/// The same on a store of many hosts: how far their clocks may be apart counts, too.
+[[nodiscard]] control::RecoveryLimits shared_limits_of(const Configuration& configuration);
 
 /// "10.000s, as configured" or "10m 0s, ...": where the limits come from, as part of a sentence.
 [[nodiscard]] std::string limits_text(const control::RecoveryLimits& limits);

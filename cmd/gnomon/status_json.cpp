@@ -38,6 +38,15 @@ void add_clock(JsonWriter& json, const control::ClockReport& clock) {
   json.key("failed_readings").number(clock.failed_readings).key("last_failure").text(clock.last_failure).end_object();
 }
 
+void add_vote(JsonWriter& json, const std::optional<control::ClockVoteReport>& vote) {
+  if (!vote) {
+    json.null();
+    return;
+  }
+  json.begin_object().key("standing").text(vote->standing).key("voters").number(vote->voters);
+  json.key("against").number(vote->against).key("text").text(vote->text).end_object();
+}
+
 void add_agent(JsonWriter& json, const control::AgentReport& agent) {
   json.key("agent").begin_object().key("state").text(agent.state).key("last_note").text(agent.last_note);
   json.key("waiting_until");
@@ -49,7 +58,12 @@ void add_agent(JsonWriter& json, const control::AgentReport& agent) {
   json.key("recent_notes").begin_array();
   for (const std::string& note : agent.recent_notes)
     json.text(note);
-  json.end_array().end_object();
+  json.end_array().key("store_failures").begin_object();
+  for (const control::CounterReport& kind : agent.store_failures)
+    json.key(kind.name).number(kind.value);
+  json.end_object().key("clock_vote");
+  add_vote(json, agent.vote);
+  json.end_object();
 }
 
 void add_port(JsonWriter& json, const control::PortReport& port) {

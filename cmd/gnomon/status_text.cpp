@@ -40,6 +40,28 @@ std::string joined(const std::vector<std::string>& words, std::string_view separ
   return out;
 }
 
+/// What the others say of this daemon's clock, in words.
+std::string vote_line(const control::ClockVoteReport& vote) {
+  const auto others = [](std::uint32_t n) { return fmt::format("{} other daemon{}", n, n == 1 ? "" : "s"); };
+  std::string out = fmt::format("vote     {}: ", vote.standing);
+  if (vote.voters == 0)
+    out += "no other daemon has a say on this clock\n";
+  else if (vote.against == 0)
+    out += fmt::format("{} judged this clock, none against it\n", others(vote.voters));
+  else
+    out += fmt::format("{} judged this clock, {} against it\n", others(vote.voters), vote.against);
+  if (!vote.text.empty()) out += fmt::format("         {}\n", vote.text);
+  return out;
+}
+
+/// Calls of the store that failed, by kind; nothing if none did.
+std::string failures(const control::AgentReport& agent) {
+  std::string out;
+  for (const CounterReport& kind : agent.store_failures)
+    if (kind.value != 0) out += fmt::format("{}{} {}", out.empty() ? "" : ", ", kind.value, kind.name);
+  return out.empty() ? out : fmt::format("         calls that failed since the start: {}\n", out);
+}
+
 std::string head(const StatusReport& report) {
   const auto& daemon = report.daemon;
   std::string out = fmt::format("gnomond {}  instance {}  pid {}  up {}  incarnation {:016x}\n", daemon.version,
@@ -51,6 +73,7 @@ std::string head(const StatusReport& report) {
     out += fmt::format("{} {}\n", &port == report.ports.data() ? "ports   " : "        ", port_line(port));
   out += fmt::format("store    {}  revision {}, epoch {}\n", daemon.store_url, report.agent.revision,
                      report.agent.store_epoch);
+  out += failures(report.agent);
   out += fmt::format("access   policy {}, {} refused reloads\n", daemon.access_policy_version, daemon.failed_reloads);
   const auto& clock = report.clock;
   out += fmt::format("clock    {} at {}, lead {}, era {}; {}; {} of {} readings failed\n", clock.state,
@@ -60,6 +83,7 @@ std::string head(const StatusReport& report) {
              ? fmt::format("         true time known to {} either way\n", human_duration(clock.epsilon))
              : fmt::format("         no true time: {}\n", clock.true_time);
   if (!clock.last_failure.empty()) out += fmt::format("         last failed reading: {}\n", clock.last_failure);
+  if (report.agent.vote) out += vote_line(*report.agent.vote);
   out += fmt::format("agent    {}", report.agent.state);
   if (report.agent.waiting_until.ns != 0) out += fmt::format(", waiting until {}", rfc3339(report.agent.waiting_until));
   out += '\n';

@@ -116,10 +116,11 @@ Or<void> Daemon::open_state() {
   state_dir_ = *directory;
   if (const auto prepared = prepare_private_directory(state_dir_, "the state directory"); !prepared)
     return refused(prepared.error());
-  auto keep = Keep::open(settings(), state_dir_, kStoreTakes, [](const std::string& news) {
+  const auto waiting = [](const std::string& news) {
     if (!news.empty()) log_warn("{}; trying again", news);
     return !stop_is_pending();
-  });
+  };
+  auto keep = Keep::open(settings(), state_dir_, kStoreTakes, waiting);
   if (!keep) return tl::make_unexpected(keep.error());
   keep_ = std::make_unique<Keep>(std::move(*keep));
   log_info("{} store {}, epoch {}", keep_->created() ? "made a new" : "opened the", keep_->url(),
@@ -130,7 +131,7 @@ Or<void> Daemon::open_state() {
   std::vector<id::Layout> custom;
   for (const id::Layout& layout : *served)
     if (layout.number.value >= id::kFirstCustomLayout) custom.push_back(layout);
-  if (const auto kept = control::ensure_layouts(keep_->store(), custom); !kept) return refused(kept.error().text);
+  if (auto kept = keep_->ensure_layouts(custom, kStoreTakes, waiting); !kept) return kept;
   layouts_ = std::move(*served);
   return {};
 }

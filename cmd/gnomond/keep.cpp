@@ -14,6 +14,25 @@ constexpr std::chrono::milliseconds kTryAgainAfter{250};
 
 std::string who_opens(const Settings& settings) { return "gnomond instance " + settings.server.instance; }
 
+// Attempts until one succeeds, or fails for another reason than that the store is out of reach.
+template <typename Attempt>
+auto patiently(std::chrono::milliseconds patience, const std::function<bool(const std::string&)>& waiting,
+               const Attempt& attempt) -> Or<typename decltype(attempt())::value_type> {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  for (std::string told;;) {
+    auto done = attempt();
+    if (done) return std::move(*done);
+    const control::StateError& error = done.error();
+    if (error.kind != control::StateErrorKind::kUnreachable) return refused(error.text);
+    if (std::chrono::steady_clock::now() >= until)
+      return tl::make_unexpected(Failure{ExitCode::kUnreachable, error.text});
+    const bool news = std::exchange(told, error.text) != error.text;
+    if (!waiting(news ? error.text : std::string()))
+      return tl::make_unexpected(Failure{ExitCode::kOk, "asked to stop while the store was out of reach"});
+    std::this_thread::sleep_for(kTryAgainAfter);
+  }
+}
+
 }  // namespace
 
 Or<Keep> Keep::open(const Settings& settings, const std::string& state_dir, std::chrono::milliseconds patience,
@@ -47,22 +66,18 @@ Or<Keep> Keep::open_shared(const Settings& settings, const std::string& state_di
   keep.etcd_ = std::move(*etcd);
   keep.url_ = settings.store.url;
   const auto paths = control::SharedPaths::of(state_dir, settings.server.instance);
-  const auto until = std::chrono::steady_clock::now() + patience;
-  for (std::string told;;) {
-    auto state = control::open_shared(*keep.etcd_, paths, who_opens(settings));
-    if (state) {
-      keep.shared_ = std::make_unique<control::SharedState>(std::move(*state));
-      return keep;
-    }
-    const control::StateError& error = state.error();
-    if (error.kind != control::StateErrorKind::kUnreachable) return refused(error.text);
-    if (std::chrono::steady_clock::now() >= until)
-      return tl::make_unexpected(Failure{ExitCode::kUnreachable, error.text});
-    const bool news = std::exchange(told, error.text) != error.text;
-    if (!waiting(news ? error.text : std::string()))
-      return tl::make_unexpected(Failure{ExitCode::kOk, "asked to stop while the store was out of reach"});
-    std::this_thread::sleep_for(kTryAgainAfter);
-  }
+  auto state =
+      patiently(patience, waiting, [&] { return control::open_shared(*keep.etcd_, paths, who_opens(settings)); });
+  if (!state) return tl::make_unexpected(state.error());
+  keep.shared_ = std::make_unique<control::SharedState>(std::move(*state));
+  return keep;
+}
+
+Or<void> Keep::ensure_layouts(std::span<const id::Layout> wanted, std::chrono::milliseconds patience,
+                              const std::function<bool(const std::string&)>& waiting) {
+  const auto kept = patiently(patience, waiting, [&] { return control::ensure_layouts(store(), wanted); });
+  if (!kept) return tl::make_unexpected(kept.error());
+  return {};
 }
 
 }  // namespace gnomon::cmd

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "cmd/gnomond/failure.hpp"
@@ -14,6 +15,7 @@
 #include "control/etcd/etcd_store.hpp"
 #include "control/shared_state.hpp"
 #include "control/state.hpp"
+#include "oracle/id/layout.hpp"
 
 namespace gnomon::cmd {
 
@@ -24,6 +26,10 @@ class Keep {
   [[nodiscard]] static Or<Keep> open(const Settings& settings, const std::string& state_dir,
                                      std::chrono::milliseconds patience,
                                      const std::function<bool(const std::string&)>& waiting);
+
+  /// Those of the wanted layouts that the store does not have yet are added; as `open`, with the same patience.
+  [[nodiscard]] Or<void> ensure_layouts(std::span<const id::Layout> wanted, std::chrono::milliseconds patience,
+                                        const std::function<bool(const std::string&)>& waiting);
 
   [[nodiscard]] control::Store& store();
   [[nodiscard]] control::Journal& journal() { return local_ ? local_->journal : shared_->journal; }

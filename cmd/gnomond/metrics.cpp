@@ -114,6 +114,22 @@ void add_clock(const control::ClockReport& clock, std::vector<MetricFamily>& out
   out.push_back(std::move(truth));
 }
 
+void add_store(const control::AgentReport& agent, std::vector<MetricFamily>& out) {
+  out.push_back(single("store_revision", "highest commit that the store acknowledged", MetricType::Gauge,
+                       static_cast<double>(agent.revision)));
+  MetricFamily failures =
+      family("store_failures_total", "calls of the store that failed, by what that means", MetricType::Counter);
+  for (const control::CounterReport& kind : agent.store_failures)
+    add(failures, static_cast<double>(kind.value), {{"kind", kind.name}});
+  out.push_back(std::move(failures));
+  MetricFamily standing =
+      family("clock_standing", "1 for what this daemon is by the vote of the others on its clock", MetricType::Gauge);
+  if (agent.vote)
+    for (const std::string_view name : {"joining", "member", "tied", "outvoted"})
+      add(standing, agent.vote->standing == name ? 1 : 0, {{"state", std::string(name)}});
+  out.push_back(std::move(standing));
+}
+
 /// The descriptions of the sources; of two that are alike, the second with its number, because series are told apart by
 /// nothing else.
 std::vector<Labels> source_labels(const control::ClockReport& clock) {
@@ -232,8 +248,7 @@ std::vector<MetricFamily> metrics_of(const control::StatusReport& report) {
       single("uptime_seconds", "since the start of the daemon", MetricType::Gauge, seconds(report.daemon.uptime)));
   out.push_back(single("failed_reloads_total", "reloads (SIGHUP) that were refused", MetricType::Counter,
                        static_cast<double>(report.daemon.failed_reloads)));
-  out.push_back(single("store_revision", "highest commit that the store acknowledged", MetricType::Gauge,
-                       static_cast<double>(report.agent.revision)));
+  add_store(report.agent, out);
   add_counters(report, out);
   add_rights(report, out);
   add_clock(report.clock, out);

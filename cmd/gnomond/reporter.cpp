@@ -45,6 +45,22 @@ control::PortReport port_report(const dataplane::PortReport& port) {
   return out;
 }
 
+std::vector<control::CounterReport> failures_of(const control::AgentView& view) {
+  std::vector<control::CounterReport> out;
+  out.reserve(control::kStoreFailureTable.size());
+  for (const control::StoreFailureInfo& info : control::kStoreFailureTable)
+    out.push_back({std::string(info.name), view.store_failures.of(info.kind)});
+  return out;
+}
+
+std::optional<control::ClockVoteReport> vote_of(const control::AgentView& view) {
+  if (!view.shared_store) return std::nullopt;
+  return control::ClockVoteReport{.standing = std::string(lease::text_of(view.standing)),
+                                  .voters = view.vote.voters,
+                                  .against = view.vote.against,
+                                  .text = view.vote.text};
+}
+
 }  // namespace
 
 void Reporter::set_facts(DaemonFacts facts) {
@@ -114,7 +130,9 @@ control::StatusReport Reporter::report() const {
                .waiting_until = view.waiting_until.value_or(time::SmearedUtc{}),
                .revision = view.highest.value,
                .store_epoch = 0,
-               .recent_notes = {}};
+               .recent_notes = {},
+               .store_failures = failures_of(view),
+               .vote = vote_of(view)};
 
   const std::lock_guard lock(mutex_);
   out.agent.store_epoch = facts_.store_epoch;

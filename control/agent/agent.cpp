@@ -117,7 +117,8 @@ AgentView Agent::view() const {
           .last_note = last_note_,
           .shared_store = !options_.exclusive_store,
           .standing = membership_.standing(),
-          .vote = membership_.vote()};
+          .vote = membership_.vote(),
+          .store_failures = store_failures_};
 }
 
 // ---- events
@@ -181,11 +182,12 @@ void Agent::on(const event::StoreFailed& failed) {
   if (!operation_ || operation_->id != failed.operation) return;
   const OperationKind kind = operation_->kind;
   operation_.reset();
-  if (failed.error.kind == StoreErrorKind::kFatal) return fail(failed.error.text);
   operation_failed(kind, failed.error);
 }
 
 void Agent::operation_failed(OperationKind kind, const StoreError& error) {
+  if (kind != OperationKind::kJournal) store_failures_.count(error.kind);  // that one is this host's disk
+  if (error.kind == StoreErrorKind::kFatal) return fail(error.text);
   // Whoever was out of reach may come back as an older copy of itself: what was acknowledged is looked for first.
   const bool away = error.kind == StoreErrorKind::kUnavailable || error.kind == StoreErrorKind::kUnknown;
   if (away && !options_.exclusive_store && state_ == AgentState::kHeld) must_list_ = true;

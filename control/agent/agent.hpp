@@ -30,6 +30,7 @@
 #include "control/agent/backoff.hpp"
 #include "control/agent/handshake.hpp"
 #include "control/agent/membership.hpp"
+#include "control/agent/store_failures.hpp"
 #include "control/journal_right.hpp"
 #include "control/store.hpp"
 #include "oracle/lease/right_rules.hpp"
@@ -200,6 +201,7 @@ struct AgentView {
   bool shared_store = false;
   lease::Standing standing = lease::Standing::kMember;  // by the vote on this daemon's clock
   lease::Vote vote{};                                   // the last one
+  StoreFailures store_failures{};                       // of all calls since the start
 };
 
 class Agent {
@@ -340,6 +342,7 @@ class Agent {
   std::uint64_t last_operation_ = 0;
   Revision highest_;
   Backoff backoff_;
+  StoreFailures store_failures_;
   int failures_ = 0;        // of operations in a row, since the state was entered
   std::string unreleased_;  // which rights are left to run out, and why
   bool deaf_worker_ = false;

@@ -36,6 +36,8 @@ void Agent::commit_aside(OperationKind kind, Transaction transaction) {
 
 void Agent::on_sessions(const Listing& listing) {
   membership_.listed(listing);
+  if (membership_.went_back())
+    return fail_gone_back("the session of this daemon is older than what was acknowledged to it");
   if (membership_.identity_changed()) return fail_other_identity();
   if (membership_.copied())
     fail(

@@ -123,7 +123,7 @@ void Membership::judge() {
 }
 
 Membership::Wish Membership::wish() const {
-  if (options_.alone || !reading_.known || copied_ || identity_changed_) return Wish::kNothing;
+  if (options_.alone || !reading_.known || copied_ || went_back_ || identity_changed_) return Wish::kNothing;
   const auto since = [this](const std::optional<time::Duration>& at, time::Duration span) {
     return !at || attended_ - *at >= span;
   };
@@ -163,6 +163,7 @@ void Membership::publish_failed(StoreErrorKind kind) {
 void Membership::adopt(const Sent& sent, Revision at) {
   if (at == revision_) return;
   revision_ = at;
+  acknowledged_ = std::max(acknowledged_, at);
   if (sent.before_jump) {  // it was on its way meanwhile, and vouches for a clock that is not this one any more
     must_publish_ = true;
     return;
@@ -181,6 +182,11 @@ void Membership::listed(const Listing& sessions) {
   listed_at_ = attended_;
   const Entry* own = find_entry(sessions, key_);
   const Revision found = own == nullptr ? Revision{} : own->modified;
+  // Revisions grow, and nothing puts a deleted key back under an old one.
+  if (own != nullptr && found < acknowledged_ && !canary::planted(canary::Bug::kForgottenAcknowledged)) {
+    went_back_ = true;
+    return;
+  }
   if (std::exchange(conflicted_, std::nullopt) == found) identity_changed_ = true;
   if (own == nullptr) {
     if (revision_ != Revision{}) must_publish_ = true;  // somebody took this process for dead

@@ -9,7 +9,10 @@
 //   - No right is asked for before the vote has passed and the session says so (`may_acquire`).
 //   - A clock that jumps has to pass again before it may commit anything that it says (`may_extend`): its rights stay,
 //     and run to their ceilings meanwhile.
-//   - A session under this incarnation's key that this process did not write is a copy of this process (`copied`).
+//   - A session under this incarnation's key that is older than one which the store acknowledged to this process: the
+//     store went back (`went_back`). Its content tells nothing then. If it is one of the last publications it looks as
+//     if its answer had been lost, and if it is older than those that are remembered, as if a copy had written it.
+//   - A newer one that this process did not write is a copy of this process (`copied`).
 // Pure. Thread rule: one thread.
 #pragma once
 
@@ -76,6 +79,7 @@ class Membership {
   /// Its rights have to be given back: most clocks contradict its own, or as many as agree with it.
   [[nodiscard]] bool has_failed() const { return failed_; }
   [[nodiscard]] bool copied() const { return copied_; }
+  [[nodiscard]] bool went_back() const { return went_back_; }
   /// A publication met a conflict although the session is what it was: the store's identity has changed.
   [[nodiscard]] bool identity_changed() const { return identity_changed_; }
   [[nodiscard]] lease::Standing standing() const { return standing_; }
@@ -114,6 +118,7 @@ class Membership {
   std::optional<Listing> listing_;  // to be judged by the next reading
   std::deque<Sent> sent_;           // publications that are, or may come to be, in the store; newest last
   Revision revision_;               // of the session in the store; {0}: there is none
+  Revision acknowledged_;           // of the newest that is known to have been there
   std::optional<lease::Standing> published_;
   std::optional<Revision> conflicted_;  // what a publication compared in vain
   std::optional<time::Duration> published_at_;
@@ -123,6 +128,7 @@ class Membership {
   bool hinted_ = false;
   bool cleared_ = false;
   bool copied_ = false;
+  bool went_back_ = false;
   bool identity_changed_ = false;
 };
 

@@ -7,7 +7,7 @@
 
 #include <utility>
 
-#include "platform/durable_file.hpp"
+#include "control/grpc_log.hpp"
 
 namespace gnomon::control {
 namespace {
@@ -18,7 +18,6 @@ constexpr int kKeepaliveMs = 10'000;
 constexpr int kKeepaliveTimeoutMs = 2'500;
 constexpr int kFirstBackoffMs = 200;
 constexpr int kLongestBackoffMs = 1'000;  // also how long one attempt to connect may take
-constexpr std::size_t kMaxPemBytes = 1024 * 1024;
 
 grpc::ChannelArguments arguments() {
   grpc::ChannelArguments arguments;
@@ -48,32 +47,8 @@ tl::unexpected<StoreError> refused(std::string text) {
   return tl::make_unexpected(StoreError{StoreErrorKind::kFatal, std::move(text)});
 }
 
-tl::expected<std::string, StoreError> read_pem(const std::string& path, const char* option) {
-  if (path.empty()) return std::string();
-  auto content = platform::read_file(path, kMaxPemBytes);
-  if (!content) return refused(fmt::format("{}: {}", option, content.error().text));
-  const std::optional<std::string>& pem = *content;
-  if (!pem) return refused(fmt::format("{}: there is no file {}", option, path));
-  if (pem->find("-----BEGIN ") == std::string::npos)
-    return refused(fmt::format("{}: {} is no PEM file: it has no line that starts with -----BEGIN", option, path));
-  return *pem;
-}
-
-tl::expected<std::shared_ptr<grpc::ChannelCredentials>, StoreError> credentials(const EtcdOptions& options) {
-  if (!options.tls) {
-    if (!options.ca_file.empty() || !options.certificate_file.empty() || !options.key_file.empty())
-      return refused("store.ca_file, store.cert_file and store.key_file need endpoints with https://");
-    return grpc::InsecureChannelCredentials();
-  }
-  if (options.certificate_file.empty() != options.key_file.empty())
-    return refused("store.cert_file and store.key_file belong together: set both or none");
-  auto roots = read_pem(options.ca_file, "store.ca_file");
-  if (!roots) return tl::make_unexpected(roots.error());
-  auto certificate = read_pem(options.certificate_file, "store.cert_file");
-  if (!certificate) return tl::make_unexpected(certificate.error());
-  auto key = read_pem(options.key_file, "store.key_file");
-  if (!key) return tl::make_unexpected(key.error());
-  return grpc::SslCredentials({std::move(*roots), std::move(*key), std::move(*certificate)});
+EtcdChannel channel_to(const std::string& endpoint, const EtcdCredentials::Current& by) {
+  return {endpoint, grpc::CreateCustomChannel(target(endpoint), by.credentials, arguments()), by.number};
 }
 
 }  // namespace
@@ -82,17 +57,27 @@ tl::expected<EtcdDialer, StoreError> EtcdDialer::open(const EtcdOptions& options
   if (options.endpoints.empty()) return refused("the etcd store has no endpoint");
   if (!options.prefix.ends_with('/')) return refused("the prefix of the etcd store has to end with /");
   if (options.user.empty() && !options.password.empty()) return refused("store.password_file needs store.user");
-  auto made = credentials(options);
-  if (!made) return tl::make_unexpected(made.error());
-  return EtcdDialer(options.endpoints, std::move(*made));
+  keep_grpc_quiet();
+  auto credentials = EtcdCredentials::open(options);
+  if (!credentials) return tl::make_unexpected(credentials.error());
+  return EtcdDialer(options.endpoints, std::move(*credentials));
 }
 
 std::vector<EtcdChannel> EtcdDialer::dial() const {
+  const EtcdCredentials::Current now = credentials_->current();
   std::vector<EtcdChannel> channels;
   channels.reserve(endpoints_.size());
   for (const std::string& endpoint : endpoints_)
-    channels.push_back({endpoint, grpc::CreateCustomChannel(target(endpoint), credentials_, arguments())});
+    channels.push_back(channel_to(endpoint, now));
   return channels;
+}
+
+bool EtcdDialer::renew(EtcdChannel& channel) const {
+  if (channel.channel->GetState(false) == GRPC_CHANNEL_READY) return false;
+  const EtcdCredentials::Current now = credentials_->current();
+  if (now.number == channel.credentials) return false;
+  channel = channel_to(channel.endpoint, now);
+  return true;
 }
 
 bool wait_for_change(grpc::Channel& channel, EtcdDeadline until) {

@@ -5,11 +5,10 @@
 // what would do things behind our back (retries, proxies from the environment, configuration by DNS), and make a peer
 // that vanished without a word be noticed.
 //
-// Thread rule: a dialer is constant; channels are safe for any thread.
+// Thread rule: a dialer may be used, and copied, by any thread; channels are safe for any thread.
 #pragma once
 
 #include <grpcpp/channel.h>
-#include <grpcpp/security/credentials.h>
 
 #include <atomic>
 #include <cstdint>
@@ -19,6 +18,7 @@
 
 #include <tl/expected.hpp>
 
+#include "control/etcd/etcd_credentials.hpp"
 #include "control/etcd/etcd_deadline.hpp"
 #include "control/etcd/etcd_options.hpp"
 #include "control/store.hpp"
@@ -28,6 +28,7 @@ namespace gnomon::control {
 struct EtcdChannel {
   std::string endpoint;  // "host:port"
   std::shared_ptr<grpc::Channel> channel;
+  std::uint64_t credentials = 0;  // which, by their number
 };
 
 class EtcdDialer {
@@ -37,13 +38,18 @@ class EtcdDialer {
 
   /// New channels, in the order of the endpoints. They share no connection with those of another call.
   [[nodiscard]] std::vector<EtcdChannel> dial() const;
+  /// Puts a new channel in place of one that is not connected, if the certificates have been replaced since that one
+  /// was made: it would go on with the old ones for as long as it lives. A connection that stands is left alone.
+  bool renew(EtcdChannel& channel) const;
+  /// Why certificates that were replaced are not in use; empty if they are.
+  [[nodiscard]] std::string problem() const { return credentials_->problem(); }
 
  private:
-  EtcdDialer(std::vector<std::string> endpoints, std::shared_ptr<grpc::ChannelCredentials> credentials)
+  EtcdDialer(std::vector<std::string> endpoints, std::shared_ptr<EtcdCredentials> credentials)
       : endpoints_(std::move(endpoints)), credentials_(std::move(credentials)) {}
 
   std::vector<std::string> endpoints_;
-  std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  std::shared_ptr<EtcdCredentials> credentials_;  // shared by all copies
 };
 
 /// Which cluster we talk to: the first answer says it, and every later one is held to it. Endpoints of two clusters

@@ -110,7 +110,7 @@ tl::expected<EtcdHealth, StoreError> ask_health(const EtcdOptions& options) {
 
   EtcdHealth health;
   const auto cluster = std::make_shared<EtcdClusterId>();
-  EtcdLink link(options, channels, cluster);
+  EtcdLink link(options, *dialer, channels, cluster);
   const EtcdDeadline deadline = EtcdDeadline::in(options.deadline);
   pb::MemberListResponse list;
   const auto listed = ask_any(link, *cluster, list, deadline, [&list](auto& context, const auto& channel) {

@@ -25,8 +25,9 @@ void add_metadata(grpc::ClientContext& context, const std::string& token) {
   if (!token.empty()) context.AddMetadata("token", token);
 }
 
-EtcdLink::EtcdLink(EtcdOptions options, std::vector<EtcdChannel> channels, std::shared_ptr<EtcdClusterId> cluster)
-    : options_(std::move(options)), cluster_(std::move(cluster)) {
+EtcdLink::EtcdLink(EtcdOptions options, EtcdDialer dialer, std::vector<EtcdChannel> channels,
+                   std::shared_ptr<EtcdClusterId> cluster)
+    : options_(std::move(options)), dialer_(std::move(dialer)), cluster_(std::move(cluster)) {
   for (EtcdChannel& channel : channels)
     endpoints_.push_back({std::move(channel)});
 }
@@ -58,6 +59,9 @@ tl::expected<void, StoreError> EtcdLink::call(const Call& call, EtcdDeadline dea
       leave(failed.error.text);
     } else {
       failed = verdict(status, true, &call);
+      // What it had said before is the better reason.
+      if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED && !current().fault.empty())
+        failed.error.text = current().fault;
       if (failed.remedy == EtcdRemedy::kElsewhere || failed.error.kind == StoreErrorKind::kUnknown)
         leave(failed.error.text);
     }
@@ -107,15 +111,18 @@ bool EtcdLink::connect(EtcdDeadline deadline) {
 }
 
 bool EtcdLink::is_usable(Endpoint& endpoint, bool suspects_too, EtcdDeadline deadline) {
-  grpc::Channel& channel = *endpoint.at.channel;
   // A connection that ended while nobody waited in gRPC still looks ready. This look at its socket keeps a commit from
   // being sent into it, which would be an unknown outcome for nothing.
   const bool was_idle = EtcdDeadline::Clock::now() - endpoint.used > kIdle;
-  if (was_idle && channel.GetState(true) == GRPC_CHANNEL_READY) wait_for_change(channel, EtcdDeadline::in(kGlance));
-  const grpc_connectivity_state state = channel.GetState(true);
+  if (was_idle && endpoint.at.channel->GetState(false) == GRPC_CHANNEL_READY)
+    wait_for_change(*endpoint.at.channel, EtcdDeadline::in(kGlance));
+  if (dialer_.renew(endpoint.at)) endpoint.fault.clear();  // it was that of the old certificate
+  const grpc_connectivity_state state = endpoint.at.channel->GetState(true);
   if (state == GRPC_CHANNEL_READY) return suspects_too || !endpoint.suspect;
   endpoint.greeted = false;
-  if (state == GRPC_CHANNEL_TRANSIENT_FAILURE && endpoint.fault.empty()) {
+  // A certificate and a key that don't belong together make a channel that is shut down from the start.
+  const bool failed = state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN;
+  if (failed && endpoint.fault.empty()) {
     // A channel does not tell why; a call on it fails at once and does.
     grpc::ClientContext context;
     context.set_deadline(deadline.but_within(kLeastShare).for_grpc());
@@ -178,6 +185,8 @@ StoreError EtcdLink::unreachable() const {
     if (!text.empty()) text += ". ";
     text += endpoint.fault.empty() ? "etcd at " + endpoint.at.endpoint + " did not answer in time" : endpoint.fault;
   }
+  if (const std::string problem = dialer_.problem(); !problem.empty())
+    text += ". Files of store.*_file were replaced, and what they were before is still in use: " + problem;
   return {StoreErrorKind::kUnavailable, text};
 }
 

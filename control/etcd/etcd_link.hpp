@@ -43,7 +43,9 @@ class EtcdLink {
     std::size_t operations = 0;  // of a commit, for the text of an error
   };
 
-  EtcdLink(EtcdOptions options, std::vector<EtcdChannel> channels, std::shared_ptr<EtcdClusterId> cluster);
+  /// `channels` come from the dialer.
+  EtcdLink(EtcdOptions options, EtcdDialer dialer, std::vector<EtcdChannel> channels,
+           std::shared_ptr<EtcdClusterId> cluster);
 
   /// Blocks until the deadline at most.
   [[nodiscard]] tl::expected<void, StoreError> call(const Call& call, EtcdDeadline deadline);
@@ -69,6 +71,7 @@ class EtcdLink {
   void leave(std::string fault);
 
   EtcdOptions options_;
+  EtcdDialer dialer_;
   std::vector<Endpoint> endpoints_;
   std::size_t current_ = 0;
   std::shared_ptr<EtcdClusterId> cluster_;

@@ -17,6 +17,7 @@ namespace pb = etcdserverpb;
 
 constexpr std::int64_t kPage = 2'000;  // entries
 constexpr int kMaxFreshListings = 8;   // begun anew because the revision was compacted away meanwhile
+constexpr time::Duration kLongestListing = time::seconds(30);
 
 struct RangeAnswer {
   pb::RangeResponse response;
@@ -45,7 +46,7 @@ EtcdStore::EtcdStore(EtcdOptions options, EtcdDialer dialer)
     : options_(std::move(options)),
       dialer_(std::move(dialer)),
       cluster_(std::make_shared<EtcdClusterId>()),
-      link_(options_, dialer_.dial(), cluster_) {}
+      link_(options_, dialer_, dialer_.dial(), cluster_) {}
 
 tl::expected<std::unique_ptr<EtcdStore>, StoreError> EtcdStore::open(EtcdOptions options) {
   auto dialer = EtcdDialer::open(options);
@@ -63,7 +64,8 @@ tl::expected<std::optional<Entry>, StoreError> EtcdStore::get(std::string_view k
 }
 
 tl::expected<Listing, StoreError> EtcdStore::list(std::string_view prefix) {
-  const EtcdDeadline deadline = EtcdDeadline::in(options_.deadline);
+  // Each page has the time of a call; a hundred thousand entries are fifty pages.
+  const EtcdDeadline whole = EtcdDeadline::in(std::max(options_.deadline, kLongestListing));
   const std::string start = options_.prefix + std::string(prefix);
   Listing listing;
   pb::RangeRequest request;
@@ -77,7 +79,7 @@ tl::expected<Listing, StoreError> EtcdStore::list(std::string_view prefix) {
   };
   begin();
   for (bool more = true; more;) {
-    const auto answer = range(link_, request, deadline);
+    const auto answer = range(link_, request, whole.but_within(options_.deadline));
     if (!answer) return tl::make_unexpected(answer.error());
     if (answer->compacted) {
       if (++fresh_listings > kMaxFreshListings)
@@ -119,7 +121,7 @@ tl::expected<Revision, StoreError> EtcdStore::commit(const Transaction& transact
 }
 
 std::unique_ptr<Watch> EtcdStore::watch(std::string_view prefix, Revision after) {
-  return std::make_unique<EtcdWatch>(options_, dialer_.dial(), cluster_, prefix, after);
+  return std::make_unique<EtcdWatch>(options_, dialer_, cluster_, prefix, after);
 }
 
 }  // namespace gnomon::control

@@ -26,10 +26,11 @@ std::string_view reason_of(const pb::WatchResponse& response) {
 
 }  // namespace
 
-EtcdWatch::EtcdWatch(const EtcdOptions& options, std::vector<EtcdChannel> channels,
-                     std::shared_ptr<EtcdClusterId> cluster, std::string_view prefix, Revision after)
+EtcdWatch::EtcdWatch(const EtcdOptions& options, EtcdDialer dialer, std::shared_ptr<EtcdClusterId> cluster,
+                     std::string_view prefix, Revision after)
     : options_(options),
-      channels_(std::move(channels)),
+      dialer_(std::move(dialer)),
+      channels_(dialer_.dial()),
       cluster_(std::move(cluster)),
       start_(options.prefix + std::string(prefix)),
       told_(after) {}
@@ -85,6 +86,7 @@ void EtcdWatch::open() {
   create.set_progress_notify(true);
   create.set_fragment(true);
   fragments_.clear();
+  dialer_.renew(channels_[current_]);
   stream_ = std::make_unique<EtcdWatchStream>(options_, channels_[current_].channel, token_, create);
 }
 

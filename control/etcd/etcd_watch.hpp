@@ -38,7 +38,7 @@ class EtcdWatchStream;
 
 class EtcdWatch final : public Watch {
  public:
-  EtcdWatch(const EtcdOptions& options, std::vector<EtcdChannel> channels, std::shared_ptr<EtcdClusterId> cluster,
+  EtcdWatch(const EtcdOptions& options, EtcdDialer dialer, std::shared_ptr<EtcdClusterId> cluster,
             std::string_view prefix, Revision after);
   ~EtcdWatch() override;
 
@@ -60,6 +60,7 @@ class EtcdWatch final : public Watch {
   [[nodiscard]] const std::string& endpoint() const { return channels_[current_].endpoint; }
 
   EtcdOptions options_;
+  EtcdDialer dialer_;
   std::vector<EtcdChannel> channels_;
   std::shared_ptr<EtcdClusterId> cluster_;
   std::string start_;  // prefix of the store and of the watch

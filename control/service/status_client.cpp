@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "control/grpc_log.hpp"
 #include "control/service/status_codec.hpp"
 #include "control/service/store_codec.hpp"
 #include "gnomon/v1/status.grpc.pb.h"
@@ -28,6 +29,7 @@ tl::expected<std::unique_ptr<Stub>, StatusFetchError> connect(const std::string&
   struct stat info{};
   if (::stat(socket_path.c_str(), &info) != 0)
     return tl::make_unexpected(StatusFetchError{true, not_found(socket_path, errno)});
+  keep_grpc_quiet();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kLargestListing);
   return v1::StatusService::NewStub(

@@ -2,7 +2,9 @@
 #include "control/service/status_codec.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "control/service/clock_codec.hpp"
 
@@ -40,6 +42,32 @@ DaemonReport read(const v1::Daemon& from) {
           .data_plane = from.data_plane()};
 }
 
+void write(const std::vector<CounterReport>& from, google::protobuf::RepeatedPtrField<v1::Counter>& to) {
+  for (const CounterReport& entry : from) {
+    v1::Counter& counter = *to.Add();
+    counter.set_name(entry.name);
+    counter.set_value(entry.value);
+  }
+}
+
+std::vector<CounterReport> read(const google::protobuf::RepeatedPtrField<v1::Counter>& from) {
+  std::vector<CounterReport> to;
+  for (const v1::Counter& counter : from)
+    to.push_back({counter.name(), counter.value()});
+  return to;
+}
+
+void write(const ClockVoteReport& from, v1::ClockVote& to) {
+  to.set_standing(from.standing);
+  to.set_voters(from.voters);
+  to.set_against(from.against);
+  to.set_text(from.text);
+}
+
+ClockVoteReport read(const v1::ClockVote& from) {
+  return {.standing = from.standing(), .voters = from.voters(), .against = from.against(), .text = from.text()};
+}
+
 void write(const AgentReport& from, v1::Agent& to) {
   to.set_state(from.state);
   to.set_last_note(from.last_note);
@@ -48,6 +76,8 @@ void write(const AgentReport& from, v1::Agent& to) {
   to.set_store_epoch(from.store_epoch);
   for (const std::string& note : from.recent_notes)
     to.add_recent_notes(note);
+  write(from.store_failures, *to.mutable_store_failures());
+  if (from.vote) write(*from.vote, *to.mutable_vote());
 }
 
 AgentReport read(const v1::Agent& from) {
@@ -56,7 +86,9 @@ AgentReport read(const v1::Agent& from) {
           .waiting_until = {from.waiting_until_ns()},
           .revision = from.revision(),
           .store_epoch = from.store_epoch(),
-          .recent_notes = {from.recent_notes().begin(), from.recent_notes().end()}};
+          .recent_notes = {from.recent_notes().begin(), from.recent_notes().end()},
+          .store_failures = read(from.store_failures()),
+          .vote = from.has_vote() ? std::optional(read(from.vote())) : std::nullopt};
 }
 
 void write(const WorkerReport& from, v1::Worker& to) {
@@ -69,11 +101,7 @@ void write(const WorkerReport& from, v1::Worker& to) {
     right.set_ceiling_ns(entry.right.ceiling.ns);
     right.set_remaining_ns(entry.remaining.ns);
   }
-  for (const CounterReport& entry : from.counters) {
-    v1::Counter& counter = *to.add_counters();
-    counter.set_name(entry.name);
-    counter.set_value(entry.value);
-  }
+  write(from.counters, *to.mutable_counters());
 }
 
 WorkerReport read(const v1::Worker& from) {
@@ -84,8 +112,7 @@ WorkerReport read(const v1::Worker& from) {
                                    .floor = {right.floor_ns()},
                                    .ceiling = {right.ceiling_ns()}},
                          .remaining = {right.remaining_ns()}});
-  for (const v1::Counter& counter : from.counters())
-    to.counters.push_back({counter.name(), counter.value()});
+  to.counters = read(from.counters());
   return to;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,19 @@ struct DaemonReport {
   std::string data_plane;  // "kernel sockets", "dpdk 22.11.11, huge pages"
 };
 
+struct CounterReport {
+  std::string name;  // as in page::kCounterTable, kStoreFailureTable
+  std::uint64_t value = 0;
+};
+
+/// On a shared store: what the other daemons say of this one's clock.
+struct ClockVoteReport {
+  std::string standing;       // joining, member, tied, outvoted
+  std::uint32_t voters = 0;   // other daemons that count
+  std::uint32_t against = 0;  // of these, whose clocks contradict this one
+  std::string text;           // who is against, and how; what is waited for; empty: nothing to say
+};
+
 struct AgentReport {
   std::string state;
   std::string last_note;
@@ -37,16 +51,13 @@ struct AgentReport {
   std::uint64_t revision = 0;      // highest commit that the store acknowledged
   std::uint32_t store_epoch = 0;
   std::vector<std::string> recent_notes;  // oldest first
+  std::vector<CounterReport> store_failures;
+  std::optional<ClockVoteReport> vote;  // none: the store is this daemon's alone
 };
 
 struct RightReport {
   mint::Right right;
   time::Duration remaining;  // ceiling minus now, never negative
-};
-
-struct CounterReport {
-  std::string name;  // as in page::kCounterTable
-  std::uint64_t value = 0;
 };
 
 struct WorkerReport {

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <utility>
 
+#include "control/grpc_log.hpp"
 #include "control/service/status_codec.hpp"
 #include "control/service/store_codec.hpp"
 #include "gnomon/v1/status.grpc.pb.h"
@@ -71,6 +72,7 @@ class GrpcStatusServer final : public StatusServer {
 
   /// Between the bind and the chmod the socket has the umask's mode: so the umask denies everybody else meanwhile.
   [[nodiscard]] bool listen() {
+    keep_grpc_quiet();
     grpc::ServerBuilder builder;
     builder.AddListeningPort("unix:" + path_, grpc::InsecureServerCredentials());
     builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);

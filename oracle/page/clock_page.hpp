@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "oracle/mint/ordering.hpp"
+#include "oracle/page/check_word.hpp"
 #include "oracle/page/header.hpp"
 #include "oracle/page/seqlock.hpp"
 #include "oracle/time/cycles.hpp"
@@ -39,19 +40,12 @@ struct PublishedLine {
   std::uint64_t check = 0;
 
   [[nodiscard]] static std::uint64_t check_of(const time::TrueTimeLine& line, std::uint64_t incarnation) {
-    // The finaliser of SplitMix64 over each word: a flipped bit changes about half of the result.
-    constexpr std::uint64_t kFirst = 0xbf58476d1ce4e5b9ULL;
-    constexpr std::uint64_t kSecond = 0x94d049bb133111ebULL;
-    std::uint64_t mixed = incarnation ^ 0x9e3779b97f4a7c15ULL;
+    std::uint64_t mixed = kCheckSeed ^ incarnation;
     for (const std::uint64_t word :
          {line.anchor.count, line.void_after.count, static_cast<std::uint64_t>(line.earliest.ns),
           static_cast<std::uint64_t>(line.latest.ns), line.slow.ns_per_cycle_q32, line.fast.ns_per_cycle_q32,
-          static_cast<std::uint64_t>(line.fault)}) {
-      mixed ^= word;
-      mixed = (mixed ^ (mixed >> 30)) * kFirst;
-      mixed = (mixed ^ (mixed >> 27)) * kSecond;
-      mixed ^= mixed >> 31;
-    }
+          static_cast<std::uint64_t>(line.fault)})
+      mixed = mixed_in(mixed, word);
     return mixed;
   }
   [[nodiscard]] static PublishedLine of(const time::TrueTimeLine& line, std::uint64_t incarnation) {

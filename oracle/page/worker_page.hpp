@@ -19,6 +19,7 @@
 #include <cstdint>
 
 #include "oracle/mint/right.hpp"
+#include "oracle/page/check_word.hpp"
 #include "oracle/page/counters.hpp"
 #include "oracle/page/header.hpp"
 
@@ -33,16 +34,7 @@ struct alignas(32) SlotUse {
 
   [[nodiscard]] static constexpr std::uint64_t check_of(std::uint64_t token, std::uint64_t machine,
                                                         std::int64_t used_until_ns) {
-    return mixed(mixed(mixed(0x9e3779b97f4a7c15ULL, token), machine), static_cast<std::uint64_t>(used_until_ns));
-  }
-
- private:
-  // The finaliser of SplitMix64 over both: a flipped bit changes about half of the result.
-  static constexpr std::uint64_t mixed(std::uint64_t before, std::uint64_t word) {
-    std::uint64_t x = before ^ word;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-    return x ^ (x >> 31);
+    return mixed_in(mixed_in(mixed_in(kCheckSeed, token), machine), static_cast<std::uint64_t>(used_until_ns));
   }
 };
 static_assert(sizeof(SlotUse) == 32, "two to a cache line, none across two");

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "oracle/page/counters.hpp"
@@ -142,6 +143,28 @@ TEST(Metrics, TellOfEverySourceOfTime) {
   EXPECT_TRUE(has(page, "gnomon_clock_disagreements_total 5"));
   EXPECT_TRUE(has(page, "gnomon_clock_sample_age_seconds 0.25"));
   EXPECT_TRUE(has(page, "gnomon_clock_leap_table_remaining_seconds -7"));
+}
+
+TEST(Metrics, TellHowTheStoreFailedAndHowTheOthersVoted) {
+  control::StatusReport report;
+  report.agent.revision = 42;
+  report.agent.store_failures = {{"conflict", 1}, {"unknown", 2}, {"unavailable", 3}, {"fatal", 0}};
+  report.agent.vote = {.standing = "tied", .voters = 1, .against = 1, .text = "1 of 1"};
+  const std::string page = page_of(report);
+  ASSERT_EQ(page.rfind("HTTP/1.1 200", 0), 0U) << page.substr(0, 200);
+  EXPECT_TRUE(has(page, "gnomon_store_revision 42"));
+  EXPECT_TRUE(has(page, "# TYPE gnomon_store_failures_total counter")) << page;
+  EXPECT_TRUE(has(page, R"(gnomon_store_failures_total{kind="conflict"} 1)")) << page;
+  EXPECT_TRUE(has(page, R"(gnomon_store_failures_total{kind="unknown"} 2)"));
+  EXPECT_TRUE(has(page, R"(gnomon_store_failures_total{kind="unavailable"} 3)"));
+  EXPECT_TRUE(has(page, R"(gnomon_store_failures_total{kind="fatal"} 0)"));
+  EXPECT_TRUE(has(page, "# TYPE gnomon_clock_standing gauge"));
+  for (const char* standing : {"joining", "member", "tied", "outvoted"})
+    EXPECT_TRUE(has(page, fmt::format("gnomon_clock_standing{{state=\"{}\"}} {}", standing,
+                                      std::string_view(standing) == "tied" ? 1 : 0)))
+        << standing << page;
+  report.agent.vote.reset();
+  EXPECT_EQ(page_of(report).find("gnomon_clock_standing{"), std::string::npos) << "with one host there is no vote";
 }
 
 TEST(Metrics, SayNothingOfAnAgeThatIsNotKnown) {

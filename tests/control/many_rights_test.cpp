@@ -229,8 +229,8 @@ TEST_F(ManyRights, AThousandRightsOfThirtyTwoDaemonsSurviveAMassRestart) {
     const auto held = [&] {
       std::size_t n = 0;
       for (const auto& [machine, right] : rights_in(*store_).rights)
-        if (right.grant_revision() > before && right.window &&
-            right.window->value.state == lease::WindowState::kHeld && right.window->value.ceiling > utc_now())
+        if (right.grant_revision() > before && right.window && right.window->value.state == lease::WindowState::kHeld &&
+            right.window->value.ceiling > utc_now())
           ++n;
       return n;
     };

@@ -29,7 +29,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t kFewestIds = 300;  // of a daemon in a phase: what a few tens of milliseconds bring
-constexpr auto kServesAgain = 60s;         // the floor lies a window and a lead ahead: 4 s
+constexpr auto kServesAgain = 60s;         // the floor lies a window, a lead and what clocks may be apart ahead: 7 s
 
 class Restore : public Etcd {
  protected:

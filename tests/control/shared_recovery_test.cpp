@@ -105,6 +105,18 @@ TEST_F(SharedRecoveryTest, TwoRecoveriesOfOneBackupAreToldApart) {
   expect_nothing_promised_twice("a");
 }
 
+// A daemon whose clock was ahead unnoticed may have been granted more than this host's clock would have been.
+TEST_F(SharedRecoveryTest, TheFloorCountsHowFarClocksMayBeApart) {
+  live("a", {0});
+  RecoveryLimits limits = kSharedLimits;
+  limits.apart = unnoticed_lead(limits.max_lead, time::milliseconds(200), time::milliseconds(100));
+  EXPECT_EQ(limits.apart, seconds(1) + time::milliseconds(680 + 300 + 500));
+  const auto report = recover_shared(store, nullptr, limits);
+  ASSERT_TRUE(report) << report.error().text;
+  EXPECT_EQ(report->floor, kSharedLimits.now + limits.window + limits.max_lead + limits.apart);
+  EXPECT_EQ(bounds().floor, report->floor);
+}
+
 TEST_F(SharedRecoveryTest, NeverLowersAFloorOrACeiling) {
   live("a", {0});
   live("mad", {1}, kSharedNow + seconds(86'400 * 365));

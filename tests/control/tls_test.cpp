@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "control/etcd/etcd_store.hpp"
 #include "tests/control/bed/etcd_fixture.hpp"
 #include "tests/control/hosts.hpp"
 #include "tests/support/child_process.hpp"
@@ -252,6 +253,118 @@ TEST_F(Tls, TheServersCertificateIsRenewedUnderARunningDaemon) {
   EXPECT_GE(after.ids, kFewestIds);
   EXPECT_LE(after.refused + after.other, after.ids / 20) << hosts.log(0);
   hosts.expect_unique();
+}
+
+/// A store whose client certificate lies in files that are overwritten while it is open.
+class Renewal : public Tls {
+ protected:
+  void open(EtcdCluster& etcd, const Certificate& first) {
+    etcd_ = &etcd;
+    std::filesystem::create_directories(folder());
+    put_in_place(first);
+    control::EtcdOptions options;
+    options.endpoints = {fmt::format("127.0.0.1:{}", etcd.client_port(0))};
+    options.tls = true;
+    options.ca_file = etcd.certificates().ca().string();
+    options.certificate_file = shown().certificate.string();
+    options.key_file = shown().key.string();
+    auto opened = control::EtcdStore::open(std::move(options));
+    ASSERT_TRUE(opened) << opened.error().text;
+    store_ = std::move(*opened);
+  }
+  // As an operator does: one file after the other, in place.
+  void put_in_place(const Certificate& of) const {
+    const auto over = std::filesystem::copy_options::overwrite_existing;
+    std::filesystem::copy_file(of.certificate, shown().certificate, over);
+    std::filesystem::copy_file(of.key, shown().key, over);
+  }
+  [[nodiscard]] std::filesystem::path folder() const { return etcd_->folder() / "shown"; }
+  [[nodiscard]] Certificate shown() const { return {folder() / "client.pem", folder() / "client.key"}; }
+  void break_connections() {
+    etcd_->kill_hard(0);
+    etcd_->start_member(0);
+    ASSERT_TRUE(etcd_->wait_healthy());
+  }
+  bool is_let_in() { return store_->list("").has_value(); }
+  /// With what a refused client is told; empty if it is let in.
+  std::string refusal() {
+    const auto listing = store_->list("");
+    return listing ? "" : listing.error().text;
+  }
+  bool is_refused() {
+    const std::string text = refusal();
+    return text.find("client certificate") != std::string::npos ||
+           text.find("ended the connection at once") != std::string::npos;
+  }
+
+  EtcdCluster* etcd_ = nullptr;
+  std::unique_ptr<control::EtcdStore> store_;
+};
+
+TEST_F(Renewal, TheNextConnectionShowsWhatTheFilesHaveThen) {
+  EtcdCluster* const etcd = start({.election_timeout = 300ms, .tls = EtcdTls::kMutual});
+  if (etcd == nullptr) GTEST_SKIP() << skipped_;
+  const Certificates& pki = etcd->certificates();
+  ASSERT_NO_FATAL_FAILURE(open(*etcd, pki.expired_client()));
+  EXPECT_TRUE(is_refused()) << refusal();
+  put_in_place(pki.client());
+  ASSERT_TRUE(support::eventually([&] { return is_let_in(); })) << refusal();
+  const auto watch = store_->watch("", {1});
+  const auto hears = [&](const std::string& key) {
+    EXPECT_TRUE(store_->commit({{}, {{key, "x"}}, {}}));
+    return support::eventually([&] {
+      const auto heard = watch->next(time::milliseconds(200));
+      return heard && !heard->changes.empty() && heard->changes.back().entry.key == key;
+    });
+  };
+  EXPECT_TRUE(hears("a"));
+
+  put_in_place(pki.other_ca_client());  // a mistake, and nobody notices yet
+  EXPECT_TRUE(is_let_in()) << "a connection that stands is left alone: " << refusal();
+  EXPECT_TRUE(hears("b"));
+  ASSERT_NO_FATAL_FAILURE(break_connections());
+  EXPECT_TRUE(support::eventually([&] { return is_refused(); })) << refusal();
+  for (int i = 0; i < 3; ++i)
+    EXPECT_TRUE(is_refused()) << "the old certificate is still shown: " << refusal();
+
+  put_in_place(pki.client());
+  ASSERT_TRUE(support::eventually([&] { return is_let_in(); })) << refusal();
+  EXPECT_TRUE(hears("c")) << "the watch connects by itself";
+}
+
+TEST_F(Renewal, FilesThatCannotBeReadChangeNothing) {
+  EtcdCluster* const etcd = start({.election_timeout = 300ms, .tls = EtcdTls::kMutual});
+  if (etcd == nullptr) GTEST_SKIP() << skipped_;
+  const Certificates& pki = etcd->certificates();
+  ASSERT_NO_FATAL_FAILURE(open(*etcd, pki.client()));
+  ASSERT_TRUE(support::eventually([&] { return is_let_in(); })) << refusal();
+  std::ofstream(shown().certificate, std::ios::trunc) << "half of a";
+  ASSERT_NO_FATAL_FAILURE(break_connections());
+  EXPECT_TRUE(support::eventually([&] { return is_let_in(); })) << refusal();
+
+  // With nobody to connect to, the log names the files as well.
+  etcd->kill_hard(0);
+  EXPECT_TRUE(support::eventually([&] { return refusal().find("is no PEM file") != std::string::npos; })) << refusal();
+  std::filesystem::remove(shown().certificate);
+  EXPECT_TRUE(support::eventually([&] { return refusal().find("there is no file") != std::string::npos; }))
+      << refusal();
+  put_in_place(pki.client());
+  EXPECT_TRUE(support::eventually([&] { return refusal().find("store.cert_file") == std::string::npos; })) << refusal();
+}
+
+// Half of a pair: the certificate is the new one already, the key is not.
+TEST_F(Renewal, HalfOfAPairDoesNotConnectAndTheOtherHalfCuresIt) {
+  EtcdCluster* const etcd = start({.election_timeout = 300ms, .tls = EtcdTls::kMutual});
+  if (etcd == nullptr) GTEST_SKIP() << skipped_;
+  const Certificates& pki = etcd->certificates();
+  ASSERT_NO_FATAL_FAILURE(open(*etcd, pki.client()));
+  ASSERT_TRUE(support::eventually([&] { return is_let_in(); })) << refusal();
+  std::filesystem::copy_file(pki.other_ca_client().key, shown().key, std::filesystem::copy_options::overwrite_existing);
+  ASSERT_NO_FATAL_FAILURE(break_connections());
+  EXPECT_TRUE(support::eventually([&] { return !is_let_in(); }));
+  EXPECT_FALSE(is_let_in());
+  put_in_place(pki.client());
+  EXPECT_TRUE(support::eventually([&] { return is_let_in(); })) << refusal();
 }
 
 }  // namespace

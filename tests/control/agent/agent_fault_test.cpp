@@ -173,6 +173,46 @@ TEST(AgentFaults, FatalErrorEmptiesTheSetsAndStops) {
   }
 }
 
+TEST(AgentFaults, FailedCallsOfTheStoreAreCountedByKind) {
+  using Failure = StoreErrorKind;
+  Scenario s({});
+  const auto failures = [&](Failure kind) { return s.view().store_failures.of(kind); };
+  s.fates = {Fate::kUnavailable, Fate::kLostBefore};
+  ASSERT_TRUE(s.run_until_held());
+  EXPECT_EQ(failures(Failure::kUnavailable), 1U);
+  EXPECT_EQ(failures(Failure::kUnknown), 1U);
+
+  s.fates = {Fate::kSilentBefore};  // nobody answers: given up is failed, and a late answer is not another failure
+  ASSERT_TRUE(s.run_until([&] { return failures(Failure::kUnknown) == 2; }));
+  s.list_silent = true;
+  ASSERT_TRUE(s.run_until([&] { return failures(Failure::kUnavailable) == 2; }));
+  s.list_silent = false;
+  for (const Event& answer : std::exchange(s.late, {}))
+    s.feed(answer);
+  s.run_for(seconds(20));
+  EXPECT_EQ(failures(Failure::kUnavailable) + failures(Failure::kUnknown), 4U);
+
+  s.journal_silent = true;  // that is the disk of this host
+  s.run_for(seconds(20));
+  s.journal_silent = false;
+  s.run_for(seconds(5));
+  EXPECT_EQ(failures(Failure::kUnavailable) + failures(Failure::kUnknown), 4U);
+
+  EXPECT_EQ(failures(Failure::kConflict), 0U);
+  ASSERT_TRUE(s.store().commit({{}, {{std::string(lease::kStoreKey), "another"}}, {}}));
+  ASSERT_TRUE(s.run_until_stopped());
+  EXPECT_EQ(failures(Failure::kConflict), 1U);
+  EXPECT_EQ(failures(Failure::kFatal), 0U);
+}
+
+TEST(AgentFaults, AFatalFailureIsCountedToo) {
+  Scenario s({});
+  ASSERT_TRUE(s.run_until_held());
+  s.fates = {Fate::kFatal};
+  ASSERT_TRUE(s.run_until_stopped());
+  EXPECT_EQ(s.view().store_failures.of(StoreErrorKind::kFatal), 1U);
+}
+
 TEST(AgentFaults, StoreThatWentBackIsNotBelieved) {
   Scenario s({});
   ASSERT_TRUE(s.run_until_held());

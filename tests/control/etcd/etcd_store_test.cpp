@@ -7,8 +7,10 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 
+#include "control/grpc_log.hpp"
 #include "tests/control/etcd/fake_etcd.hpp"
 #include "tests/control/temp_directory.hpp"
 
@@ -313,6 +315,25 @@ TEST_F(EtcdStoreTest, ListingBeginsAnewIfItsRevisionIsCompactedAway) {
   EXPECT_EQ(listing->at.value, static_cast<std::uint64_t>(cluster.revision()));
   EXPECT_EQ(a.served().ranges, 4) << "a page, a refusal, two pages";
 }
+
+#if GRPC_CPP_VERSION_MAJOR == 1 && GRPC_CPP_VERSION_MINOR < 65
+// A handshake that fails makes gRPC write to stderr, each time.
+TEST_F(EtcdStoreTest, WhatGrpcHasToSayGoesNowhere) {
+  if (std::getenv("GRPC_VERBOSITY") != nullptr || std::getenv("GRPC_TRACE") != nullptr)
+    GTEST_SKIP() << "it was asked to";
+  EtcdOptions with = options(time::milliseconds(500));
+  with.tls = true;  // nobody there speaks it
+  const auto said = [&](bool loud) {
+    const auto store = open(with);
+    if (loud) gpr_set_log_function(nullptr);  // its own
+    testing::internal::CaptureStderr();
+    EXPECT_FALSE(store->get("x"));
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_NE(said(true), "") << "the test proves nothing: it has nothing to say of this";
+  EXPECT_EQ(said(false), "");
+}
+#endif
 
 TEST_F(EtcdStoreTest, OptionsThatCantWorkAreRefusedAtOnce) {
   const auto fault = [](const EtcdOptions& with) {

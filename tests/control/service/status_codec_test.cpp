@@ -88,6 +88,21 @@ TEST(StatusCodec, OfNothingIsNothing) {
   EXPECT_EQ(report.daemon.data_plane, "");
 }
 
+TEST(StatusCodec, NoVoteIsNotAVoteOfNobody) {
+  StatusReport report;
+  EXPECT_FALSE(to_message(report).agent().has_vote());
+  EXPECT_FALSE(from_message(to_message(report)).agent.vote);
+  report.agent.vote = {.standing = "tied", .voters = 3, .against = 2, .text = "who"};
+  report.agent.store_failures = {{"unknown", 7}};
+  const v1::GetStatusResponse message = to_message(report);
+  EXPECT_EQ(message.agent().vote().standing(), "tied");
+  EXPECT_EQ(message.agent().vote().voters(), 3U);
+  EXPECT_EQ(message.agent().vote().against(), 2U);
+  EXPECT_EQ(message.agent().vote().text(), "who");
+  ASSERT_EQ(message.agent().store_failures_size(), 1);
+  EXPECT_EQ(message.agent().store_failures(0).value(), 7U);
+}
+
 /// A 0 where nothing was said would be an instant of 1970, or an age that is none.
 TEST(StatusCodec, WhatTheClockDoesNotSayStaysUnsaid) {
   StatusReport report;

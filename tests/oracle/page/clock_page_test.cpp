@@ -345,5 +345,17 @@ TEST(ClockPage, TheNameOfTheSourceIsCutNotRunOver) {
   EXPECT_EQ(details.name(), "");
 }
 
+// A client may be of another build than the daemon whose page it reads.
+TEST(ClockPage, TheCheckIsPartOfThePagesVersion) {
+  const time::TrueTimeLine line{.anchor = {1},
+                                .void_after = {2},
+                                .earliest = {3},
+                                .latest = {4},
+                                .slow = {5},
+                                .fast = {6},
+                                .fault = time::ClockFault::kNone};
+  EXPECT_EQ(PublishedLine::check_of(line, 7), 0xc607'3a0a'e369'383dU) << "another check: raise ClockPage::kVersion";
+}
+
 }  // namespace
 }  // namespace gnomon::page

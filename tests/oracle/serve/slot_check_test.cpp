@@ -90,5 +90,10 @@ TEST(SlotCheck, TheOrderOfTheWordsCounts) {
   EXPECT_NE(page::SlotUse::check_of(0, 0, 0), 0U) << "an empty page does not agree by chance";
 }
 
+// The supervisor may be of a later build than the worker whose page it judges.
+TEST(SlotCheck, IsPartOfThePagesVersion) {
+  EXPECT_EQ(page::SlotUse::check_of(1, 2, 3), 0xeadb'a27e'2036'2828U) << "another check: raise WorkerPage::kVersion";
+}
+
 }  // namespace
 }  // namespace gnomon::serve::testing
