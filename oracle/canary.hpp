@@ -49,6 +49,20 @@ enum class Bug : std::uint8_t {
   kForgottenAcknowledged,  // control/agent
   kIgnoredSeal,            // control
   kKeptFloor,              // control
+  // What named leases rest on: oracle/lease.
+  kTakeoverIgnoresSession,
+  kExpiryFromEarliest,
+  kTakeoverAtLatest,
+  kReleaseIgnoresToken,
+  kRenewsTheDead,
+  kShortenedTtl,
+  kQueueIgnored,
+  // What the clients of leases owe to them (tests/sim/lease).
+  kCountsFromAnswer,
+  kOneClockOnly,
+  kSlewedClockOnly,
+  kGrantWithoutConfirm,
+  kHoldsAfterRelease,
 };
 
 /// Which proof has to find a bug; some are found by both (tests/sim/canary_test.cpp).
@@ -56,6 +70,8 @@ enum class Finder : std::uint8_t {
   kSimulator,    // tests/sim, in its own worlds
   kClocks,       // tests/ptp: random histories of clocks against a ground truth
   kSharedStore,  // tests/sim, in worlds of many hosts on one store
+  kLeases,       // tests/oracle/lease and tests/sim/lease: who believes to hold a name, by true time
+  kHolders,      // tests/sim/lease: the same, of bugs in clients
 };
 
 struct BugInfo {
@@ -65,7 +81,7 @@ struct BugInfo {
   Finder finder = Finder::kSimulator;
 };
 
-constexpr std::array<BugInfo, 31> kBugs{{
+constexpr std::array<BugInfo, 43> kBugs{{
     {Bug::kUnknownExtension, "unknown-extension", "an extension is used although its outcome is unknown"},
     {Bug::kEarlyLastUsed, "early-last-used", "last-used is read before the workers acknowledged the revocation"},
     {Bug::kReopenedUnit, "reopened-unit", "a generator opens its unit once more when time did not move on"},
@@ -107,6 +123,25 @@ constexpr std::array<BugInfo, 31> kBugs{{
      Finder::kSharedStore},
     {Bug::kIgnoredSeal, "ignored-seal", "a daemon starts on a store that is sealed", Finder::kSharedStore},
     {Bug::kKeptFloor, "kept-floor", "a recovery leaves the store's floor as it was", Finder::kSharedStore},
+    {Bug::kTakeoverIgnoresSession, "takeover-ignores-session",
+     "a takeover neither compares nor kills the holder's session", Finder::kLeases},
+    {Bug::kExpiryFromEarliest, "expiry-from-earliest", "a session's expiry counts from the earliest that it may be now",
+     Finder::kLeases},
+    {Bug::kTakeoverAtLatest, "takeover-at-latest", "a lease is taken over as soon as it may have expired",
+     Finder::kLeases},
+    {Bug::kReleaseIgnoresToken, "release-ignores-token", "a release frees the name under whatever token",
+     Finder::kLeases},
+    {Bug::kRenewsTheDead, "renews-the-dead", "a session that is over can be renewed", Finder::kLeases},
+    {Bug::kShortenedTtl, "shortened-ttl", "a renewal for less shortens what was promised", Finder::kLeases},
+    {Bug::kQueueIgnored, "queue-ignored", "a free name goes to whoever asks, past those who wait", Finder::kLeases},
+    {Bug::kCountsFromAnswer, "counts-from-answer", "a holder counts the TTL from the answer to its renewal",
+     Finder::kHolders},
+    {Bug::kOneClockOnly, "one-clock-only", "a holder trusts a clock that stands still in a suspend", Finder::kHolders},
+    {Bug::kSlewedClockOnly, "slewed-clock-only", "a holder trusts a clock that somebody slews", Finder::kHolders},
+    {Bug::kGrantWithoutConfirm, "grant-without-confirm", "what was waited for is believed in without another renewal",
+     Finder::kHolders},
+    {Bug::kHoldsAfterRelease, "holds-after-release", "a holder believes until its release is answered",
+     Finder::kHolders},
 }};
 
 #ifdef GNOMON_CANARIES

@@ -240,6 +240,7 @@ ExitCode run_command_line(int argc, const char* const* argv, std::istream& in, s
   add_hlc(run);
   add_plot(run);
   add_store_commands(run);
+  add_lease_commands(run);
   add_completion(run);
   try {
     run.app.parse(argc, argv);

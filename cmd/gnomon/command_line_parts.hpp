@@ -62,5 +62,7 @@ void add_daemon_options(CLI::App* command, Options& options) {
 
 /// right, cluster, audit and control: the commands about a whole store.
 void add_store_commands(Invocation& run);
+/// lease.
+void add_lease_commands(Invocation& run);
 
 }  // namespace gnomon::cmd

@@ -108,6 +108,26 @@ void add_worker(JsonWriter& json, const WorkerReport& worker, const Rates& rates
   json.end_object().end_object();
 }
 
+void add_figures(JsonWriter& json, std::string_view name, const std::vector<control::CounterReport>& figures) {
+  json.key(name).begin_object();
+  for (const control::CounterReport& figure : figures)
+    json.key(figure.name).number(figure.value);
+  json.end_object();
+}
+
+void add_leases(JsonWriter& json, const std::optional<control::LeaseReport>& leases) {
+  json.key("leases");
+  if (!leases) {
+    json.null();
+    return;
+  }
+  json.begin_object().key("serving").boolean(leases->serving).key("listen").text(leases->listen);
+  add_figures(json, "levels", leases->levels);
+  add_figures(json, "counters", leases->counters);
+  add_figures(json, "calls", leases->calls);
+  json.end_object();
+}
+
 }  // namespace
 
 std::string status_json(const StatusReport& report, const Rates& rates) {
@@ -128,7 +148,9 @@ std::string status_json(const StatusReport& report, const Rates& rates) {
   json.end_array().key("ports").begin_array();
   for (const control::PortReport& port : report.ports)
     add_port(json, port);
-  json.end_array().key("sampled_uptime_ns").number(report.sampled.ns).end_object();
+  json.end_array();
+  add_leases(json, report.leases);
+  json.key("sampled_uptime_ns").number(report.sampled.ns).end_object();
   return json.str() + "\n";
 }
 

@@ -92,6 +92,28 @@ std::string head(const StatusReport& report) {
   return out;
 }
 
+/// What is not zero of the figures, in a few lines.
+std::string figures(const std::vector<CounterReport>& from) {
+  constexpr std::size_t kPerLine = 6;
+  std::string out;
+  std::size_t shown = 0;
+  for (const CounterReport& figure : from) {
+    if (figure.value == 0) continue;
+    out += shown % kPerLine == 0 ? "         " : ", ";
+    out += fmt::format("{} {}", figure.name, figure.value);
+    if (++shown % kPerLine == 0) out += '\n';
+  }
+  return shown % kPerLine == 0 ? out : out + "\n";
+}
+
+std::string leases(const StatusReport& report) {
+  if (!report.leases) return {};
+  const control::LeaseReport& leases = *report.leases;
+  return fmt::format("leases   {} on the Unix socket{}\n", leases.serving ? "served" : "not to be had at the moment",
+                     leases.listen.empty() ? "" : " and on " + leases.listen) +
+         figures(leases.levels) + figures(leases.counters);
+}
+
 std::string layouts(const StatusReport& report) {
   std::string out;
   for (const control::LayoutReport& layout : report.layouts)
@@ -151,7 +173,8 @@ std::string trouble(const StatusReport& report, const Rates& rates) {
 }  // namespace
 
 std::string status_text(const StatusReport& report, const Rates& rates) {
-  return head(report) + layouts(report) + rights(report) + traffic(report, rates) + trouble(report, rates);
+  return head(report) + leases(report) + layouts(report) + rights(report) + traffic(report, rates) +
+         trouble(report, rates);
 }
 
 }  // namespace gnomon::cmd

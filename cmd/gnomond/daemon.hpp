@@ -3,7 +3,8 @@
 // The daemon: started part by part, in the one order in which each part finds what it needs, and ended in the reverse
 // order. It decides nothing about IDs; it owns the parts and carries news between them.
 //
-//   lock -> DPDK ports, if any -> state -> layouts -> pages -> clock -> workers -> agent -> status, metrics -> ready
+//   lock -> DPDK ports, if any -> state -> layouts -> pages -> clock -> workers -> agent -> leases -> status, metrics
+//   -> ready
 //
 // The members below stand in that order, so that the language itself tears them down in reverse.
 #pragma once
@@ -20,6 +21,7 @@
 #include "cmd/gnomond/failure.hpp"
 #include "cmd/gnomond/instance_lock.hpp"
 #include "cmd/gnomond/keep.hpp"
+#include "cmd/gnomond/lease_assembly.hpp"
 #include "cmd/gnomond/metrics.hpp"
 #include "cmd/gnomond/pages.hpp"
 #include "cmd/gnomond/reporter.hpp"
@@ -38,6 +40,7 @@ class Daemon {
   explicit Daemon(DaemonArguments arguments, std::function<void()> ready = {});
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
+  ~Daemon();
 
   /// Everything up to sockets that answer and an agent that asks for rights.
   [[nodiscard]] Or<void> start();
@@ -54,6 +57,7 @@ class Daemon {
   [[nodiscard]] Or<void> open_ports();
   [[nodiscard]] Or<void> open_workers();
   [[nodiscard]] Or<void> start_agent();
+  [[nodiscard]] Or<void> start_leases();
   [[nodiscard]] Or<void> start_services();
   [[nodiscard]] Or<void> announce();
 
@@ -62,6 +66,7 @@ class Daemon {
   void take_over(const Settings& effective, serve::AccessPolicy policy);
   void on_note(const control::effect::Note& note);
   void seal_store(const std::string& why);
+  void note_failure(const std::string& text);
   [[nodiscard]] std::string failed_agent() const;
   [[nodiscard]] Or<void> look_after_ports();
   void report_clock();
@@ -97,7 +102,7 @@ class Daemon {
   bool announced_ = false;
 
   mutable std::mutex failure_mutex_;
-  std::string agent_failure_;  // guarded by failure_mutex_
+  std::string agent_failure_;  // or that of the leases; guarded by failure_mutex_
 
   std::vector<InstanceLock> locks_;
   std::unique_ptr<dataplane::Ports> ports_;  // until the workers take them over
@@ -107,6 +112,7 @@ class Daemon {
   std::unique_ptr<dataplane::WorkerPool> workers_;
   std::unique_ptr<Reporter> reporter_;
   std::unique_ptr<control::AgentThread> agent_;
+  std::unique_ptr<Leases> leases_;
   std::unique_ptr<control::StatusServer> status_;
   std::unique_ptr<MetricsEndpoint> metrics_;
 };

@@ -285,6 +285,7 @@ void Daemon::end_without_agent(const std::string& why) {
 Or<void> Daemon::end(const Signals& signals, const std::string& why) {
   log_info("{}: giving the rights back; a second signal ends without that", why);
   notify_stopping();
+  leases_->begin_end();  // before this daemon gives up its place in the vote on clocks
   agent_->request_stop();
   std::optional<control::effect::Stopped> stopped;
   const time::Uptime asked = platform::read_uptime();
@@ -296,6 +297,7 @@ Or<void> Daemon::end(const Signals& signals, const std::string& why) {
   }
   if (!stopped) end_without_agent("the rights could not be given back in time; they run out by themselves");
   workers_->drain_and_stop(kDrainLimit);
+  leases_->finish_end();
   if (stopped->failed) return refused(stopped->text);
   log_info("{}", stopped->text);
   return {};

@@ -55,6 +55,11 @@ Daemon::Daemon(DaemonArguments arguments, std::function<void()> ready)
       started_(platform::read_uptime()),
       watchdog_interval_(watchdog_interval()) {}
 
+/// The agent's thread may ask for a report until it ends, and it ends after the leases.
+Daemon::~Daemon() {
+  if (reporter_) reporter_->watch_leases({});
+}
+
 Or<void> Daemon::start() {
   log_info("gnomond {} starts as instance {}", platform::kVersion, settings().server.instance);
   if (settings().workers.lock_memory)
@@ -65,6 +70,7 @@ Or<void> Daemon::start() {
   if (auto done = open_pages_and_clock(); !done) return done;
   if (auto done = open_workers(); !done) return done;
   if (auto done = start_agent(); !done) return done;
+  if (auto done = start_leases(); !done) return done;
   return start_services();
 }
 
@@ -210,11 +216,7 @@ Or<void> Daemon::start_agent() {
       .on_note = [this](const control::effect::Note& note) { on_note(note); },
       .on_warning = [](const std::string& text) { log_warn("{}", text); },
       .seal_store = [this](const std::string& why) { seal_store(why); },
-      .on_failed =
-          [this](const std::string& text) {
-            const std::lock_guard lock(failure_mutex_);
-            agent_failure_ = text;
-          },
+      .on_failed = [this](const std::string& text) { note_failure(text); },
   };
   agent_ = std::make_unique<control::AgentThread>(control::AgentWiring{.agent = options,
                                                                        .store = keep_->store(),
@@ -226,6 +228,24 @@ Or<void> Daemon::start_agent() {
                                                                        .clone_mark = keep_->clone_mark()});
   agent_->start();
   return {};
+}
+
+Or<void> Daemon::start_leases() {
+  LeaseHooks hooks{
+      .standing = [this] { return agent_->view().standing; },
+      .on_failed = [this](const std::string& text) { note_failure("the store of the leases failed: " + text); },
+      .on_warning = [](const std::string& text) { log_warn("{}", text); },
+  };
+  auto leases = Leases::start(settings(), *keep_, pages_->clock(), std::move(hooks));
+  if (!leases) return tl::make_unexpected(leases.error());
+  leases_ = std::move(*leases);
+  return {};
+}
+
+/// On a thread of the agent or of the leases. The first is what the others come from.
+void Daemon::note_failure(const std::string& text) {
+  const std::lock_guard lock(failure_mutex_);
+  if (agent_failure_.empty()) agent_failure_ = text;
 }
 
 /// On the agent's thread, as its last act.
@@ -241,9 +261,14 @@ Or<void> Daemon::start_services() {
   const bool group = settings().control.socket_mode == "group";
   auto status = control::StatusServer::start(
       socket_path_, group ? kOwnerAndGroup : kOwnerOnly, [this] { return reporter_->report(); },
-      [this](std::string_view prefix) { return agent_->list(std::string(prefix), kReadingTakes); });
+      [this](std::string_view prefix) { return agent_->list(std::string(prefix), kReadingTakes); },
+      {&leases_->guest()});
   if (!status) return refused(status.error());
   status_ = std::move(*status);
+  if (auto done = leases_->listen(settings()); !done) return done;
+  if (const std::string at = leases_->listens_on(); !at.empty())
+    log_info("leases are served on {}, with mutual TLS", at);
+  reporter_->watch_leases([this] { return leases_->report(); });
   if (!settings().metrics.listen.empty()) {
     auto metrics = MetricsEndpoint::start(settings().metrics.listen, [this] { return reporter_->report(); });
     if (!metrics) return refused(metrics.error());

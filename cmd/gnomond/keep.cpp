@@ -41,7 +41,7 @@ Or<Keep> Keep::open(const Settings& settings, const std::string& state_dir, std:
 }
 
 control::Store& Keep::store() {
-  if (local_) return *local_->store;
+  if (ordered_) return *ordered_;
   return *etcd_;
 }
 
@@ -51,6 +51,7 @@ Or<Keep> Keep::open_local(const Settings& settings, const std::string& state_dir
   if (!state) return refused(state.error().text);
   Keep keep;
   keep.local_ = std::make_unique<control::State>(std::move(*state));
+  keep.ordered_ = std::make_unique<control::OrderedStore>(*keep.local_->store);
   keep.url_ = "sqlite:" + paths.database;
   keep.clone_mark_ = paths.cloned;
   return keep;

@@ -13,6 +13,7 @@
 #include "cmd/gnomond/failure.hpp"
 #include "cmd/options/settings.hpp"
 #include "control/etcd/etcd_store.hpp"
+#include "control/lease/ordered_store.hpp"
 #include "control/shared_state.hpp"
 #include "control/state.hpp"
 #include "oracle/id/layout.hpp"
@@ -31,7 +32,10 @@ class Keep {
   [[nodiscard]] Or<void> ensure_layouts(std::span<const id::Layout> wanted, std::chrono::milliseconds patience,
                                         const std::function<bool(const std::string&)>& waiting);
 
+  /// Of a SQLite store: any thread, each in its turn. Of an etcd: the agent's.
   [[nodiscard]] control::Store& store();
+  /// The same, if it is one for several threads; else nullptr.
+  [[nodiscard]] control::OrderedStore* ordered() { return ordered_.get(); }
   [[nodiscard]] control::Journal& journal() { return local_ ? local_->journal : shared_->journal; }
   [[nodiscard]] const control::StoreMeta& meta() const { return local_ ? local_->meta : shared_->meta; }
   /// No other daemon can be using the store.
@@ -53,8 +57,9 @@ class Keep {
                                             const std::function<bool(const std::string&)>& waiting);
 
   std::unique_ptr<control::EtcdStore> etcd_;
-  std::unique_ptr<control::SharedState> shared_;  // with etcd_
-  std::unique_ptr<control::State> local_;         // alone
+  std::unique_ptr<control::SharedState> shared_;    // with etcd_
+  std::unique_ptr<control::State> local_;           // alone
+  std::unique_ptr<control::OrderedStore> ordered_;  // in front of local_'s
   std::string url_;
   std::string clone_mark_;
 };

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "cmd/lease_figures.hpp"
 #include "oracle/page/counters.hpp"
 #include "oracle/time/true_time.hpp"
 #include "platform/endpoint.hpp"
@@ -188,6 +189,29 @@ void add_truth(const control::ClockReport& clock, std::vector<MetricFamily>& out
   out.push_back(std::move(leaps));
 }
 
+template <typename Table>
+void add_figures(const Table& table, const std::vector<control::CounterReport>& values, MetricType type,
+                 std::vector<MetricFamily>& out) {
+  for (const LeaseFigure& figure : table)
+    for (const control::CounterReport& value : values)
+      if (value.name == figure.name)
+        out.push_back(single(fmt::format("lease_{}{}", figure.name, type == MetricType::Counter ? "_total" : ""),
+                             figure.help, type, static_cast<double>(value.value)));
+}
+
+void add_leases(const control::StatusReport& report, std::vector<MetricFamily>& out) {
+  if (!report.leases) return;
+  const control::LeaseReport& leases = *report.leases;
+  out.push_back(single("lease_serving", "1 if a lease command has a chance: there is a store, and a time",
+                       MetricType::Gauge, leases.serving ? 1 : 0));
+  add_figures(kLeaseLevels, leases.levels, MetricType::Gauge, out);
+  add_figures(kLeaseCounters, leases.counters, MetricType::Counter, out);
+  MetricFamily calls = family("lease_calls_total", "calls of the lease service", MetricType::Counter);
+  for (const control::CounterReport& method : leases.calls)
+    add(calls, static_cast<double>(method.value), {{"method", method.name}});
+  out.push_back(std::move(calls));
+}
+
 struct PortFigure {
   std::string_view name;
   std::string_view help;
@@ -256,6 +280,7 @@ std::vector<MetricFamily> metrics_of(const control::StatusReport& report) {
   add_sources(report.clock, out);
   add_layouts(report, out);
   add_ports(report, out);
+  add_leases(report, out);
   return out;
 }
 

@@ -3,7 +3,8 @@
 // The Prometheus endpoint. Counters live in the workers' pages and are read when somebody asks, so a worker pays
 // nothing for being watched; their names come from page::kCounterTable, gnomon_<name>_total{worker="N"}. What DPDK
 // ports count is gnomon_port_*{port="N",device="NAME"}, what is known of a source of time
-// gnomon_clock_source_*{source="DESCRIPTION"}.
+// gnomon_clock_source_*{source="DESCRIPTION"}, and what the lease service counts gnomon_lease_*
+// (cmd/lease_figures.hpp).
 #pragma once
 
 #include <functional>

@@ -74,6 +74,11 @@ void Reporter::watch_clock(ClockViewer clock, std::string lead_policy) {
   lead_policy_ = std::move(lead_policy);
 }
 
+void Reporter::watch_leases(LeaseViewer leases) {
+  const std::lock_guard lock(mutex_);
+  leases_ = std::move(leases);
+}
+
 void Reporter::add_note(const std::string& text) {
   const std::lock_guard lock(mutex_);
   notes_.push_back(text);
@@ -135,6 +140,7 @@ control::StatusReport Reporter::report() const {
                .vote = vote_of(view)};
 
   const std::lock_guard lock(mutex_);
+  if (leases_) out.leases = leases_();
   out.agent.store_epoch = facts_.store_epoch;
   out.agent.recent_notes.assign(notes_.begin(), notes_.end());
   out.clock.source = facts_.clock_source;

@@ -42,6 +42,7 @@ class Reporter {
   using AgentViewer = std::function<control::AgentView()>;
   using ClockFailure = std::function<std::string()>;
   using ClockViewer = std::function<ptp::ClockStatus()>;
+  using LeaseViewer = std::function<control::LeaseReport()>;
   using PortViewer = std::function<std::vector<dataplane::PortReport>()>;
 
   /// `pages` must outlive the reporter.
@@ -51,6 +52,8 @@ class Reporter {
   void set_facts(DaemonFacts facts);
   /// Until then a report says nothing of the sources of time. `lead_policy`: what is done beyond the lead budget.
   void watch_clock(ClockViewer clock, std::string lead_policy);
+  /// Until then a report says nothing of leases; with an empty viewer it does no more.
+  void watch_leases(LeaseViewer leases);
   void add_note(const std::string& text);
   void reload_failed();
   void reload_done(std::uint64_t policy_version);
@@ -73,6 +76,7 @@ class Reporter {
   DaemonFacts facts_;
   ClockViewer clock_;
   std::string lead_policy_;
+  LeaseViewer leases_;
   std::deque<std::string> notes_;
   std::uint64_t failed_reloads_ = 0;
   std::uint64_t policy_version_ = 0;

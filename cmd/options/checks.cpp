@@ -69,6 +69,11 @@ std::string endpoint_or_empty_fault(std::string_view text) {
   return text.empty() ? std::string() : endpoint_fault(text);
 }
 
+std::string lease_endpoint_fault(std::string_view text) {
+  const auto endpoint = platform::parse_endpoint(text, kLeasePort);
+  return endpoint ? std::string() : endpoint.error().text;
+}
+
 std::string cidr_fault(std::string_view text) {
   const auto cidr = parse_cidr(text);
   return cidr ? std::string() : cidr.error();

@@ -4,6 +4,7 @@
 // instead, or an empty string.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -13,9 +14,14 @@
 
 namespace gnomon::cmd {
 
+/// Of the lease service.
+constexpr std::uint16_t kLeasePort = 14667;
+
 [[nodiscard]] std::string instance_fault(std::string_view text);
 [[nodiscard]] std::string endpoint_fault(std::string_view text);
 [[nodiscard]] std::string endpoint_or_empty_fault(std::string_view text);
+/// ADDRESS[:PORT], with kLeasePort unless one is named.
+[[nodiscard]] std::string lease_endpoint_fault(std::string_view text);
 [[nodiscard]] std::string cidr_fault(std::string_view text);
 [[nodiscard]] std::string layout_name_fault(std::string_view text);
 [[nodiscard]] std::string store_fault(std::string_view text);

@@ -189,6 +189,28 @@ void judge_store(Judge& judge) {
                  "store.user and store.password_file go together: name both, or none");
 }
 
+void judge_lease(Judge& judge) {
+  const auto& lease = judge.settings().lease;
+  if (lease.listen.size() > 1)
+    judge.refuse({{"lease", "listen"}},
+                 fmt::format("lease.listen has {} addresses, and leases are served on one: name a wildcard, as in "
+                             "0.0.0.0 or [::]",
+                             lease.listen.size()));
+  for (const auto& [key, value] : {std::pair{"ca_file", &lease.ca_file}, std::pair{"cert_file", &lease.cert_file},
+                                   std::pair{"key_file", &lease.key_file}}) {
+    if (value->empty() == lease.listen.empty()) continue;
+    judge.refuse({{"lease", key}, {"lease", "listen"}},
+                 value->empty() ? fmt::format("lease.listen needs lease.ca_file, lease.cert_file and lease.key_file, "
+                                              "because leases are served with mutual TLS only; lease.{} is empty",
+                                              key)
+                                : fmt::format("lease.{} is for TLS, and lease.listen names no address", key));
+  }
+  if (lease.min_ttl_ms > lease.max_ttl_ms)
+    judge.refuse(
+        {{"lease", "min_ttl_ms"}, {"lease", "max_ttl_ms"}},
+        fmt::format("lease.min_ttl_ms ({}) is larger than lease.max_ttl_ms ({})", lease.min_ttl_ms, lease.max_ttl_ms));
+}
+
 void judge_access(Judge& judge) {
   const auto& access = judge.settings().access;
   if (access.auth == "always" && access.keys_file.empty())
@@ -301,6 +323,7 @@ Problems contradictions(const Configuration& configuration) {
   judge_workers(judge);
   judge_layouts(judge);
   judge_store(judge);
+  judge_lease(judge);
   judge_access(judge);
   judge_dpdk(judge);
   return std::move(judge).problems();

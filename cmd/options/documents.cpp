@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "cmd/lease_figures.hpp"
 #include "cmd/options/table.hpp"
 #include "cmd/options/value.hpp"
 #include "cmd/text/wrap.hpp"
@@ -58,6 +59,19 @@ std::string counter_rows(std::string_view title, std::string_view text, page::Co
   std::string out = fmt::format("\n## {}\n\n{}\n\n| counter | what it counts |\n|---|---|\n", title, text);
   for (const page::CounterInfo& info : page::kCounterTable)
     if (info.counter >= first && info.counter < end) out += fmt::format("| `{}` | {} |\n", info.name, info.help);
+  return out;
+}
+
+std::string lease_rows() {
+  std::string out =
+      "\n## Leases\n\nOf the whole daemon, as `gnomon_lease_<counter>_total`, and what is there at a moment as "
+      "`gnomon_lease_<figure>`; calls by\ntheir method as `gnomon_lease_calls_total{method=\"NAME\"}`. From the tables "
+      "of cmd/lease_figures.hpp.\n\n| counter | what it counts |\n|---|---|\n";
+  for (const LeaseFigure& figure : kLeaseCounters)
+    out += fmt::format("| `{}` | {} |\n", figure.name, figure.help);
+  out += "\n| figure | what it says |\n|---|---|\n";
+  for (const LeaseFigure& figure : kLeaseLevels)
+    out += fmt::format("| `{}` | {} |\n", figure.name, figure.help);
   return out;
 }
 
@@ -139,7 +153,7 @@ std::string counter_reference() {
       "Each frame is counted once: `frames` = `datagrams` + `arp_replies` + `ndp_replies` + `echo_replies` +\n"
       "`address_conflicts` + the sum of the `dropped_*` below. `announcements` are sent unasked.",
       page::Counter::kFrames, page::Counter::kCount);
-  return out;
+  return out + lease_rows();
 }
 
 }  // namespace gnomon::cmd

@@ -4,7 +4,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
+#include <string_view>
 
 #include "cmd/options/read_toml.hpp"
 #include "cmd/options/value.hpp"
@@ -12,6 +14,9 @@
 
 namespace gnomon::cmd {
 namespace {
+
+/// What `gnomon lease run` tells its command, which may well be a daemon.
+constexpr std::array<std::string_view, 3> kTold{"GNOMON_LEASE_NAME", "GNOMON_LEASE_TOKEN", "GNOMON_LEASE_SESSION"};
 
 /// GNOMON_<SECTION>_<KEY> must be an option if SECTION is one of ours: a typo there is as silent as one in the file.
 /// Other GNOMON_ variables (GNOMON_CONFIG, those of the tests) are somebody else's.
@@ -36,6 +41,7 @@ Reading read_environment(const std::vector<std::pair<std::string, std::string>>&
         out.problems.push_back(fmt::format("{}: {}: {}", origin.text(), row.name(), value.error()));
       continue;
     }
+    if (std::find(kTold.begin(), kTold.end(), name) != kTold.end()) continue;
     const bool ours = std::any_of(option_table().begin(), option_table().end(), [&](const OptionRow& row) {
       const std::string any = row.environment();
       return name.starts_with(any.substr(0, std::string_view("GNOMON_").size() + row.section.size() + 1));

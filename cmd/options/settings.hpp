@@ -102,6 +102,21 @@ struct Settings {
     std::string level;
     std::string format;
   } log;
+  struct {
+    std::vector<std::string> listen;
+    std::string ca_file;
+    std::string cert_file;
+    std::string key_file;
+    std::int64_t min_ttl_ms = 0;
+    std::int64_t max_ttl_ms = 0;
+    std::int64_t threads = 0;
+    std::int64_t rate_per_client = 0;
+    std::int64_t rate_burst = 0;
+    std::int64_t calls_per_client = 0;
+    std::int64_t sessions_per_client = 0;
+    std::int64_t leases_per_session = 0;
+    std::int64_t waiters_per_name = 0;
+  } lease;
 };
 
 /// Where the value of a row lives.

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "cmd/options/checks.hpp"
+#include "cmd/options/lease_rows.hpp"
 #include "oracle/mint/right.hpp"
 #include "oracle/page/rights_page.hpp"
 #include "ptp/sources.hpp"
@@ -21,7 +22,7 @@ constexpr std::int64_t kMachineIds = 65'536;
 // A row's field, written as the path in Settings.
 #define GNOMON_FIELD(path) [](Settings& s) -> Field { return &s.path; }
 
-const std::array kTable{
+const std::array kRows{
     OptionRow{
         .section = "server",
         .key = "instance",
@@ -512,6 +513,8 @@ const std::array kTable{
 };
 #undef GNOMON_FIELD
 
+const auto kTable = with_lease_rows(kRows);
+
 constexpr std::array kSections{
     SectionInfo{"server", "Who this daemon is and where it answers."},
     SectionInfo{"workers", "The threads that answer."},
@@ -522,9 +525,10 @@ constexpr std::array kSections{
     SectionInfo{"state", "Where files are kept."},
     SectionInfo{"clock", "What time it is."},
     SectionInfo{"access", "Who may ask. All of it can be changed with SIGHUP (systemctl reload gnomond)."},
-    SectionInfo{"control", "The status service for `gnomon status`."},
+    SectionInfo{"control", "The Unix socket: the status service for `gnomon status`, and leases."},
     SectionInfo{"metrics", "The Prometheus endpoint."},
     SectionInfo{"log", "What is written to standard error, or to the journal."},
+    SectionInfo{"lease", "Named leases for other programs (`gnomon lease`)."},
 };
 
 std::string joined(std::string_view first, std::string_view second, char between, bool upper) {

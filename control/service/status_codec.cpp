@@ -190,6 +190,22 @@ PortReport read(const v1::Port& from) {
   return to;
 }
 
+void write(const LeaseReport& from, v1::Leases& to) {
+  to.set_serving(from.serving);
+  to.set_listen(from.listen);
+  write(from.levels, *to.mutable_levels());
+  write(from.counters, *to.mutable_counters());
+  write(from.calls, *to.mutable_calls());
+}
+
+LeaseReport read(const v1::Leases& from) {
+  return {.serving = from.serving(),
+          .listen = from.listen(),
+          .levels = read(from.levels()),
+          .counters = read(from.counters()),
+          .calls = read(from.calls())};
+}
+
 }  // namespace
 
 v1::GetStatusResponse to_message(const StatusReport& report) {
@@ -203,6 +219,7 @@ v1::GetStatusResponse to_message(const StatusReport& report) {
     write(layout, *message.add_layouts());
   for (const PortReport& port : report.ports)
     write(port, *message.add_ports());
+  if (report.leases) write(*report.leases, *message.mutable_leases());
   message.set_sampled_uptime_ns(report.sampled.ns);
   return message;
 }
@@ -214,6 +231,7 @@ StatusReport from_message(const v1::GetStatusResponse& message) {
                       .workers = {},
                       .layouts = {},
                       .ports = {},
+                      .leases = message.has_leases() ? std::optional(read(message.leases())) : std::nullopt,
                       .sampled = {message.sampled_uptime_ns()}};
   for (const v1::Worker& worker : message.workers())
     report.workers.push_back(read(worker));

@@ -108,14 +108,24 @@ struct PortReport {
   std::vector<PortQueue> per_queue;  // empty where the driver does not tell
 };
 
+/// The lease service; cmd/lease_figures.hpp names the figures.
+struct LeaseReport {
+  bool serving = false;  // a command has a chance at the moment
+  std::string listen;    // over TCP; empty: on the Unix socket only
+  std::vector<CounterReport> levels;
+  std::vector<CounterReport> counters;
+  std::vector<CounterReport> calls;  // by method
+};
+
 struct StatusReport {
   DaemonReport daemon;
   ClockReport clock;
   AgentReport agent;
   std::vector<WorkerReport> workers;
   std::vector<LayoutReport> layouts;
-  std::vector<PortReport> ports;  // none with kernel sockets
-  time::Uptime sampled;           // CLOCK_BOOTTIME at which the counters were read: the time base of rates
+  std::vector<PortReport> ports;      // none with kernel sockets
+  std::optional<LeaseReport> leases;  // none: the daemon serves none, or does not say
+  time::Uptime sampled;               // CLOCK_BOOTTIME at which the counters were read: the time base of rates
 };
 
 }  // namespace gnomon::control

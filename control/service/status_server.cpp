@@ -63,10 +63,14 @@ class Service final : public v1::StatusService::Service {
 
 class GrpcStatusServer final : public StatusServer {
  public:
-  GrpcStatusServer(std::string path, Report report, ReadStore read_store)
-      : path_(std::move(path)), service_(std::move(report), std::move(read_store)) {}
+  GrpcStatusServer(std::string path, Report report, ReadStore read_store, std::vector<ServerGuest*> guests)
+      : path_(std::move(path)), service_(std::move(report), std::move(read_store)), guests_(std::move(guests)) {}
   ~GrpcStatusServer() override {
-    if (server_) server_->Shutdown(std::chrono::system_clock::now() + kGoodbye);
+    if (server_) {
+      for (ServerGuest* const guest : guests_)
+        guest->leave(*server_);
+      server_->Shutdown(std::chrono::system_clock::now() + kGoodbye);
+    }
     ::unlink(path_.c_str());
   }
 
@@ -79,15 +83,21 @@ class GrpcStatusServer final : public StatusServer {
     builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 2);
     builder.SetMaxSendMessageSize(kLargestListing);
     builder.RegisterService(&service_);
+    for (ServerGuest* const guest : guests_)
+      guest->enter(builder);
     const mode_t before = ::umask(0177);
     server_ = builder.BuildAndStart();
     ::umask(before);
-    return server_ != nullptr;
+    if (!server_) return false;
+    for (ServerGuest* const guest : guests_)
+      guest->settle(*server_);
+    return true;
   }
 
  private:
   std::string path_;
   Service service_;
+  std::vector<ServerGuest*> guests_;
   std::unique_ptr<grpc::Server> server_;
 };
 
@@ -95,12 +105,14 @@ class GrpcStatusServer final : public StatusServer {
 
 tl::expected<std::unique_ptr<StatusServer>, std::string> StatusServer::start(const std::string& socket_path,
                                                                              mode_t mode, Report report,
-                                                                             ReadStore read_store) {
+                                                                             ReadStore read_store,
+                                                                             std::vector<ServerGuest*> guests) {
   if (socket_path.size() >= sizeof(sockaddr_un::sun_path))
     return tl::make_unexpected(
         "the path of the status socket is longer than the " + std::to_string(sizeof(sockaddr_un::sun_path) - 1) +
         " characters that the system allows: " + socket_path + "; set control.socket to a shorter one");
-  auto server = std::make_unique<GrpcStatusServer>(socket_path, std::move(report), std::move(read_store));
+  auto server =
+      std::make_unique<GrpcStatusServer>(socket_path, std::move(report), std::move(read_store), std::move(guests));
   if (!server->listen())
     return tl::make_unexpected("cannot listen on the status socket " + socket_path +
                                "; check that its directory exists and can be written");

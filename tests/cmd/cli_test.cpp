@@ -161,7 +161,7 @@ TEST(CommandLine, MistakesAreUsageErrorsWithAHint) {
 TEST(CommandLine, HelpAndVersionEverywhere) {
   EXPECT_EQ(gnomon({"--version"}).out.rfind("gnomon 0.", 0), 0U);
   for (const char* command : {"id", "decode", "encode", "range", "layouts", "ping", "status", "clock", "now", "wait",
-                              "hlc", "plot", "right", "cluster", "audit", "control", "completion"}) {
+                              "hlc", "plot", "right", "cluster", "audit", "control", "lease", "completion"}) {
     const Ran help = gnomon({command, "--help"});
     EXPECT_EQ(help.code, ExitCode::kOk) << command;
     EXPECT_NE(help.out.find("--help"), std::string::npos) << command;
@@ -239,7 +239,7 @@ TEST(Completion, KnowsEveryCommandAndBashCanReadIt) {
     const Ran run = gnomon({"completion", shell});
     EXPECT_EQ(run.code, ExitCode::kOk) << run.err;
     for (const char* word : {"decode", "layouts", "adopt", "heal", "epoch-above", "cluster", "audit", "right", "holder",
-                             "direct", "one-by-one", "store-url", "ports"})
+                             "direct", "one-by-one", "store-url", "ports", "holder-is-stopped", "lock-delay"})
       EXPECT_NE(run.out.find(word), std::string::npos) << shell << " lacks " << word;
   }
   EXPECT_EQ(syntax_check("/bin/bash", gnomon({"completion", "bash"}).out), 0);

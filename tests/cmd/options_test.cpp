@@ -58,6 +58,8 @@ std::string other_value(const OptionRow& row) {
   if (name == "access.auth") return "never";
   if (name == "dpdk.devices") return "net_af_packet0,iface=veth0;0000:3b:00.0,representor=[0,2]";
   if (name == "dpdk.vlans") return "0,4094";
+  if (name == "lease.listen") return "[::1]:0";
+  if (name == "lease.max_ttl_ms") return "1000";
   if (name == "dpdk.eal_args") return "--iova-mode=va  --log-level lib.eal:debug";
   switch (row.type()) {
     case OptionType::kBool: return row.default_text == "true" ? "false" : "true";
@@ -79,6 +81,16 @@ std::vector<std::pair<std::string, std::string>> company_of(const OptionRow& row
   if (row.name() == "store.key_file") return {etcd, {"GNOMON_STORE_CERT_FILE", file}};
   if (row.name() == "store.user") return {etcd, {"GNOMON_STORE_PASSWORD_FILE", file}};
   if (row.name() == "store.password_file") return {etcd, {"GNOMON_STORE_USER", "gnomon"}};
+  if (row.section == "lease") {
+    const std::vector<std::pair<std::string, std::string>> secure{{"GNOMON_LEASE_LISTEN", "127.0.0.1"},
+                                                                  {"GNOMON_LEASE_CA_FILE", file},
+                                                                  {"GNOMON_LEASE_CERT_FILE", file},
+                                                                  {"GNOMON_LEASE_KEY_FILE", file}};
+    std::vector<std::pair<std::string, std::string>> others;
+    for (const auto& variable : secure)
+      if (variable.first != row.environment()) others.push_back(variable);
+    return others.size() < secure.size() ? others : decltype(others){};
+  }
   if (row.name() != "dpdk.devices") return {};
   return {{"GNOMON_SERVER_LISTEN", "10.9.0.1:14666,[fd00:9::1]:14666"}, {"GNOMON_ACCESS_AUTH", "never"}};
 }
@@ -267,6 +279,40 @@ TEST(Resolve, ContradictionsAreRefused) {
                                  "[workers]\ncount = 4\n")),
             "accepted");
   EXPECT_EQ(refusal_of(with_file("[server]\nlisten = [\"0.0.0.0:1\"]\n[access]\nauth = \"never\"\n")), "accepted");
+}
+
+TEST(Resolve, LeasesOverTcpNeedAllOfTls) {
+  const std::string files = "ca_file = \"/c\"\ncert_file = \"/d\"\nkey_file = \"/k\"\n";
+  EXPECT_EQ(refusal_of(with_file("[lease]\nlisten = [\"0.0.0.0:14667\"]\n" + files)), "accepted");
+  EXPECT_EQ(refusal_of(with_file("[lease]\nlisten = [\"[::]\"]\n" + files)), "accepted") << "the port has a default";
+  for (const std::string key : {"ca_file", "cert_file", "key_file"}) {
+    std::string some = files;
+    some.erase(some.find(key), some.find('\n', some.find(key)) + 1 - some.find(key));
+    EXPECT_EQ(refusal_of(with_file("[lease]\nlisten = [\"127.0.0.1\"]\n" + some)),
+              "g.toml:2:1: lease.listen needs lease.ca_file, lease.cert_file and lease.key_file, because leases are "
+              "served with mutual TLS only; lease." +
+                  key + " is empty");
+    EXPECT_EQ(refusal_of(with_file("[lease]\n" + key + " = \"/x\"\n")),
+              "g.toml:2:1: lease." + key + " is for TLS, and lease.listen names no address");
+  }
+  EXPECT_EQ(refusal_of(with_file("[lease]\nlisten = [\"127.0.0.1\", \"[::1]\"]\n" + files)),
+            "g.toml:2:1: lease.listen has 2 addresses, and leases are served on one: name a wildcard, as in 0.0.0.0 or "
+            "[::]");
+  EXPECT_NE(refusal_of(with_file("[lease]\nlisten = [\"host:1\"]\n" + files)), "accepted");
+}
+
+TEST(Resolve, LeaseTtlsHaveAnOrder) {
+  EXPECT_EQ(refusal_of(with_file("[lease]\nmin_ttl_ms = 5000\nmax_ttl_ms = 4999\n")),
+            "g.toml:2:1: lease.min_ttl_ms (5000) is larger than lease.max_ttl_ms (4999)");
+  EXPECT_EQ(refusal_of(with_file("[lease]\nmin_ttl_ms = 100\nmax_ttl_ms = 86400000\n")), "accepted");
+}
+
+TEST(Resolve, ADaemonMayRunUnderALease) {
+  ConfigSources sources;
+  sources.environment = {{"GNOMON_LEASE_NAME", "a"}, {"GNOMON_LEASE_TOKEN", "7"}, {"GNOMON_LEASE_SESSION", "00"}};
+  EXPECT_EQ(refusal_of(sources), "accepted") << "what gnomon lease run tells its command is no option";
+  sources.environment = {{"GNOMON_LEASE_TOKN", "7"}};
+  EXPECT_NE(refusal_of(sources), "accepted");
 }
 
 /// A good configuration with DPDK, with one thing in it that is not.

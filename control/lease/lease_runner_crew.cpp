@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/lease/lease_runner_crew.hpp"
+
+#include <utility>
+
+namespace gnomon::control {
+namespace {
+
+DeskEvent failed(StoreTaskId task, StoreError error) { return desk_event::StoreFailed{task, std::move(error)}; }
+
+// A read of many keys takes as many deadlines of the store at worst: `ending` cuts it short.
+DeskEvent carry_out(Store& store, const desk_effect::Read& read, const std::atomic<bool>& ending) {
+  desk_event::ReadDone done{read.task, {}, {}};
+  done.keys.reserve(read.keys.size());
+  const auto ended = [&] { return ending.load(std::memory_order_relaxed); };
+  for (const std::string& key : read.keys) {
+    if (ended()) return failed(read.task, {StoreErrorKind::kUnavailable, "this daemon is ending"});
+    auto entry = store.get(key);
+    if (!entry) return failed(read.task, std::move(entry.error()));
+    done.keys.push_back(std::move(*entry));
+  }
+  for (const std::string& prefix : read.prefixes) {
+    if (ended()) return failed(read.task, {StoreErrorKind::kUnavailable, "this daemon is ending"});
+    auto listing = store.list(prefix);
+    if (!listing) return failed(read.task, std::move(listing.error()));
+    done.listings.push_back(std::move(*listing));
+  }
+  return done;
+}
+
+DeskEvent carry_out(Store& store, const desk_effect::Commit& commit, const std::atomic<bool>& /*ending*/) {
+  auto revision = store.commit(commit.transaction);
+  if (!revision) return failed(commit.task, std::move(revision.error()));
+  return desk_event::CommitDone{commit.task, *revision};
+}
+
+}  // namespace
+
+LeaseRunnerCrew::LeaseRunnerCrew(const std::vector<Store*>& stores, std::size_t most_tasks, Answer answer)
+    : most_tasks_(most_tasks), answer_(std::move(answer)) {
+  threads_.reserve(stores.size());
+  for (Store* const store : stores)
+    threads_.emplace_back([this, store] { run(*store); });
+}
+
+LeaseRunnerCrew::~LeaseRunnerCrew() { stop(); }
+
+void LeaseRunnerCrew::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_.store(true, std::memory_order_relaxed);
+    waiting_.clear();
+  }
+  grown_.notify_all();
+  for (std::thread& thread : threads_)
+    if (thread.joinable()) thread.join();
+}
+
+bool LeaseRunnerCrew::post(Task task) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (ending_ || waiting_.size() >= most_tasks_) return false;
+    waiting_.push_back(std::move(task));
+  }
+  grown_.notify_one();
+  return true;
+}
+
+std::size_t LeaseRunnerCrew::size() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.size() + under_way_;
+}
+
+void LeaseRunnerCrew::run(Store& store) {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    grown_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
+    if (ending_) return;
+    const Task task = std::move(waiting_.front());
+    waiting_.pop_front();
+    ++under_way_;
+    lock.unlock();
+    answer_(std::visit([&](const auto& effect) { return carry_out(store, effect, ending_); }, task));
+    lock.lock();
+    --under_way_;
+  }
+}
+
+}  // namespace gnomon::control
