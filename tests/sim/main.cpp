@@ -14,6 +14,7 @@
 #include <CLI/CLI.hpp>
 
 #include "oracle/canary.hpp"
+#include "tests/sim/lease/runner.hpp"
 #include "tests/sim/runner.hpp"
 
 namespace {
@@ -28,6 +29,7 @@ struct Options {
   std::uint64_t seeds = 1000;
   std::string canary;
   bool shared = false;
+  bool leases = false;
   bool trace = false;
 
   [[nodiscard]] std::optional<sim::WorldKind> kind() const {
@@ -77,6 +79,39 @@ void show_progress(std::uint64_t done, std::uint64_t all) {
   fmt::print(stderr, "\r[{:=<{}}{: <{}}] {} of {} seeds", "", filled, "", kWidth - filled, done, all);
 }
 
+void clear_progress() { fmt::print(stderr, "\r{: <70}\r", ""); }
+
+int run_one_of_leases(std::uint64_t seed, bool trace) {
+  fmt::print("{}\n", sim::leases::text_of(sim::leases::make_plan(seed)));
+  std::fflush(stdout);
+  const sim::leases::Outcome outcome = sim::leases::run_seed(seed, trace);
+  if (outcome.violation) fmt::print("{}", sim::leases::text_of(outcome));
+  fmt::print("{}\ntrace {:016x}: {} grants, {} takeovers, {:.1f} simulated seconds, {} violations\n",
+             sim::leases::text_of(outcome.counts), outcome.story_hash, outcome.counts.grants, outcome.counts.takeovers,
+             static_cast<double>(outcome.lasted.ns) / 1e9, outcome.violation ? 1 : 0);
+  return outcome.violation ? 1 : 0;
+}
+
+int run_many_of_leases(std::uint64_t first, std::uint64_t count, const std::string& canary) {
+  fmt::print("gnomon-sim --leases --first-seed {} --seeds {}{}{}\n", first, count, canary.empty() ? "" : " --canary ",
+             canary);
+  std::fflush(stdout);
+  const bool terminal = isatty(STDERR_FILENO) == 1;
+  const sim::leases::Summary summary = sim::leases::run_seeds(first, count, [&](std::uint64_t done) {
+    if (terminal) show_progress(done, count);
+  });
+  if (terminal) clear_progress();
+  std::uint64_t shown = 0;
+  for (const sim::leases::Outcome& outcome : summary.violations) {
+    if (shown++ < kViolationsShown)
+      fmt::print("{}\n", sim::leases::text_of(outcome));
+    else
+      fmt::print("seed {}: {}: {}\n", outcome.seed, outcome.violation->promise, outcome.violation->text);
+  }
+  fmt::print("{}\n", sim::leases::text_of(summary));
+  return summary.violations.empty() ? 0 : 1;
+}
+
 int run_many(const sim::Seeds& seeds, const std::string& canary) {
   fmt::print("gnomon-sim --first-seed {} --seeds {}{}{}{}\n", seeds.first, seeds.count, seeds.kind ? " --shared" : "",
              canary.empty() ? "" : " --canary ", canary);
@@ -85,7 +120,7 @@ int run_many(const sim::Seeds& seeds, const std::string& canary) {
   const sim::Summary summary = sim::run_seeds(seeds, [&](std::uint64_t done) {
     if (terminal) show_progress(done, seeds.count);
   });
-  if (terminal) fmt::print(stderr, "\r{: <70}\r", "");
+  if (terminal) clear_progress();
   const std::uint64_t shown = std::min<std::uint64_t>(summary.violations.size(), kViolationsShown);
   for (std::uint64_t i = 0; i < shown; ++i)
     fmt::print("{}\n", sim::text_of(summary.violations[i]));
@@ -108,7 +143,9 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->excludes(one);
   app.add_option("--first-seed", options.first_seed, "the first of them (default: random)")->excludes(one);
-  app.add_flag("--shared", options.shared, "make of each seed a world of many hosts on one store");
+  auto* shared = app.add_flag("--shared", options.shared, "make of each seed a world of many hosts on one store");
+  app.add_flag("--leases", options.leases, "make of each seed a world of named leases and their holders")
+      ->excludes(shared);
   app.add_option("--canary", options.canary, "plant this bug, which the simulator has to find");
   app.footer("Canaries:" + canary_names());
   try {
@@ -117,7 +154,10 @@ int main(int argc, char** argv) {
     return usage_error(app, error);
   }
   if (!plant(options.canary)) return 2;
-  if (options.seed) return run_one(*options.seed, options.kind(), options.trace);
+  if (options.seed)
+    return options.leases ? run_one_of_leases(*options.seed, options.trace)
+                          : run_one(*options.seed, options.kind(), options.trace);
   const std::uint64_t first = options.first_seed ? *options.first_seed : std::random_device{}();
+  if (options.leases) return run_many_of_leases(first, options.seeds, options.canary);
   return run_many({first, options.seeds, options.kind()}, options.canary);
 }
