@@ -16,6 +16,7 @@
 #include "cmd/gnomond/page_lock.hpp"
 #include "cmd/gnomond/ready.hpp"
 #include "cmd/options/directories.hpp"
+#include "control/agent/hold_against.hpp"
 #include "control/estate.hpp"
 #include "platform/cycle_counter.hpp"
 #include "platform/random.hpp"
@@ -199,8 +200,7 @@ Or<void> Daemon::open_workers() {
 Or<void> Daemon::start_agent() {
   auto options = agent_options(shape(), layouts_, keep_->meta().facts, incarnation_);
   options.exclusive_store = keep_->exclusive();
-  for (const auto& [machine, right] : keep_->journal().content().rights)
-    options.acknowledged.push_back(right);
+  control::hold_against(keep_->journal().content(), options);
   if (const std::string fault = control::fault_of(options); !fault.empty())
     return tl::make_unexpected(Failure{ExitCode::kUsage, fault});
   std::vector<const page::WorkerPage*> workers;

@@ -96,9 +96,10 @@ Agent::Agent(AgentOptions options)
       membership_(membership_of(options_)),
       backoff_(options_.window) {
   assert(fault_of(options_).empty());
-  if (!options_.exclusive_store)
-    for (const JournalRight& right : options_.acknowledged)
-      acknowledged_[right.machine] = right;
+  if (options_.exclusive_store) return;
+  highest_ = options_.highest;
+  for (const JournalRight& right : options_.acknowledged)
+    acknowledged_[right.machine] = right;
 }
 
 std::vector<Effect> Agent::step(const Event& event) {

@@ -174,6 +174,7 @@ struct AgentOptions {
   time::Duration heartbeat = time::seconds(1);        // of the session; 20 ms to 10 s
   time::Duration clock_tolerance = time::seconds(1);  // how far the clock behind the ordering timeline may be off
   std::vector<JournalRight> acknowledged{};           // as the journal remembers them: the store has to know them
+  Revision highest{};                                 // likewise: the store must not stand, or commit, below it
   time::Duration keep_history = time::seconds(86'400LL * 400);
 };
 

@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/agent/hold_against.hpp"
 #include "control/agent_thread.hpp"
 #include "control/shared_state.hpp"
 #include "oracle/page/clock_page.hpp"
@@ -89,8 +90,7 @@ class InProcessDaemon {
     options.holder = name_;
     options.incarnation = platform::random_value<control::Nonce>();
     options.heartbeat = time::milliseconds(500);
-    for (const auto& [machine, right] : state_->journal.content().rights)
-      options.acknowledged.push_back(right);
+    control::hold_against(state_->journal.content(), options);
     ASSERT_EQ(control::fault_of(options), "");
     control::AgentWiring wiring{options, *store_, state_->journal, clock_.page(), *rights_, std::move(pages)};
     wiring.watch_for_clones = false;

@@ -8,6 +8,7 @@
 
 #include <string>
 
+#include "control/agent/hold_against.hpp"
 #include "tests/sim/store_door.hpp"
 
 namespace gnomon::sim {
@@ -144,8 +145,7 @@ void SharedWorld::start(std::uint32_t host) {
   if (env_.scenario.pinned)
     for (std::uint32_t i = 0; i < workers * env_.scenario.ids_per_worker; ++i)
       with.agent.pinned.push_back({static_cast<std::uint16_t>(seat.first_slot * env_.scenario.ids_per_worker + i)});
-  for (const auto& [machine, right] : journal.rights)
-    with.agent.acknowledged.push_back(right);
+  control::hold_against(journal, with.agent);
   env_.note(Happening::kStarted, number, host);
   seat.daemon = std::make_unique<Incarnation>(env_, *seat.host, *seat.link, with);
   disturb(host);

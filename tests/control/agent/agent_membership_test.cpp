@@ -4,6 +4,7 @@
 // they do about a store that lost its memory.
 #include <string>
 
+#include "control/agent/hold_against.hpp"
 #include "tests/control/agent/rack.hpp"
 
 namespace gnomon::control {
@@ -297,6 +298,39 @@ TEST(AgentMembership, ARestartedDaemonHoldsTheStoreAgainstItsJournal) {
   rack.run_for(seconds(10));
   ASSERT_TRUE(rack[1].stopped);
   EXPECT_NE(rack[1].stopped->text.find("machine id 0 is older"), std::string::npos) << rack[1].stopped->text;
+}
+
+// Put back between the opening of the store and the agent's first answer, and the windows are all as they were: nothing
+// but the revision tells.
+TEST(AgentMembership, ARestartedDaemonKnowsHowFarTheStoreHadCome) {
+  for (const bool put_back : {false, true}) {
+    Rack rack;
+    rack.add();
+    rack.until([&] { return rack.holds(0); });
+    const MemoryStore::Image old = rack.store.image();
+    const lease::Window window = rack[0].window(0);
+    const Entry entry = **rack.store.get(lease::window_key({0}));
+    ASSERT_TRUE(rack.until([&] { return rack[0].view().highest > old.revision; }, seconds(3)) <= seconds(3));
+    ASSERT_EQ(rack[0].window(0).ceiling, window.ceiling) << "only the session was written meanwhile";
+    const JournalContent journal{.store = {},
+                                 .epoch = 1,
+                                 .highest = rack[0].view().highest,
+                                 .rights = {{{0}, {{0}, entry.modified, window.nonce, window.ceiling}}},
+                                 .lineage = {}};
+    rack.kill(0);
+    if (put_back) rack.store.restore(old);
+    AgentOptions options;
+    hold_against(journal, options);
+    rack.add(options);
+    rack.run_for(seconds(10));
+    ASSERT_EQ(rack[1].stopped.has_value(), put_back) << rack[1].take_transcript();
+    if (!put_back) continue;
+    EXPECT_TRUE(rack[1].stopped->failed);
+    const std::string said = rack[1].take_transcript();
+    EXPECT_NE(said.find("seal: the store went back in time"), std::string::npos) << said;
+    EXPECT_NE(said.find("revision"), std::string::npos) << said;
+    EXPECT_EQ(said.find("commit take"), std::string::npos) << "it took a right out of an old store: " << said;
+  }
 }
 
 TEST_F(ThreeMembers, AnotherIdentityOfTheStoreStopsAllWithinAHeartbeatOrTwo) {
