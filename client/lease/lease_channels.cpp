@@ -5,6 +5,7 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <string_view>
@@ -84,6 +85,19 @@ grpc::ChannelArguments arguments() {
   return arguments;
 }
 
+// A session belongs to whom the server takes its client for: over TCP the name in the certificate, over a Unix socket
+// "local". One opened at a server of either kind is somebody else's at the other.
+LeaseResult<void> check_doors(const std::vector<std::string>& servers) {
+  const auto is_local = [](const std::string& server) { return server.starts_with(kUnix); };
+  const auto local = std::find_if(servers.begin(), servers.end(), is_local);
+  const auto remote = std::find_if_not(servers.begin(), servers.end(), is_local);
+  if (local == servers.end() || remote == servers.end()) return {};
+  return bad(
+      *local + " and " + *remote +
+      " can't be servers of one lease client: over a Unix socket it is \"local\", over TCP what its certificate "
+      "says, so a session opened at one is a foreign one at the other; name Unix sockets only, or host:port only");
+}
+
 LeaseResult<void> check(const LeaseClientOptions& options) {
   if (options.servers.empty() || options.servers.size() > kMaxServers)
     return bad("a lease client needs 1 to 16 servers, not " + std::to_string(options.servers.size()));
@@ -94,7 +108,7 @@ LeaseResult<void> check(const LeaseClientOptions& options) {
     if (!is_host_and_port(server)) return bad("\"" + server + "\" is neither unix:PATH nor host:port");
     if (!options.tls) return bad("leases are served over TCP with mutual TLS only: " + server + " needs `tls`");
   }
-  return {};
+  return check_doors(options.servers);
 }
 
 }  // namespace

@@ -72,7 +72,8 @@ struct LeaseTls {
 };
 
 struct LeaseClientOptions {
-  /// "unix:PATH" or "host:port"; 1 to 16. Asked in this order, the last that answered first.
+  /// "unix:PATH" or "host:port", all of one kind, since a client has another name over the other; 1 to 16. Asked in
+  /// this order, the last that answered first.
   std::vector<std::string> servers{};
   std::optional<LeaseTls> tls{};
   /// For one call, retries at other servers included.

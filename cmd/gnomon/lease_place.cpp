@@ -9,6 +9,7 @@
 
 #include "cmd/gnomon/status_socket.hpp"
 #include "cmd/options/checks.hpp"
+#include "control/grpc_log.hpp"
 #include "platform/endpoint.hpp"
 
 namespace gnomon::cmd {
@@ -48,10 +49,11 @@ tl::expected<LeasePlace, std::string> lease_place(const LeaseServers& where) {
   constexpr double kNsPerSecond = 1e9;
   place.deadline = {static_cast<std::int64_t>(where.timeout_s * kNsPerSecond)};
   bool over_tcp = false;
+  bool over_unix = false;
   for (const std::string& text : where.servers) {
     auto address = server_address(text);
     if (!address) return tl::make_unexpected(address.error());
-    over_tcp = over_tcp || !is_unix(*address);
+    (is_unix(*address) ? over_unix : over_tcp) = true;
     place.servers.push_back(std::move(*address));
   }
   if (place.servers.empty()) {
@@ -62,6 +64,10 @@ tl::expected<LeasePlace, std::string> lease_place(const LeaseServers& where) {
     return tl::make_unexpected(
         std::string("--server and --instance or --socket name different servers: choose one of them"));
   }
+  if (over_tcp && over_unix)
+    return tl::make_unexpected(
+        std::string("--server names Unix sockets and hosts: a session opened over the one is foreign over the other, "
+                    "where you have another name; name one kind only"));
   const bool any = !where.ca_file.empty() || !where.cert_file.empty() || !where.key_file.empty();
   const bool all = !where.ca_file.empty() && !where.cert_file.empty() && !where.key_file.empty();
   if (any != all || (over_tcp && !all))
@@ -73,6 +79,7 @@ tl::expected<LeasePlace, std::string> lease_place(const LeaseServers& where) {
 }
 
 client::LeaseResult<std::shared_ptr<client::LeaseClient>> connect_to(const LeasePlace& place) {
+  control::keep_grpc_quiet();
   return client::LeaseClient::connect({.servers = place.servers, .tls = place.tls, .deadline = place.deadline});
 }
 

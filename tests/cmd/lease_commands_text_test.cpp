@@ -120,6 +120,15 @@ TEST(LeasePlace, FillsInWhatServersLeaveOpen) {
   }
 }
 
+TEST(LeasePlace, OneKindOfServersOnly) {
+  LeaseServers where;
+  where.servers = {"unix:/run/x.sock", "h"};
+  where.ca_file = where.cert_file = where.key_file = "/x";
+  const auto place = lease_place(where);
+  ASSERT_FALSE(place);
+  EXPECT_TRUE(contains(place.error(), "one kind only")) << place.error();
+}
+
 TEST(LeasePlace, CodesAreTheProgramsOwn) {
   using Kind = client::LeaseErrorKind;
   EXPECT_EQ(exit_code_of(Kind::kHeld), ExitCode::kRefused);

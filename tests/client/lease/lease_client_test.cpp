@@ -424,6 +424,23 @@ TEST_F(LeaseClientTest, OptionsThatCantWorkAreRefusedBeforeAnythingIsSent) {
   EXPECT_EQ(session->acquire("a", {.wait_for = time::Duration{-1}}).error().kind, LeaseErrorKind::kBadArgument);
 }
 
+// The server on TCP would say FOREIGN_SESSION, at the first renewal that goes there: when the other one has died.
+TEST_F(LeaseClientTest, UnixSocketsAndTcpInOneListAreRefused) {
+  const LeaseTls tls{"/nowhere/ca", "/nowhere/cert", "/nowhere/key", ""};
+  for (const std::vector<std::string>& servers :
+       {std::vector<std::string>{server_.address(), "host:14667"},
+        std::vector<std::string>{"host:14667", "other:14667", server_.address()}}) {
+    const auto client = LeaseClient::connect({.servers = servers, .tls = tls});
+    ASSERT_FALSE(client);
+    EXPECT_EQ(client.error().kind, LeaseErrorKind::kBadArgument);
+    EXPECT_NE(client.error().text.find("can't be servers of one lease client"), std::string::npos)
+        << client.error().text;
+    EXPECT_NE(client.error().text.find(server_.address()), std::string::npos) << client.error().text;
+    EXPECT_NE(client.error().text.find("host:14667"), std::string::npos) << client.error().text;
+  }
+  EXPECT_TRUE(LeaseClient::connect({.servers = {server_.address(), "unix:/another"}})) << "both are local";
+}
+
 TEST_F(LeaseClientTest, ManyThreadsContendAndOneHoldsAtATime) {
   constexpr int kThreads = 4;
   constexpr int kRounds = 20;
