@@ -65,12 +65,16 @@ void LeaseDesk::Impl::reply(DeskWork& work, const lease::Answer& answer) {
     if (held->anew) ++counters_.grants;
     if (held->taken_over) ++counters_.takeovers;
   }
-  if (std::holds_alternative<lease::answer::Refused>(answer)) ++counters_.refusals;
+  if (const auto* refused = std::get_if<lease::answer::Refused>(&answer)) {
+    ++counters_.refusals;
+    ++counters_.refused.at(static_cast<std::size_t>(refused->why));
+  }
   reply(work, Reply{Answered{answer, queued}});
 }
 
 void LeaseDesk::Impl::fault(DeskWork& work, DeskFault fault, std::string text, time::Duration retry_after) {
   ++counters_.faults;
+  ++counters_.faulted.at(static_cast<std::size_t>(fault));
   reply(work, tl::make_unexpected(DeskError{fault, std::move(text), retry_after}));
 }
 
@@ -78,6 +82,7 @@ void LeaseDesk::Impl::forget(CallId id) {
   DeskWork* work = find(id);
   if (work == nullptr) return;
   if (work->timer) call_timers_.erase({*work->timer, id});
+  following_.erase({work->as_of, id});
   unpark(*work);
   calls_.erase(id);
 }

@@ -239,6 +239,9 @@ std::optional<std::string> LeaseDesk::Impl::limit_reached(const DeskWork& work, 
   if (has >= options_.most_leases_per_session)
     return "this session holds or waits for " + std::to_string(has) +
            " leases, as many as it may: release some, or open another session";
+  if (mirror_.claims_of(call.principal) >= options_.most_leases_per_principal)
+    return "client " + call.principal + " holds or waits for " + std::to_string(options_.most_leases_per_principal) +
+           " leases in all of its sessions, as many as it may: release some";
   const auto* waiting = std::get_if<lease::answer::Waiting>(&step.answer);
   if (waiting != nullptr && waiting->in_front >= options_.most_waiters_per_name)
     return std::to_string(waiting->in_front) + " sessions wait for lease " + acquire->acquire.name +

@@ -42,7 +42,8 @@ class LeaseDesk::Impl {
   [[nodiscard]] std::optional<time::Uptime> next_tick() const;
   [[nodiscard]] std::size_t parked() const;
   [[nodiscard]] DeskCounters& counters();
-  [[nodiscard]] std::vector<lease::LeaseView> remembered(std::string_view prefix, const DeskTime& now) const;
+  [[nodiscard]] Listed remembered(std::string_view prefix, std::string_view after, std::size_t most,
+                                  const DeskTime& now) const;
 
  private:
   using Phase = DeskWork::Phase;
@@ -136,9 +137,13 @@ class LeaseDesk::Impl {
   [[nodiscard]] bool refuse_question(DeskWork& work);
   void answer_question(DeskWork& work);
   [[nodiscard]] std::size_t most_listed(const command::List& list) const;
+  void follow(DeskWork& work);
+  void stop_following(DeskWork& work);
+  void answer_followed();
   void answer_list(DeskWork& work, const command::List& list);
   void answer_validate(DeskWork& work, const command::Validate& validate);
   [[nodiscard]] lease::LeaseView view_of(std::string_view name, const lease::Moment* when) const;
+  [[nodiscard]] lease::LeaseView view_read(const DeskWork& work, std::string_view name) const;
   void tell(const std::set<std::string>& names);
 
   DeskOptions options_;
@@ -151,8 +156,9 @@ class LeaseDesk::Impl {
   std::map<std::string, NameWait> waits_;
   std::set<std::pair<time::Uptime, std::string>> name_timers_;
   std::map<lease::SessionId, std::set<CallId>> parked_;
-  std::set<std::string> to_look_at_;     // names, within one step
-  std::vector<lease::SessionId> ended_;  // sessions, likewise
+  std::set<std::pair<Revision, CallId>> following_;  // lists, and what the watch has to tell before they are answered
+  std::set<std::string> to_look_at_;                 // names, within one step
+  std::vector<lease::SessionId> ended_;              // sessions, likewise
   std::map<StoreTaskId, StoreTask> tasks_;
   std::uint64_t last_task_ = 0;
   bool reading_all_ = false;

@@ -106,6 +106,7 @@ std::vector<std::string> LeaseDesk::Impl::keys_of(const DeskWork& work) const {
   if (!is_question(command) && !std::holds_alternative<command::Break>(command))
     keys.push_back(lease::client_key(work.call.session));
   if (const auto* list = std::get_if<command::List>(&command)) {
+    if (!work.lists_all) return keys;
     if (work.read.contains(std::string(lease::kHeldPrefix) + list->prefix)) add_listed(*list, keys);
     if (keys.size() > kMostSessionsRead) keys.clear();
     return keys;
@@ -128,7 +129,9 @@ std::vector<std::string> LeaseDesk::Impl::prefixes_of(const DeskWork& work) cons
   if (std::holds_alternative<command::Acquire>(command) || std::holds_alternative<command::Get>(command))
     return {lease::queue_prefix(name_of(command))};
   // A small listing, which says what revision the store is at.
-  if (std::holds_alternative<command::Validate>(command)) return {std::string(lease::kStoreKey)};
+  const bool is_list = std::holds_alternative<command::List>(command);
+  if (std::holds_alternative<command::Validate>(command) || (is_list && !work.lists_all))
+    return {std::string(lease::kStoreKey)};
   if (const auto* list = std::get_if<command::List>(&command)) {
     std::vector<std::string> prefixes{std::string(lease::kHeldPrefix) + list->prefix};
     std::vector<std::string> sessions;

@@ -5,6 +5,7 @@
 //   deciding -> committing -> (replied | parked | reading, after a conflict or a lost answer)
 //            -> reading    -> deciding
 //            -> pausing    -> deciding        the store was away while the outcome of a commit is not known
+//            -> following  -> (replied | reading)  a list, until the watch has told of all that it must show
 //            -> parked     -> deciding        it has a place in the queue, and something about the name has changed
 //
 // Plain data; desk_engine.hpp says who moves it.
@@ -21,7 +22,7 @@
 namespace gnomon::control {
 
 struct DeskWork {
-  enum class Phase : std::uint8_t { kDeciding, kReading, kCommitting, kPausing, kParked };
+  enum class Phase : std::uint8_t { kDeciding, kReading, kCommitting, kPausing, kFollowing, kParked };
 
   Call call;
   time::Uptime wait_until;
@@ -33,6 +34,7 @@ struct DeskWork {
   std::set<std::string> absent;            // of them, keys that were not there
   std::optional<lease::Moment> read_from;  // before the first of them was sent; none: the time was not known
   Revision as_of;                          // of the store, that those reads are not older than
+  bool lists_all = false;                  // a list whose entries are read, because the watch is late
 
   std::uint32_t commits = 0;  // since it was asked, or parked last
   std::uint32_t reads = 0;

@@ -39,8 +39,9 @@ std::vector<DeskEffect> LeaseDesk::step(const DeskEvent& event, const DeskTime& 
 std::optional<time::Uptime> LeaseDesk::next_tick() const { return impl_->next_tick(); }
 std::size_t LeaseDesk::parked() const { return impl_->parked(); }
 const DeskCounters& LeaseDesk::counters() const { return impl_->counters(); }
-std::vector<lease::LeaseView> LeaseDesk::remembered(std::string_view prefix, const DeskTime& now) const {
-  return impl_->remembered(prefix, now);
+Listed LeaseDesk::remembered(std::string_view prefix, std::string_view after, std::size_t most,
+                             const DeskTime& now) const {
+  return impl_->remembered(prefix, after, most, now);
 }
 
 LeaseDesk::Impl::Impl(DeskOptions options, const Nonce& seed)
@@ -54,6 +55,7 @@ std::vector<DeskEffect> LeaseDesk::Impl::step(const DeskEvent& event, const Desk
   std::visit([this](const auto& e) { on(e); }, event);
   if (!failed_) {
     take_news();
+    answer_followed();
     run_timers();
     look_at_all();
     clean_up();
@@ -74,6 +76,9 @@ std::optional<time::Uptime> LeaseDesk::Impl::next_tick() const {
 }
 
 DeskCounters& LeaseDesk::Impl::counters() {
+  counters_.sessions = mirror_.open_sessions();
+  counters_.leases = mirror_.held();
+  counters_.waiters = mirror_.waiters();
   counters_.unreadable = mirror_.unreadable();
   return counters_;
 }
@@ -194,6 +199,8 @@ void LeaseDesk::Impl::run_timers() {
       reply_waiting(work);
     else if (work.phase == Phase::kPausing)
       go_on(work);
+    else if (work.phase == Phase::kFollowing)
+      stop_following(work);
     else
       set_timer(work, work.call.deadline);
   }

@@ -15,6 +15,8 @@
 // Thread rule: one thread at a time.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -44,6 +46,7 @@ enum class DeskFault : std::uint8_t {
   kStoreFailed,          // the daemon is about to stop
   kTimeout,              // the outcome is not known
 };
+constexpr std::size_t kDeskFaults = 7;
 [[nodiscard]] std::string_view text_of(DeskFault fault);
 struct DeskError {
   DeskFault fault{};
@@ -123,6 +126,7 @@ struct DeskOptions {
   std::size_t most_waiters_per_name = 1'000;
   std::size_t most_sessions_per_principal = 10'000;
   std::size_t most_leases_per_session = 1'000;
+  std::size_t most_leases_per_principal = 250'000;  // places in queues included, as for a session
   std::size_t most_listed = 1'000;
   std::uint32_t most_attempts = 8;  // decisions for one command, before it is kStoreUnavailable
 };
@@ -197,8 +201,14 @@ struct DeskCounters {
   std::uint64_t takeovers = 0;
   std::uint64_t refusals = 0;
   std::uint64_t faults = 0;
-  std::uint64_t cleaned = 0;     // entries of sessions that are over
-  std::uint64_t unreadable = 0;  // leases and sessions in the store that are damaged, at present
+  std::array<std::uint64_t, lease::kRefusals> refused{};  // of the refusals, by lease::Refusal
+  std::array<std::uint64_t, kDeskFaults> faulted{};       // of the faults, by DeskFault
+  std::uint64_t cleaned = 0;                              // entries of sessions that are over
+  // In the store at present, as remembered:
+  std::uint64_t sessions = 0;    // open ones; one that has expired is open until somebody ends it
+  std::uint64_t leases = 0;      // that hang on them
+  std::uint64_t waiters = 0;     // places in queues
+  std::uint64_t unreadable = 0;  // leases and sessions that are damaged
 };
 
 class LeaseDesk {
@@ -216,8 +226,9 @@ class LeaseDesk {
   [[nodiscard]] std::optional<time::Uptime> next_tick() const;
   [[nodiscard]] std::size_t parked() const;
   [[nodiscard]] const DeskCounters& counters() const;
-  /// All leases as remembered, for a watch that begins: ascending by name.
-  [[nodiscard]] std::vector<lease::LeaseView> remembered(std::string_view prefix, const DeskTime& now) const;
+  /// Leases as remembered, behind `after`, for a watch that begins: ascending by name, at most `most`.
+  [[nodiscard]] Listed remembered(std::string_view prefix, std::string_view after, std::size_t most,
+                                  const DeskTime& now) const;
 
  private:
   class Impl;

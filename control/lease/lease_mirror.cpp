@@ -34,6 +34,10 @@ bool is_open(const lease::Seen<lease::ClientSession>& session) {
   return session.value && session.value->state == lease::SessionState::kOpen;
 }
 
+void add(std::size_t& count, std::ptrdiff_t by) {
+  count = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(count) + by);
+}
+
 bool is_closed(const lease::Seen<lease::ClientSession>& session) {
   return session.value && session.value->state == lease::SessionState::kClosed;
 }
@@ -79,7 +83,10 @@ void LeaseMirror::read_prefix(std::string_view prefix, const Listing& listing) {
     queues_synced_ = true;
     queues_through_ = std::max(queues_through_, listing.at);
   }
-  if (covers(lease::kClientPrefix)) sessions_synced_ = true;
+  if (covers(lease::kClientPrefix)) {
+    sessions_synced_ = true;
+    sessions_through_ = std::max(sessions_through_, listing.at);
+  }
   if (const auto name = name_of_queue_mark(prefix))
     if (const auto at = queues_.find(*name); at != queues_.end())
       at->second.listed_at = std::max(at->second.listed_at, listing.at);
@@ -89,14 +96,16 @@ void LeaseMirror::heard(const Changes& changes, bool complete) {
   newest_ = std::max(newest_, changes.through);
   if (changes.gap) {
     held_synced_ = queues_synced_ = sessions_synced_ = false;
-    held_through_ = queues_through_ = {};
+    held_through_ = queues_through_ = sessions_through_ = {};
     hole_until_ = std::max(hole_until_, changes.through);
   }
   bool of_leases = complete;
   bool of_queues = complete;
+  bool of_sessions = complete;
   for (const Change& change : changes.changes) {
     of_leases = of_leases || change.entry.key.starts_with(lease::kHeldPrefix);
     of_queues = of_queues || change.entry.key.starts_with(lease::kQueuePrefix);
+    of_sessions = of_sessions || change.entry.key.starts_with(lease::kClientPrefix);
     if (change.deleted)
       absent(change.entry.key, change.entry.modified);
     else
@@ -105,6 +114,7 @@ void LeaseMirror::heard(const Changes& changes, bool complete) {
   // Before the prefix was read there is a hole before what is told now.
   if (of_leases && held_synced_) held_through_ = std::max(held_through_, changes.through);
   if (of_queues && queues_synced_) queues_through_ = std::max(queues_through_, changes.through);
+  if (of_sessions && sessions_synced_) sessions_through_ = std::max(sessions_through_, changes.through);
 }
 
 // ---- one entry
@@ -149,8 +159,8 @@ void LeaseMirror::put_session(const lease::SessionId& id, const Entry& entry) {
   const auto now = seen<lease::ClientSession>(lease::parse_client_session(entry.value), entry.modified);
   const auto at = sessions_.find(id);
   const bool goes_on = at != sessions_.end() && is_open(at->second) && is_open(now);
-  if (at != sessions_.end()) count_session(at->second, -1);
-  count_session(now, 1);
+  if (at != sessions_.end()) count_session(id, at->second, -1);
+  count_session(id, now, 1);
   const bool closes = is_closed(now) && (at == sessions_.end() || !is_closed(at->second));
   sessions_.insert_or_assign(id, now);
   if (!goes_on) news_.sessions.push_back(id);
@@ -165,34 +175,61 @@ void LeaseMirror::closed(const lease::SessionId& id) {
 
 void LeaseMirror::drop_session(const lease::SessionId& id) {
   const auto at = sessions_.find(id);
-  count_session(at->second, -1);
+  count_session(id, at->second, -1);
   sessions_.erase(at);
   news_.sessions.push_back(id);
 }
 
-void LeaseMirror::count_session(const lease::Seen<lease::ClientSession>& session, std::ptrdiff_t by) {
-  if (!session.value) {
-    unreadable_ = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(unreadable_) + by);
-    return;
-  }
+void LeaseMirror::count_session(const lease::SessionId& id, const lease::Seen<lease::ClientSession>& session,
+                                std::ptrdiff_t by) {
+  if (!session.value) return add(unreadable_, by);
   if (!is_open(session)) return;
+  add(open_, by);
+  const auto* names = leases_of(id);
+  const auto* places = places_of(id);
+  const auto leases = static_cast<std::ptrdiff_t>(names == nullptr ? 0 : names->size());
+  add(held_, by * leases);
+  count_claims(*session.value, by * (leases + static_cast<std::ptrdiff_t>(places == nullptr ? 0 : places->size())));
   std::size_t& count = open_by_principal_[session.value->principal];
-  count = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(count) + by);
+  add(count, by);
   if (count == 0) open_by_principal_.erase(session.value->principal);
+}
+
+void LeaseMirror::count_lease(const lease::NamedLease& lease, std::ptrdiff_t by) {
+  const auto* holder = session(lease.session);
+  if (holder == nullptr || !is_open(*holder)) return;
+  add(held_, by);
+  count_claims(*holder->value, by);
+}
+
+void LeaseMirror::count_place(const lease::SessionId& id, std::ptrdiff_t by) {
+  add(waiters_, by);
+  if (const auto* owner = session(id); owner != nullptr && is_open(*owner)) count_claims(*owner->value, by);
+}
+
+void LeaseMirror::count_claims(const lease::ClientSession& owner, std::ptrdiff_t by) {
+  if (by == 0) return;
+  std::size_t& count = claims_by_principal_[owner.principal];
+  add(count, by);
+  if (count == 0) claims_by_principal_.erase(owner.principal);
 }
 
 void LeaseMirror::put_lease(std::string_view name, const Entry& entry) {
   if (const auto at = leases_.find(name); at != leases_.end()) {
-    if (const auto* before = readable(at->second); before != nullptr)
+    if (const auto* before = readable(at->second); before != nullptr) {
+      count_lease(*before, -1);
       erase_from(leases_of_, before->session, name);
-    else
+    } else {
       --unreadable_;
+    }
   }
   const auto now = seen<lease::NamedLease>(lease::parse_named_lease(entry.value), entry.modified);
-  if (const auto* granted = readable(now); granted != nullptr)
+  if (const auto* granted = readable(now); granted != nullptr) {
+    count_lease(*granted, 1);
     leases_of_[granted->session].emplace(name);
-  else
+  } else {
     ++unreadable_;
+  }
   leases_.insert_or_assign(std::string(name), now);
   news_.leases.emplace_back(name);
 }
@@ -203,6 +240,7 @@ void LeaseMirror::drop_lease(std::string_view name) {
   if (const auto* held = readable(at->second); held != nullptr) {
     const auto* holder = session(held->session);
     was_free = holder != nullptr && is_closed(*holder);
+    count_lease(*held, -1);
     erase_from(leases_of_, held->session, name);
   } else {
     --unreadable_;
@@ -215,6 +253,8 @@ void LeaseMirror::put_place(std::string_view name, const lease::SessionId& sessi
   Queue& queue = queues_[std::string(name)];
   if (const auto before = queue.places.find(session); before != queue.places.end())
     queue.order.erase({before->second, session});
+  else
+    count_place(session, 1);
   queue.places[session] = modified;
   queue.order.emplace(modified, session);
   places_of_[session].emplace(name);
@@ -226,6 +266,7 @@ void LeaseMirror::drop_place(std::string_view name, const lease::SessionId& sess
   const auto place = at->second.places.find(session);
   at->second.order.erase({place->second, session});
   at->second.places.erase(place);
+  count_place(session, -1);
   erase_from(places_of_, session, name);
   news_.queues.emplace_back(name);
   news_.left.push_back({std::string(name), session});

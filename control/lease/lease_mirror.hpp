@@ -15,6 +15,7 @@
 // Pure. Thread rule: one thread at a time.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -76,6 +77,8 @@ class LeaseMirror {
   /// All changes of leases, or of queues, up to here have been told.
   [[nodiscard]] Revision held_through() const { return held_through_; }
   [[nodiscard]] Revision queues_through() const { return queues_through_; }
+  /// All changes of leases and of the sessions that they hang on, likewise: what is remembered is no older than this.
+  [[nodiscard]] Revision told_through() const { return std::min(held_through_, sessions_through_); }
 
   [[nodiscard]] const lease::Seen<lease::ClientSession>* session(const lease::SessionId& id) const;
   [[nodiscard]] const lease::Seen<lease::NamedLease>* lease(std::string_view name) const;
@@ -91,6 +94,8 @@ class LeaseMirror {
   [[nodiscard]] const std::set<std::string, std::less<>>* leases_of(const lease::SessionId& id) const;
   [[nodiscard]] const std::set<std::string, std::less<>>* places_of(const lease::SessionId& id) const;
   [[nodiscard]] std::size_t open_sessions_of(std::string_view principal) const;
+  /// Leases and places in queues that hang on those.
+  [[nodiscard]] std::size_t claims_of(std::string_view principal) const;
   /// Names of leases that begin with `prefix` and come behind `after`, ascending, at most `most`.
   [[nodiscard]] std::vector<std::string> names(std::string_view prefix, std::string_view after, std::size_t most) const;
 
@@ -98,7 +103,12 @@ class LeaseMirror {
   [[nodiscard]] lease::Scene scene(std::string_view name, const lease::SessionId* asker) const;
 
   [[nodiscard]] std::size_t sessions() const { return sessions_.size(); }
+  [[nodiscard]] std::size_t open_sessions() const { return open_; }
   [[nodiscard]] std::size_t leases() const { return leases_.size(); }
+  /// Leases that hang on open sessions.
+  [[nodiscard]] std::size_t held() const { return held_; }
+  /// Places in all queues.
+  [[nodiscard]] std::size_t waiters() const { return waiters_; }
   [[nodiscard]] std::size_t tombstones() const { return graves_.size(); }
   [[nodiscard]] std::size_t unreadable() const { return unreadable_; }
 
@@ -117,7 +127,10 @@ class LeaseMirror {
   void drop_lease(std::string_view name);
   void drop_place(std::string_view name, const lease::SessionId& session);
   void tidy_queue(std::string_view name);
-  void count_session(const lease::Seen<lease::ClientSession>& session, std::ptrdiff_t by);
+  void count_session(const lease::SessionId& id, const lease::Seen<lease::ClientSession>& session, std::ptrdiff_t by);
+  void count_lease(const lease::NamedLease& lease, std::ptrdiff_t by);
+  void count_place(const lease::SessionId& session, std::ptrdiff_t by);
+  void count_claims(const lease::ClientSession& owner, std::ptrdiff_t by);
   void closed(const lease::SessionId& id);
   [[nodiscard]] std::pair<Queues::const_iterator, Queues::const_iterator> queues_under(std::string_view prefix) const;
   [[nodiscard]] std::vector<std::string> keys_under(std::string_view prefix) const;
@@ -128,6 +141,7 @@ class LeaseMirror {
   std::map<lease::SessionId, Names> leases_of_;
   std::map<lease::SessionId, Names> places_of_;
   std::map<std::string, std::size_t, std::less<>> open_by_principal_;
+  std::map<std::string, std::size_t, std::less<>> claims_by_principal_;
   std::unordered_map<std::string, Revision> graves_;
   std::deque<std::string> buried_;  // the oldest first; a key may come again
   MirrorNews news_;
@@ -135,9 +149,13 @@ class LeaseMirror {
   Revision hole_until_;  // of the last gap: a listing that is older does not fill it
   Revision held_through_;
   Revision queues_through_;
+  Revision sessions_through_;
   bool held_synced_ = false;
   bool queues_synced_ = false;
   bool sessions_synced_ = false;
+  std::size_t open_ = 0;
+  std::size_t held_ = 0;
+  std::size_t waiters_ = 0;
   std::size_t unreadable_ = 0;
 };
 

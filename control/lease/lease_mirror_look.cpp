@@ -71,6 +71,11 @@ std::size_t LeaseMirror::open_sessions_of(std::string_view principal) const {
   return count == nullptr ? 0 : *count;
 }
 
+std::size_t LeaseMirror::claims_of(std::string_view principal) const {
+  const std::size_t* count = find_in(claims_by_principal_, principal);
+  return count == nullptr ? 0 : *count;
+}
+
 std::vector<std::string> LeaseMirror::names(std::string_view prefix, std::string_view after, std::size_t most) const {
   std::vector<std::string> out;
   auto at = after < prefix ? leases_.lower_bound(prefix) : leases_.upper_bound(after);

@@ -39,8 +39,9 @@ struct LeaseRunnerOptions {
   DeskOptions desk{};
   std::size_t store_threads = 8;         // on etcd, each with a connection of its own; 1 or 2 on SQLite
   std::size_t most_store_tasks = 4'096;  // that wait for a thread
-  std::size_t most_watchers = 256;
+  std::size_t most_watchers = 512;
   std::size_t most_news = 1'024;                     // that one watcher has not taken; beyond: a gap
+  std::size_t most_told_at_once = 256;               // leases of those that are there when a watch begins; at least 1
   time::Duration longest_stall = time::seconds(30);  // of a watcher that takes nothing although there is something
 };
 

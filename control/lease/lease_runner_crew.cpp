@@ -49,7 +49,8 @@ void LeaseRunnerCrew::stop() {
   {
     const std::lock_guard lock(mutex_);
     ending_.store(true, std::memory_order_relaxed);
-    waiting_.clear();
+    commits_.clear();
+    reads_.clear();
   }
   grown_.notify_all();
   for (std::thread& thread : threads_)
@@ -59,8 +60,9 @@ void LeaseRunnerCrew::stop() {
 bool LeaseRunnerCrew::post(Task task) {
   {
     const std::lock_guard lock(mutex_);
-    if (ending_ || waiting_.size() >= most_tasks_) return false;
-    waiting_.push_back(std::move(task));
+    const bool is_read = std::holds_alternative<desk_effect::Read>(task);
+    if (ending_ || waiting() >= most_tasks_ || (is_read && reads_.size() >= most_reads())) return false;
+    (is_read ? reads_ : commits_).push_back(std::move(task));
   }
   grown_.notify_one();
   return true;
@@ -68,16 +70,24 @@ bool LeaseRunnerCrew::post(Task task) {
 
 std::size_t LeaseRunnerCrew::size() const {
   const std::lock_guard lock(mutex_);
-  return waiting_.size() + under_way_;
+  return waiting() + under_way_;
+}
+
+LeaseRunnerCrew::Task LeaseRunnerCrew::next() {
+  const bool reads = commits_.empty() || (!reads_.empty() && in_row_ >= kMostCommitsInRow);
+  in_row_ = reads ? 0 : in_row_ + 1;
+  std::deque<Task>& from = reads ? reads_ : commits_;
+  Task task = std::move(from.front());
+  from.pop_front();
+  return task;
 }
 
 void LeaseRunnerCrew::run(Store& store) {
   std::unique_lock lock(mutex_);
   for (;;) {
-    grown_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
+    grown_.wait(lock, [this] { return ending_ || waiting() > 0; });
     if (ending_) return;
-    const Task task = std::move(waiting_.front());
-    waiting_.pop_front();
+    const Task task = next();
     ++under_way_;
     lock.unlock();
     answer_(std::visit([&](const auto& effect) { return carry_out(store, effect, ending_); }, task));

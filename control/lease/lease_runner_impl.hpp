@@ -67,6 +67,7 @@ class LeaseRunner::Impl {
   void shed(StoreTaskId task);
   void count_gaps(std::uint64_t gaps);
   [[nodiscard]] time::Duration look_around();
+  [[nodiscard]] bool make_pages(const DeskTime& now);
   void sample(std::size_t stalled);
   void tell_serving(bool serving);
   void fail(const std::string& why);

@@ -125,14 +125,19 @@ time::Duration LeaseRunner::Impl::look_around() {
     feed(desk_event::Tick{});
     now = hooks_.clock();
   }
-  if (loaded_ && !has_failed_)
-    watchers_.catch_up([&](const std::string& prefix) { return desk_.remembered(prefix, now); });
+  if (loaded_ && !has_failed_ && make_pages(now)) nudge();
   const std::size_t stalled = watchers_.sweep(now.uptime);
   tell_serving(!has_failed_ && listener_.hears() && now.moment.has_value());
   sample(stalled);
   const auto next = has_failed_ ? std::nullopt : desk_.next_tick();
   if (!next) return desk_.parked() > 0 ? kTickEvery : kLookEvery;
   return std::clamp(time::saturating_sub(*next, now.uptime), kShortestPause, kTickEvery);
+}
+/// Whether there are more to make. Commands come in between.
+bool LeaseRunner::Impl::make_pages(const DeskTime& now) {
+  return watchers_.catch_up([&](const std::string& prefix, const std::string& after) {
+    return desk_.remembered(prefix, after, options_.most_told_at_once, now);
+  });
 }
 void LeaseRunner::Impl::sample(std::size_t stalled) {
   const std::lock_guard lock(mutex_);

@@ -26,22 +26,31 @@ std::optional<LeaseNews> LeaseSubscription::take() {
     if (on_ready_) on_ready_();  // under the lock: once end() has returned nobody calls it
     return LeaseNews{LeaseNews::Kind::kGap};
   }
-  if (phase_ == Phase::kTelling) {
-    if (next_initial_ < initial_.size())
-      return LeaseNews{LeaseNews::Kind::kInitial, std::move(initial_[next_initial_++]), {}};
-    phase_ = Phase::kFollowing;
-    initial_ = {};
-    return LeaseNews{LeaseNews::Kind::kCaughtUp};
-  }
+  if (phase_ == Phase::kTelling) return take_from_page();
   LeaseNews news{LeaseNews::Kind::kChanged, std::move(queue_.front()), {}};
   queue_.pop_front();
+  return news;
+}
+
+LeaseNews LeaseSubscription::take_from_page() {
+  if (next_in_page_ == page_.leases.size()) {
+    phase_ = Phase::kFollowing;
+    page_ = {};
+    return LeaseNews{LeaseNews::Kind::kCaughtUp};
+  }
+  LeaseNews news{LeaseNews::Kind::kInitial, std::move(page_.leases[next_in_page_++]), {}};
+  if (page_.more && next_in_page_ == page_.leases.size()) {
+    phase_ = Phase::kAwaiting;
+    page_ = {};
+    if (on_ready_) on_ready_();
+  }
   return news;
 }
 
 bool LeaseSubscription::is_empty() const {
   if (ended_) return end_taken_;
   if (phase_ == Phase::kGap || phase_ == Phase::kTelling) return false;
-  return phase_ == Phase::kAwaiting || queue_.empty();
+  return phase_ == Phase::kAwaiting || queue_.empty();  // what has changed comes behind all pages
 }
 
 // Outside the lock: what is called may take at once.
@@ -52,24 +61,28 @@ void LeaseSubscription::ring(std::unique_lock<std::mutex>& lock) {
   if (call) call();
 }
 
-bool LeaseSubscription::awaits_telling() const {
+std::optional<std::string> LeaseSubscription::awaited() const {
   const std::lock_guard lock(mutex_);
-  return phase_ == Phase::kAwaiting && !ended_;
+  if (phase_ != Phase::kAwaiting || ended_) return std::nullopt;
+  return made_to_.value_or("");
 }
 
-void LeaseSubscription::begin(std::vector<lease::LeaseView> all) {
+void LeaseSubscription::tell(Listed page) {
   std::unique_lock lock(mutex_);
   if (phase_ != Phase::kAwaiting || ended_) return;
   phase_ = Phase::kTelling;
-  initial_ = std::move(all);
-  next_initial_ = 0;
+  page_ = std::move(page);
+  next_in_page_ = 0;
+  are_all_made_ = !page_.more;
+  made_to_ = page_.leases.empty() ? "" : page_.leases.back().name;
   ring(lock);
 }
 
 bool LeaseSubscription::changed(const lease::LeaseView& lease) {
   std::unique_lock lock(mutex_);
-  if (ended_ || phase_ == Phase::kGap || phase_ == Phase::kAwaiting) return false;  // it is told with all the others
-  if (!lease.name.starts_with(prefix_)) return false;
+  if (ended_ || phase_ == Phase::kGap || !lease.name.starts_with(prefix_)) return false;
+  const bool is_in_a_page = made_to_ && (are_all_made_ || lease.name <= *made_to_);
+  if (!is_in_a_page) return false;  // it is told with a page to come
   const bool full = queue_.size() >= most_news_;
   if (full)
     drop_all();
@@ -81,13 +94,15 @@ bool LeaseSubscription::changed(const lease::LeaseView& lease) {
 
 void LeaseSubscription::drop_all() {
   phase_ = Phase::kGap;
-  initial_ = {};
+  page_ = {};
   queue_ = {};
+  made_to_.reset();
+  are_all_made_ = false;
 }
 
 bool LeaseSubscription::lose() {
   std::unique_lock lock(mutex_);
-  if (ended_ || phase_ == Phase::kGap || phase_ == Phase::kAwaiting) return false;
+  if (ended_ || phase_ == Phase::kGap || !made_to_) return false;
   drop_all();
   ring(lock);
   return true;
@@ -103,7 +118,7 @@ void LeaseSubscription::end(std::string text, bool cut) {
   if (ended_) return;
   cut_ = cut;
   ended_ = std::move(text);
-  initial_ = {};
+  page_ = {};
   queue_ = {};
   on_ready_ = nullptr;
   idle_ = true;  // rung in any case: whoever is stuck in a write has to be told, too
@@ -158,9 +173,15 @@ std::size_t LeaseWatchers::lose_all() {
   return lost;
 }
 
-void LeaseWatchers::catch_up(const std::function<std::vector<lease::LeaseView>(const std::string&)>& all) {
-  for (const auto& each : living())
-    if (each->awaits_telling()) each->begin(all(each->prefix_));
+bool LeaseWatchers::catch_up(const std::function<Listed(const std::string&, const std::string&)>& page) {
+  std::size_t made = 0;
+  for (const auto& each : living()) {
+    const auto after = each->awaited();
+    if (!after) continue;
+    if (made++ == kMostPagesAtOnce) return true;
+    each->tell(page(each->prefix_, *after));
+  }
+  return false;
 }
 
 std::size_t LeaseWatchers::sweep(time::Uptime now) {

@@ -6,6 +6,10 @@
 // queue; when it is full all of it is dropped, the watcher is told of a gap, and once it has taken that, everything is
 // told anew. One that takes nothing for long although there is something is ended.
 //
+// What is there when the telling begins may be a hundred thousand leases, for each of many watchers: it comes in pages,
+// each made when the one before has been taken. A name that changes meanwhile is queued if its page has been made, else
+// left to its page, so nobody is told of something older than what he knows.
+//
 //   kInitial ... kInitial, kCaughtUp, kChanged ... [kGap, kInitial ..., kCaughtUp, kChanged ...] ... [kEnded]
 //
 // Thread rule: a subscription is used by the desk's thread and by one taker at a time; the list by the desk's thread
@@ -57,8 +61,9 @@ class LeaseSubscription {
   friend class LeaseWatchers;
   enum class Phase : std::uint8_t { kGap, kAwaiting, kTelling, kFollowing };
 
-  [[nodiscard]] bool awaits_telling() const;
-  void begin(std::vector<lease::LeaseView> all);
+  /// Behind which name the next page is wanted; nothing: none is.
+  [[nodiscard]] std::optional<std::string> awaited() const;
+  void tell(Listed page);
   /// Whether there was no room for it, so that all is lost.
   bool changed(const lease::LeaseView& lease);
   /// Whether there was anything to lose.
@@ -67,16 +72,19 @@ class LeaseSubscription {
   void end(std::string text, bool cut);
   [[nodiscard]] bool has_stalled(time::Uptime now, time::Duration longest);
   [[nodiscard]] bool is_empty() const;
+  [[nodiscard]] LeaseNews take_from_page();
   void ring(std::unique_lock<std::mutex>& lock);
 
   const std::string prefix_;
   const std::size_t most_news_;
   mutable std::mutex mutex_;  // guards all below
   std::function<void()> on_news_;
-  std::function<void()> on_ready_;  // the gap was taken: everything may be told anew
+  std::function<void()> on_ready_;  // a page may be made
   Phase phase_ = Phase::kAwaiting;
-  std::vector<lease::LeaseView> initial_;
-  std::size_t next_initial_ = 0;
+  Listed page_;
+  std::size_t next_in_page_ = 0;
+  std::optional<std::string> made_to_;  // the last name of the pages so far; none: no page was made yet
+  bool are_all_made_ = false;
   std::deque<lease::LeaseView> queue_;
   std::optional<std::string> ended_;
   bool end_taken_ = false;
@@ -89,6 +97,8 @@ class LeaseSubscription {
 
 class LeaseWatchers {
  public:
+  static constexpr std::size_t kMostPagesAtOnce = 16;
+
   LeaseWatchers(std::size_t most, std::size_t most_news, time::Duration longest_stall)
       : most_(most), most_news_(most_news), longest_stall_(longest_stall) {}
 
@@ -101,8 +111,9 @@ class LeaseWatchers {
   void tell(const lease::LeaseView& lease);
   /// Something was missed: everybody is to be told anew. How many were told of a gap.
   std::size_t lose_all();
-  /// Tells everything to those that wait for it. `all(prefix)`: ascending by name.
-  void catch_up(const std::function<std::vector<lease::LeaseView>(const std::string&)>& all);
+  /// Makes a page for those that wait for one, kMostPagesAtOnce at most; whether others go on waiting.
+  /// `page(prefix, after)`: ascending by name.
+  [[nodiscard]] bool catch_up(const std::function<Listed(const std::string&, const std::string&)>& page);
   /// Ends those that take nothing. How many.
   std::size_t sweep(time::Uptime now);
   /// Any thread. For good: nobody is added any more.

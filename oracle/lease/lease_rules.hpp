@@ -19,6 +19,7 @@
 // stale entries would be a wrong answer, so callers refresh before they refuse (control/lease).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -69,6 +70,7 @@ enum class Refusal : std::uint8_t {
   kBadLabel,
   kUnreadable,  // what the store holds of it is damaged
 };
+constexpr std::size_t kRefusals = 13;
 /// "session_over" and the like: stable, for logs, counters and JSON.
 [[nodiscard]] std::string_view text_of(Refusal refusal);
 

@@ -140,8 +140,10 @@ TEST(LeaseDesk, AGapIsFilledByReadingEverythingAgain) {
   EXPECT_EQ(std::get<desk_effect::Read>(room.seats[0].tasks[0]).prefixes,
             (std::vector<std::string>{"lease/h/", "lease/q/", "client/"}));
   room.settle();
-  const auto all = room.seats[0].desk->remembered("", room.time_of(room.seats[0]));
+  const Listed page = room.seats[0].desk->remembered("", "", 10, room.time_of(room.seats[0]));
+  const std::vector<lease::LeaseView>& all = page.leases;
   ASSERT_EQ(all.size(), 1u);
+  EXPECT_FALSE(page.more);
   EXPECT_EQ(all[0].name, "job");
   EXPECT_EQ(all[0].state, lease::LeaseState::kHeld);
   EXPECT_EQ(all[0].label, "client-1");
@@ -369,6 +371,58 @@ TEST(LeaseDesk, LimitsAreRefusedWithAText) {
   room.ask(0, 1, command::Get{"a"});
   room.ask(0, 1, command::Get{"a"});
   EXPECT_EQ(room.fault(0, room.ask(0, 1, command::Get{"a"})), DeskFault::kTooMany);
+}
+
+TEST(LeaseDesk, AClientHasAShareOfAllLeasesWhateverTheNumberOfItsSessions) {
+  DeskOptions options;
+  options.most_leases_per_principal = 3;
+  DeskRoom room(2, options);
+  for (unsigned i = 1; i <= 4; ++i)
+    room.open(0, i);
+  room.settle();
+  room.acquire(0, 1, "a");
+  room.acquire(0, 2, "b");
+  room.settle();
+  const CallId waits = room.acquire(0, 3, "a", time::seconds(30));
+  room.settle();
+  EXPECT_FALSE(room.answered(0, waits)) << "the third of three";
+  for (const std::size_t seat : {0U, 1U}) {
+    const CallId fourth = room.acquire(seat, 4, "c");
+    room.settle();
+    EXPECT_EQ(room.fault(seat, fourth), DeskFault::kTooMany) << seat;
+    EXPECT_EQ(room.seats[seat].desk->counters().faulted[static_cast<std::size_t>(DeskFault::kTooMany)], 1u);
+    EXPECT_EQ(room.seats[seat].desk->counters().sessions, 4u);
+    EXPECT_EQ(room.seats[seat].desk->counters().leases, 2u);
+    EXPECT_EQ(room.seats[seat].desk->counters().waiters, 1u);
+  }
+  const CallId again = room.acquire(0, 2, "b");
+  room.settle();
+  EXPECT_NE(room.token(0, again), mint::Token{}) << "what it has it may ask for again";
+  room.ask(0, 5, command::OpenSession{time::seconds(10), ""}, time::seconds(60), "anna");
+  room.settle();
+  const CallId of_another = room.ask(0, 5, command::Acquire{{"c", {}, "", false}, {}}, time::seconds(60), "anna");
+  room.settle();
+  EXPECT_NE(room.token(0, of_another), mint::Token{}) << "the limit is each client's own";
+  room.ask(0, 1, command::CloseSession{});
+  room.settle();
+  const CallId then = room.acquire(0, 4, "d");
+  room.settle();
+  EXPECT_NE(room.token(0, then), mint::Token{}) << "the place became a lease, and one lease is gone";
+}
+
+TEST(LeaseDesk, RefusalsAreCountedByReason) {
+  DeskRoom room;
+  room.hold(0, 1, "job");
+  room.open(0, 2);
+  room.settle();
+  room.acquire(0, 2, "job");
+  room.settle();
+  room.ask(0, 9, command::RenewSession{time::seconds(10)});
+  room.settle();
+  const DeskCounters& counters = room.seats[0].desk->counters();
+  EXPECT_EQ(counters.refused[static_cast<std::size_t>(Refusal::kHeld)], 1u);
+  EXPECT_EQ(counters.refused[static_cast<std::size_t>(Refusal::kNoSession)], 1u);
+  EXPECT_EQ(counters.refusals, 2u);
 }
 
 TEST(LeaseDesk, DamagedEntriesAreRefusedAndCounted) {

@@ -205,12 +205,19 @@ TEST(LeaseMirror, HowMuchIsKnownGrowsByWhatTheWatchTellsOfOnly) {
   EXPECT_FALSE(mirror.knows_queue("a", {9})) << "others may have come at 6, 7 and 8";
   mirror.heard(told({put("lease/h/b", lease_value(1), 10)}), false);
   EXPECT_EQ(mirror.held_through(), Revision{10});
+  EXPECT_EQ(mirror.told_through(), Revision{}) << "of sessions nothing was listed";
   EXPECT_FALSE(mirror.knows_queue("a", {9})) << "that was the watch of another prefix";
   mirror.read_prefix(lease::queue_prefix("a"), {{11}, {entry(lease::waiter_key("a", id_of(1)), place_value(), 9)}});
   EXPECT_TRUE(mirror.knows_queue("a", {9}));
   EXPECT_FALSE(mirror.knows_queue("b", {9}));
   mirror.heard({{12}, {}, false}, true);
   EXPECT_TRUE(mirror.knows_queue("b", {9}));
+  mirror.read_prefix("client/", {{12}, {}});
+  EXPECT_EQ(mirror.told_through(), Revision{12});
+  mirror.heard({{13}, {}, false}, true);
+  EXPECT_EQ(mirror.told_through(), Revision{13});
+  mirror.heard({{14}, {}, true}, true);
+  EXPECT_EQ(mirror.told_through(), Revision{}) << "behind a gap nothing is certain";
 }
 
 TEST(LeaseMirror, GravesAreBounded) {
@@ -259,6 +266,18 @@ TEST(LeaseMirror, AnyOrderOfTheNewsEndsInTheStoresState) {
     }
     std::size_t leases = 0;
     std::size_t anna = 0;
+    std::size_t waiters = 0;
+    std::map<lease::SessionId, std::string> open;  // and whose they are
+    for (const auto& [key, known] : truth)
+      if (const auto id = lease::session_of_key(key)) {
+        const auto session = lease::parse_client_session(known.value);
+        if (session->state == lease::SessionState::kOpen) open[*id] = session->principal;
+      }
+    std::size_t held = 0;
+    std::map<std::string, std::size_t> claims;
+    const auto claim = [&](const lease::SessionId& id) {
+      if (open.contains(id)) ++claims[open[id]];
+    };
     for (const auto& [key, known] : truth) {
       EXPECT_EQ(mirror.revision_of(key), known.modified) << key << ", seed " << seed;
       leases += lease::name_of_lease_key(key) ? 1 : 0;
@@ -267,14 +286,24 @@ TEST(LeaseMirror, AnyOrderOfTheNewsEndsInTheStoresState) {
         anna += session->state == lease::SessionState::kOpen && session->principal == "anna" ? 1 : 0;
       }
       if (const auto name = lease::name_of_lease_key(key)) {
-        EXPECT_TRUE(mirror.leases_of(lease::parse_named_lease(known.value)->session)->contains(std::string(*name)));
+        const lease::SessionId holder = lease::parse_named_lease(known.value)->session;
+        EXPECT_TRUE(mirror.leases_of(holder)->contains(std::string(*name)));
+        held += open.contains(holder) ? 1 : 0;
+        claim(holder);
       }
       if (const auto place = lease::parts_of_waiter_key(key)) {
         EXPECT_TRUE(mirror.places_of(place->session)->contains(std::string(place->name)));
+        ++waiters;
+        claim(place->session);
       }
     }
     EXPECT_EQ(mirror.leases(), leases) << "seed " << seed;
     EXPECT_EQ(mirror.open_sessions_of("anna"), anna) << "seed " << seed;
+    EXPECT_EQ(mirror.open_sessions(), open.size()) << "seed " << seed;
+    EXPECT_EQ(mirror.held(), held) << "seed " << seed;
+    EXPECT_EQ(mirror.waiters(), waiters) << "seed " << seed;
+    for (const char* who : {"anna", "bert"})
+      EXPECT_EQ(mirror.claims_of(who), claims[who]) << who << ", seed " << seed;
     std::size_t indexed = 0;
     for (unsigned session = 1; session <= 3; ++session)
       if (const auto* names = mirror.leases_of(id_of(session))) indexed += names->size();

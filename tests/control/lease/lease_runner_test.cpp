@@ -349,6 +349,24 @@ TEST_F(LeaseRunnerWatchTest, WhoTakesTooLittleIsToldOfAGapAndThenAnew) {
   EXPECT_EQ(news.kind, Kind::kChanged);
 }
 
+TEST_F(LeaseRunnerWatchTest, WhatIsThereIsToldInPagesToAnyNumberOfWatches) {
+  constexpr std::size_t kWatches = LeaseWatchers::kMostPagesAtOnce + 4;
+  house_.options.most_told_at_once = 4;
+  house_.start();
+  open(1);
+  std::vector<std::string> names;
+  for (int i = 0; i < 20; ++i) {
+    names.push_back("name:" + std::to_string(10 + i));
+    acquire(i, 1, names.back());
+    ASSERT_TRUE(replies_.answer<lease::answer::Held>(i).has_value());
+  }
+  std::vector<std::shared_ptr<LeaseSubscription>> all;
+  for (std::size_t i = 0; i < kWatches; ++i)
+    all.push_back(watch(""));
+  for (const auto& each : all)
+    EXPECT_EQ(telling(*each), names);
+}
+
 TEST_F(LeaseRunnerWatchTest, WhoTakesNothingIsEnded) {
   house_.options.longest_stall = time::milliseconds(50);
   house_.start();
