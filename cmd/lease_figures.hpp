@@ -22,8 +22,13 @@ struct LeaseFigure {
 
 /// What is there at a moment.
 inline constexpr std::array kLeaseLevels{
+    LeaseFigure{"sessions", "sessions open in the store; one that has expired counts until it is cleaned up",
+                GNOMON_FIGURE(runner.desk.sessions)},
+    LeaseFigure{"held", "leases that hang on them", GNOMON_FIGURE(runner.desk.leases)},
+    LeaseFigure{"waiters", "places in the queues of leases, whichever daemon their clients ask",
+                GNOMON_FIGURE(runner.desk.waiters)},
     LeaseFigure{"open_calls", "calls and watches under way", GNOMON_FIGURE(open)},
-    LeaseFigure{"waiting", "calls that wait in the queue of a lease", GNOMON_FIGURE(runner.parked)},
+    LeaseFigure{"waiting", "calls here that wait in the queue of a lease", GNOMON_FIGURE(runner.parked)},
     LeaseFigure{"watches", "watches under way", GNOMON_FIGURE(runner.watchers)},
     LeaseFigure{"store_tasks", "reads and commits that the store has not answered yet",
                 GNOMON_FIGURE(runner.store_tasks)},
@@ -39,6 +44,8 @@ inline constexpr std::array kLeaseCounters{
     LeaseFigure{"refusals", "commands whose answer was no", GNOMON_FIGURE(runner.desk.refusals)},
     LeaseFigure{"faults", "commands that could not be decided: no clock, no vote, no store, too many",
                 GNOMON_FIGURE(runner.desk.faults)},
+    LeaseFigure{"turned_away", "calls refused before they were looked at: too many of them, or the daemon is ending",
+                GNOMON_FIGURE(runner.refused)},
     LeaseFigure{"commits", "commits sent to the store", GNOMON_FIGURE(runner.desk.commits)},
     LeaseFigure{"conflicts", "commits that came too late; the command was decided again",
                 GNOMON_FIGURE(runner.desk.conflicts)},

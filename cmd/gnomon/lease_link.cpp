@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "control/grpc_log.hpp"
 #include "gnomon/v1/lease.grpc.pb.h"
 
 namespace gnomon::cmd {
@@ -123,6 +124,7 @@ LeaseLink& LeaseLink::operator=(LeaseLink&&) noexcept = default;
 LeaseLink::~LeaseLink() = default;
 
 tl::expected<LeaseLink, std::string> LeaseLink::open(const LeasePlace& place) {
+  control::keep_grpc_quiet();
   std::shared_ptr<grpc::ChannelCredentials> secure;
   if (place.tls) {
     grpc::SslCredentialsOptions options;

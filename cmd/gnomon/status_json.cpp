@@ -125,6 +125,7 @@ void add_leases(JsonWriter& json, const std::optional<control::LeaseReport>& lea
   add_figures(json, "levels", leases->levels);
   add_figures(json, "counters", leases->counters);
   add_figures(json, "calls", leases->calls);
+  add_figures(json, "refused", leases->refused);
   json.end_object();
 }
 

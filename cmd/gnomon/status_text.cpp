@@ -93,14 +93,14 @@ std::string head(const StatusReport& report) {
 }
 
 /// What is not zero of the figures, in a few lines.
-std::string figures(const std::vector<CounterReport>& from) {
+std::string figures(const std::vector<CounterReport>& from, std::string_view prefix = "") {
   constexpr std::size_t kPerLine = 6;
   std::string out;
   std::size_t shown = 0;
   for (const CounterReport& figure : from) {
     if (figure.value == 0) continue;
     out += shown % kPerLine == 0 ? "         " : ", ";
-    out += fmt::format("{} {}", figure.name, figure.value);
+    out += fmt::format("{}{} {}", prefix, figure.name, figure.value);
     if (++shown % kPerLine == 0) out += '\n';
   }
   return shown % kPerLine == 0 ? out : out + "\n";
@@ -111,7 +111,7 @@ std::string leases(const StatusReport& report) {
   const control::LeaseReport& leases = *report.leases;
   return fmt::format("leases   {} on the Unix socket{}\n", leases.serving ? "served" : "not to be had at the moment",
                      leases.listen.empty() ? "" : " and on " + leases.listen) +
-         figures(leases.levels) + figures(leases.counters);
+         figures(leases.levels) + figures(leases.counters) + figures(leases.refused, "refused_");
 }
 
 std::string layouts(const StatusReport& report) {

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cmd/gnomond/lease_assembly.hpp"
 
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <utility>
+#include <vector>
 
 #include "cmd/lease_figures.hpp"
 #include "cmd/options/checks.hpp"
@@ -50,6 +54,7 @@ control::LeaseRunnerOptions lease_runner_options(const Settings& settings, const
   out.desk.policy.max_ttl = time::milliseconds(lease.max_ttl_ms);
   out.desk.most_sessions_per_principal = size_of(lease.sessions_per_client);
   out.desk.most_leases_per_session = size_of(lease.leases_per_session);
+  out.desk.most_leases_per_principal = size_of(lease.leases_per_client);
   out.desk.most_waiters_per_name = size_of(lease.waiters_per_name);
   out.store_threads = keep.exclusive() ? 1 : size_of(lease.threads);
   return out;
@@ -66,13 +71,19 @@ control::LeaseServiceOptions lease_service_options(const Settings& settings) {
 
 control::LeaseReport lease_report(const control::LeaseServiceCounters& counters, bool serving,
                                   const std::string& listen) {
-  control::LeaseReport out{.serving = serving, .listen = listen, .levels = {}, .counters = {}, .calls = {}};
+  control::LeaseReport out{
+      .serving = serving, .listen = listen, .levels = {}, .counters = {}, .calls = {}, .refused = {}};
   for (const LeaseFigure& figure : kLeaseLevels)
     out.levels.push_back({std::string(figure.name), figure.of(counters)});
   for (const LeaseFigure& figure : kLeaseCounters)
     out.counters.push_back({std::string(figure.name), figure.of(counters)});
   for (std::size_t i = 0; i < control::kLeaseMethods; ++i)
     out.calls.push_back({std::string(control::text_of(static_cast<control::LeaseMethod>(i))), counters.calls[i]});
+  const control::DeskCounters& desk = counters.runner.desk;
+  for (std::size_t i = 0; i < lease::kRefusals; ++i)
+    out.refused.push_back({std::string(lease::text_of(static_cast<lease::Refusal>(i))), desk.refused[i]});
+  for (std::size_t i = 0; i < control::kDeskFaults; ++i)
+    out.refused.push_back({std::string(control::text_of(static_cast<control::DeskFault>(i))), desk.faulted[i]});
   return out;
 }
 
@@ -104,17 +115,23 @@ control::ServerGuest& Leases::guest() { return service_->guest(control::LeaseDoo
 
 Or<void> Leases::listen(const Settings& settings) {
   if (settings.lease.listen.empty()) return {};
-  const auto endpoint = platform::parse_endpoint(settings.lease.listen.front(), kLeasePort);
-  if (!endpoint) return tl::make_unexpected(Failure{ExitCode::kUsage, endpoint.error().text});
+  std::vector<std::string> addresses;
+  for (const std::string& text : settings.lease.listen) {
+    const auto endpoint = platform::parse_endpoint(text, kLeasePort);
+    if (!endpoint) return tl::make_unexpected(Failure{ExitCode::kUsage, endpoint.error().text});
+    addresses.push_back(platform::to_string(*endpoint));
+  }
   const control::LeaseServerTls tls{
       .ca_file = settings.lease.ca_file, .cert_file = settings.lease.cert_file, .key_file = settings.lease.key_file};
-  auto server = control::LeaseServer::start(platform::to_string(*endpoint), tls, *service_);
+  auto server = control::LeaseServer::start(addresses, tls, *service_);
   if (!server) return refused(server.error());
   server_ = std::move(*server);
   return {};
 }
 
-std::string Leases::listens_on() const { return server_ ? server_->listens_on() : std::string(); }
+std::string Leases::listens_on() const {
+  return server_ ? fmt::format("{}", fmt::join(server_->listens_on(), ", ")) : std::string();
+}
 
 control::LeaseReport Leases::report() const {
   return lease_report(service_->counters(), runner_->is_serving(), listens_on());

@@ -52,7 +52,7 @@ class Leases {
   [[nodiscard]] control::ServerGuest& guest();
   /// After the Unix socket is there: a client that was told of one is to find both.
   [[nodiscard]] Or<void> listen(const Settings& settings);
-  /// As it is bound; empty: there is no TCP port.
+  /// As it is bound, several with commas; empty: there is no TCP port.
   [[nodiscard]] std::string listens_on() const;
   [[nodiscard]] control::LeaseReport report() const;
 

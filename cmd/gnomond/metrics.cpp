@@ -210,6 +210,10 @@ void add_leases(const control::StatusReport& report, std::vector<MetricFamily>& 
   for (const control::CounterReport& method : leases.calls)
     add(calls, static_cast<double>(method.value), {{"method", method.name}});
   out.push_back(std::move(calls));
+  MetricFamily refused = family("lease_refused_total", "refusals and faults, by reason", MetricType::Counter);
+  for (const control::CounterReport& reason : leases.refused)
+    add(refused, static_cast<double>(reason.value), {{"reason", reason.name}});
+  out.push_back(std::move(refused));
 }
 
 struct PortFigure {

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "cmd/options/checks.hpp"
 #include "cmd/options/resolve.hpp"
@@ -189,13 +191,30 @@ void judge_store(Judge& judge) {
                  "store.user and store.password_file go together: name both, or none");
 }
 
+// Each is one by itself (lease_endpoint_fault). Port 0 is another one each time.
+std::string lease_addresses_fault(const std::vector<std::string>& listen) {
+  std::vector<platform::Endpoint> taken;
+  for (const std::string& text : listen) {
+    const auto endpoint = platform::parse_endpoint(text, kLeasePort);
+    if (!endpoint || endpoint->port == 0) continue;
+    for (const platform::Endpoint& other : taken) {
+      if (other.port != endpoint->port) continue;
+      if (other == *endpoint) return fmt::format("lease.listen names {} twice", platform::to_string(other));
+      if (other.is_wildcard() || endpoint->is_wildcard())
+        return fmt::format(
+            "lease.listen names {} and {}, and a wildcard takes the port on every address of either "
+            "family: name it alone",
+            platform::to_string(other), platform::to_string(*endpoint));
+    }
+    taken.push_back(*endpoint);
+  }
+  return {};
+}
+
 void judge_lease(Judge& judge) {
   const auto& lease = judge.settings().lease;
-  if (lease.listen.size() > 1)
-    judge.refuse({{"lease", "listen"}},
-                 fmt::format("lease.listen has {} addresses, and leases are served on one: name a wildcard, as in "
-                             "0.0.0.0 or [::]",
-                             lease.listen.size()));
+  if (const std::string fault = lease_addresses_fault(lease.listen); !fault.empty())
+    judge.refuse({{"lease", "listen"}}, fault);
   for (const auto& [key, value] : {std::pair{"ca_file", &lease.ca_file}, std::pair{"cert_file", &lease.cert_file},
                                    std::pair{"key_file", &lease.key_file}}) {
     if (value->empty() == lease.listen.empty()) continue;

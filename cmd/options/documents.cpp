@@ -62,17 +62,31 @@ std::string counter_rows(std::string_view title, std::string_view text, page::Co
   return out;
 }
 
+/// Of the first `count` values of an enumeration.
+template <typename Reason>
+std::string names(std::size_t count) {
+  std::string out;
+  for (std::size_t i = 0; i < count; ++i)
+    out += fmt::format("{}`{}`", i == 0 ? "" : ", ", text_of(static_cast<Reason>(i)));
+  return out;
+}
+
 std::string lease_rows() {
   std::string out =
       "\n## Leases\n\nOf the whole daemon, as `gnomon_lease_<counter>_total`, and what is there at a moment as "
-      "`gnomon_lease_<figure>`; calls by\ntheir method as `gnomon_lease_calls_total{method=\"NAME\"}`. From the tables "
-      "of cmd/lease_figures.hpp.\n\n| counter | what it counts |\n|---|---|\n";
+      "`gnomon_lease_<figure>`; calls by\ntheir method as `gnomon_lease_calls_total{method=\"NAME\"}`, refusals and "
+      "faults by their reason as\n`gnomon_lease_refused_total{reason=\"NAME\"}`. From the tables of "
+      "cmd/lease_figures.hpp.\n\n| counter | what it counts |\n|---|---|\n";
   for (const LeaseFigure& figure : kLeaseCounters)
     out += fmt::format("| `{}` | {} |\n", figure.name, figure.help);
   out += "\n| figure | what it says |\n|---|---|\n";
   for (const LeaseFigure& figure : kLeaseLevels)
     out += fmt::format("| `{}` | {} |\n", figure.name, figure.help);
-  return out;
+  return out + "\n" +
+         in_lines("Reasons of refusals: " + names<lease::Refusal>(lease::kRefusals) +
+                      ". Reasons of faults, which lie with the daemon, its clock or its store: " +
+                      names<control::DeskFault>(control::kDeskFaults) + ".",
+                  "");
 }
 
 }  // namespace

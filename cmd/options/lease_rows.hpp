@@ -19,8 +19,9 @@ inline constexpr std::array kLeaseRows{
               .key = "listen",
               .field = GNOMON_FIELD(lease.listen),
               .fault = lease_endpoint_fault,
-              .help = "TCP address to serve leases on, with mutual TLS, as ADDRESS[:PORT]; the port is 14667 unless it "
-                      "is named, 0 takes a free one. Empty: leases are served on the Unix socket only."},
+              .help = "TCP addresses to serve leases on, with mutual TLS, each as ADDRESS[:PORT]; the port is 14667 "
+                      "unless it is named, 0 takes a free one. 0.0.0.0 and [::] both mean every address of either "
+                      "family. Empty: leases are served on the Unix socket only."},
     OptionRow{.section = "lease",
               .key = "ca_file",
               .field = GNOMON_FIELD(lease.ca_file),
@@ -98,7 +99,15 @@ inline constexpr std::array kLeaseRows{
               .default_text = "1000",
               .min = 1,
               .max = 100'000,
-              .help = "How many leases may hang on a session."},
+              .help = "How many leases may hang on a session, places in queues included."},
+    OptionRow{.section = "lease",
+              .key = "leases_per_client",
+              .field = GNOMON_FIELD(lease.leases_per_client),
+              .default_text = "250000",
+              .min = 1,
+              .max = 10'000'000,
+              .help = "How many may hang on all sessions of a client. Each costs about a kilobyte, in the store and in "
+                      "every daemon."},
     OptionRow{.section = "lease",
               .key = "waiters_per_name",
               .field = GNOMON_FIELD(lease.waiters_per_name),

@@ -115,6 +115,7 @@ struct Settings {
     std::int64_t calls_per_client = 0;
     std::int64_t sessions_per_client = 0;
     std::int64_t leases_per_session = 0;
+    std::int64_t leases_per_client = 0;
     std::int64_t waiters_per_name = 0;
   } lease;
 };

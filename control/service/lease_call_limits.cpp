@@ -11,19 +11,25 @@ constexpr std::int64_t kSecond = 1'000'000'000;
 }  // namespace
 
 tl::expected<std::unique_ptr<LeaseCallLimiter::Permit>, std::string> LeaseCallLimiter::admit(
-    const std::string& principal, const std::string& address, time::Uptime now) {
+    const std::string& principal, const std::string& address, time::Uptime now, bool is_watch) {
   const std::lock_guard lock(mutex_);
   const auto open = open_.find(principal);
   if (open != open_.end() && open->second >= limits_.calls_at_once)
     return tl::make_unexpected("'" + principal + "' has " + std::to_string(limits_.calls_at_once) +
                                " lease calls open, as many as one client may; wait for some of them to be answered");
+  const auto watching = watching_.find(principal);
+  if (is_watch && watching != watching_.end() && watching->second >= limits_.watches_at_once)
+    return tl::make_unexpected("'" + principal + "' has " + std::to_string(limits_.watches_at_once) +
+                               " watches of leases open, as many as one client may; end some, or let one watch serve "
+                               "several readers");
   // A principal has no space, so the two can't run into each other.
   if (!take_token(principal + ' ' + address, now))
     return tl::make_unexpected("'" + principal + "' makes more than " + std::to_string(limits_.calls_per_second) +
                                " lease calls a second, as many as one client may; ask less often: one renewal keeps "
                                "all leases of a session");
   ++open_[principal];
-  return std::make_unique<Permit>(*this, principal);
+  if (is_watch) ++watching_[principal];
+  return std::make_unique<Permit>(*this, principal, is_watch);
 }
 
 bool LeaseCallLimiter::take_token(const std::string& key, time::Uptime now) {
@@ -50,10 +56,14 @@ bool LeaseCallLimiter::take_token(const std::string& key, time::Uptime now) {
   return true;
 }
 
-void LeaseCallLimiter::leave(const std::string& principal) {
+void LeaseCallLimiter::leave(const std::string& principal, bool is_watch) {
   const std::lock_guard lock(mutex_);
-  const auto at = open_.find(principal);
-  if (at != open_.end() && --at->second == 0) open_.erase(at);
+  const auto count_down = [&](auto& counts) {
+    const auto at = counts.find(principal);
+    if (at != counts.end() && --at->second == 0) counts.erase(at);
+  };
+  count_down(open_);
+  if (is_watch) count_down(watching_);
 }
 
 std::size_t LeaseCallLimiter::known() const {

@@ -31,6 +31,7 @@ struct LeaseCallLimits {
   std::uint32_t calls_per_second = 5'000;  // of a principal at an address; at least 1
   std::uint32_t burst = 10'000;            // at least 1
   std::uint32_t calls_at_once = 2'000;     // of a principal, watches included
+  std::uint32_t watches_at_once = 256;     // of a principal: half of what there are (LeaseRunnerOptions::most_watchers)
   std::size_t most_known = 10'000;         // buckets
 };
 
@@ -39,21 +40,24 @@ class LeaseCallLimiter {
   /// A call that was let in; ends with it.
   class Permit {
    public:
-    Permit(LeaseCallLimiter& limiter, std::string principal) : limiter_(&limiter), principal_(std::move(principal)) {}
+    Permit(LeaseCallLimiter& limiter, std::string principal, bool is_watch)
+        : limiter_(&limiter), principal_(std::move(principal)), is_watch_(is_watch) {}
     Permit(const Permit&) = delete;
     Permit& operator=(const Permit&) = delete;
-    ~Permit() { limiter_->leave(principal_); }
+    ~Permit() { limiter_->leave(principal_, is_watch_); }
 
    private:
     LeaseCallLimiter* limiter_;
     std::string principal_;
+    bool is_watch_;
   };
 
   explicit LeaseCallLimiter(const LeaseCallLimits& limits) : limits_(limits) {}
 
   /// The error is a sentence.
   [[nodiscard]] tl::expected<std::unique_ptr<Permit>, std::string> admit(const std::string& principal,
-                                                                         const std::string& address, time::Uptime now);
+                                                                         const std::string& address, time::Uptime now,
+                                                                         bool is_watch = false);
   /// Buckets in the table.
   [[nodiscard]] std::size_t known() const;
 
@@ -65,13 +69,14 @@ class LeaseCallLimiter {
   };
 
   [[nodiscard]] bool take_token(const std::string& key, time::Uptime now);
-  void leave(const std::string& principal);
+  void leave(const std::string& principal, bool is_watch);
 
   const LeaseCallLimits limits_;
   mutable std::mutex mutex_;   // guards all below
   std::list<Bucket> buckets_;  // most recently used first
   std::unordered_map<std::string, std::list<Bucket>::iterator> bucket_of_;
-  std::unordered_map<std::string, std::uint32_t> open_;  // calls by principal
+  std::unordered_map<std::string, std::uint32_t> open_;      // calls by principal
+  std::unordered_map<std::string, std::uint32_t> watching_;  // watches likewise
 };
 
 }  // namespace gnomon::control

@@ -47,7 +47,8 @@ tl::expected<LeaseFace::Admitted, grpc::Status> LeaseFace::admit(LeaseMethod met
   core_.count_call(method);
   auto caller = caller_of(door_, context);
   if (!caller) return tl::make_unexpected(grpc::Status(grpc::StatusCode::UNAUTHENTICATED, caller.error()));
-  auto permit = core_.limiter().admit(caller->principal, caller->address, platform::read_uptime());
+  auto permit = core_.limiter().admit(caller->principal, caller->address, platform::read_uptime(),
+                                      method == LeaseMethod::kWatchLeases);
   if (!permit) return tl::make_unexpected(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, permit.error()));
   if (method == LeaseMethod::kBreakLease && door_ != LeaseDoor::kUnixSocket)
     return tl::make_unexpected(grpc::Status(grpc::StatusCode::PERMISSION_DENIED,

@@ -10,7 +10,9 @@
 #include <algorithm>
 #include <chrono>
 #include <utility>
+#include <vector>
 
+#include "control/grpc_log.hpp"
 #include "gnomon/v1/lease.grpc.pb.h"
 #include "platform/durable_file.hpp"
 #include "platform/endpoint.hpp"
@@ -95,63 +97,86 @@ class GrpcLeaseServer final : public LeaseServer {
   GrpcLeaseServer(ServerGuest& guest, time::Duration goodbye) : guest_(guest), goodbye_(goodbye) {}
   ~GrpcLeaseServer() override {
     if (!server_) return;
-    guest_.leave(*server_);
+    if (is_settled_) guest_.leave(*server_);
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::nanoseconds(goodbye_.ns));
   }
 
-  [[nodiscard]] bool listen(platform::Endpoint endpoint, const Credentials& credentials) {
-    int port = 0;
+  /// One server on all of them, so that a client has one share of it, whichever way it comes in.
+  [[nodiscard]] bool listen(const std::vector<platform::Endpoint>& endpoints, const Credentials& credentials) {
+    std::vector<int> ports(endpoints.size());
     grpc::ServerBuilder builder;
     guest_.enter(builder);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a port that is taken is an error
-    builder.AddListeningPort(platform::to_string(endpoint), credentials, &port);
+    for (std::size_t i = 0; i < endpoints.size(); ++i)
+      builder.AddListeningPort(platform::to_string(endpoints[i]), credentials, &ports[i]);
     server_ = builder.BuildAndStart();
-    if (!server_ || port == 0) return false;
-    endpoint.port = static_cast<std::uint16_t>(port);
-    endpoint_ = endpoint;
+    if (!server_ || std::find(ports.begin(), ports.end(), 0) != ports.end()) return false;
+    for (std::size_t i = 0; i < endpoints.size(); ++i)
+      listens_on_.push_back(
+          platform::to_string(platform::Endpoint{endpoints[i].address, static_cast<std::uint16_t>(ports[i])}));
+    port_ = static_cast<std::uint16_t>(ports.front());
+    is_settled_ = true;
     guest_.settle(*server_);
     return true;
   }
 
-  [[nodiscard]] std::uint16_t port() const override { return endpoint_.port; }
-  [[nodiscard]] std::string listens_on() const override { return platform::to_string(endpoint_); }
+  [[nodiscard]] std::uint16_t port() const override { return port_; }
+  [[nodiscard]] const std::vector<std::string>& listens_on() const override { return listens_on_; }
 
  private:
   ServerGuest& guest_;
   const time::Duration goodbye_;
-  platform::Endpoint endpoint_;
+  std::uint16_t port_ = 0;
+  std::vector<std::string> listens_on_;
+  bool is_settled_ = false;
   std::unique_ptr<grpc::Server> server_;
 };
 
-tl::expected<std::unique_ptr<LeaseServer>, std::string> started(const platform::Endpoint& endpoint,
-                                                                const Credentials& credentials, LeaseService& service,
-                                                                LeaseDoor door) {
+using Started = tl::expected<std::unique_ptr<LeaseServer>, std::string>;
+
+tl::expected<std::vector<platform::Endpoint>, std::string> parsed(const std::vector<std::string>& listen) {
+  if (listen.empty()) return tl::make_unexpected(std::string("the lease port needs an address to listen on"));
+  std::vector<platform::Endpoint> endpoints;
+  for (const std::string& text : listen) {
+    const auto endpoint = platform::parse_endpoint(text);
+    if (!endpoint) return tl::make_unexpected(endpoint.error().text);
+    endpoints.push_back(*endpoint);
+  }
+  return endpoints;
+}
+
+Started started(const std::vector<platform::Endpoint>& endpoints, const Credentials& credentials, LeaseService& service,
+                LeaseDoor door) {
   auto server = std::make_unique<GrpcLeaseServer>(service.guest(door), service.options().server.goodbye);
-  if (!server->listen(endpoint, credentials))
-    return tl::make_unexpected("cannot listen for lease clients on " + platform::to_string(endpoint) +
-                               "; check that the address is one of this host and that nobody else has the port");
-  return server;
+  if (server->listen(endpoints, credentials)) return server;
+  std::string all;
+  for (const platform::Endpoint& endpoint : endpoints)
+    all += (all.empty() ? "" : " and ") + platform::to_string(endpoint);
+  const bool several = endpoints.size() > 1;
+  return tl::make_unexpected("cannot listen for lease clients on " + all + "; check that " +
+                             (several ? "each address" : "the address") +
+                             " is one of this host and that nobody else has the port");
 }
 
 }  // namespace
 
-tl::expected<std::unique_ptr<LeaseServer>, std::string> LeaseServer::start(const std::string& listen,
-                                                                           const LeaseServerTls& tls,
-                                                                           LeaseService& service) {
-  const auto endpoint = platform::parse_endpoint(listen);
-  if (!endpoint) return tl::make_unexpected(endpoint.error().text);
+Started LeaseServer::start(const std::vector<std::string>& listen, const LeaseServerTls& tls, LeaseService& service) {
+  const auto endpoints = parsed(listen);
+  if (!endpoints) return tl::make_unexpected(endpoints.error());
+  keep_grpc_quiet();  // of every handshake that fails it would write a line, as often as a stranger likes
   auto made = credentials(tls, service.options().certificate_check);
   if (!made) return tl::make_unexpected(std::move(made.error()));
-  return started(*endpoint, *made, service, LeaseDoor::kMutualTls);
+  return started(*endpoints, *made, service, LeaseDoor::kMutualTls);
 }
 
-tl::expected<std::unique_ptr<LeaseServer>, std::string> LeaseServer::start_insecure_for_tests(const std::string& listen,
-                                                                                              LeaseService& service) {
-  const auto endpoint = platform::parse_endpoint(listen);
-  if (!endpoint) return tl::make_unexpected(endpoint.error().text);
-  if (!is_loopback(endpoint->address))
-    return tl::make_unexpected("leases are served without TLS on loopback addresses only, not on " + listen);
-  return started(*endpoint, grpc::InsecureServerCredentials(), service, LeaseDoor::kInsecure);
+Started LeaseServer::start_insecure_for_tests(const std::vector<std::string>& listen, LeaseService& service) {
+  const auto endpoints = parsed(listen);
+  if (!endpoints) return tl::make_unexpected(endpoints.error());
+  for (const platform::Endpoint& endpoint : *endpoints)
+    if (!is_loopback(endpoint.address))
+      return tl::make_unexpected("leases are served without TLS on loopback addresses only, not on " +
+                                 platform::to_string(endpoint));
+  return started(*endpoints, grpc::InsecureServerCredentials(), service, LeaseDoor::kInsecure);
 }
 
 }  // namespace gnomon::control

@@ -196,6 +196,7 @@ void write(const LeaseReport& from, v1::Leases& to) {
   write(from.levels, *to.mutable_levels());
   write(from.counters, *to.mutable_counters());
   write(from.calls, *to.mutable_calls());
+  write(from.refused, *to.mutable_refused());
 }
 
 LeaseReport read(const v1::Leases& from) {
@@ -203,7 +204,8 @@ LeaseReport read(const v1::Leases& from) {
           .listen = from.listen(),
           .levels = read(from.levels()),
           .counters = read(from.counters()),
-          .calls = read(from.calls())};
+          .calls = read(from.calls()),
+          .refused = read(from.refused())};
 }
 
 }  // namespace

@@ -111,10 +111,11 @@ struct PortReport {
 /// The lease service; cmd/lease_figures.hpp names the figures.
 struct LeaseReport {
   bool serving = false;  // a command has a chance at the moment
-  std::string listen;    // over TCP; empty: on the Unix socket only
+  std::string listen;    // over TCP, several with commas; empty: on the Unix socket only
   std::vector<CounterReport> levels;
   std::vector<CounterReport> counters;
-  std::vector<CounterReport> calls;  // by method
+  std::vector<CounterReport> calls;    // by method
+  std::vector<CounterReport> refused;  // refusals and faults, by reason
 };
 
 struct StatusReport {

@@ -33,6 +33,13 @@ control::LeaseServiceCounters counted() {
   out.runner.desk.takeovers = 11;
   out.runner.desk.conflicts = 12;
   out.runner.desk.cleaned = 13;
+  out.runner.desk.sessions = 14;
+  out.runner.desk.leases = 15;
+  out.runner.desk.waiters = 16;
+  for (std::size_t i = 0; i < lease::kRefusals; ++i)
+    out.runner.desk.refused[i] = 200 + i;
+  for (std::size_t i = 0; i < control::kDeskFaults; ++i)
+    out.runner.desk.faulted[i] = 300 + i;
   return out;
 }
 
@@ -67,6 +74,18 @@ TEST(LeaseFigures, EachTellsAnotherCounter) {
     EXPECT_TRUE(seen.insert(of(figure)).second) << figure.name;
 }
 
+TEST(LeaseFigures, EveryReasonIsCounted) {
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < lease::kRefusals; ++i)
+    names.insert(lease::text_of(static_cast<lease::Refusal>(i)));
+  for (std::size_t i = 0; i < control::kDeskFaults; ++i)
+    names.insert(control::text_of(static_cast<control::DeskFault>(i)));
+  EXPECT_EQ(names.size(), lease::kRefusals + control::kDeskFaults);
+  EXPECT_FALSE(names.contains("unknown"));
+  EXPECT_EQ(lease::text_of(static_cast<lease::Refusal>(lease::kRefusals)), "unknown");
+  EXPECT_EQ(control::text_of(static_cast<control::DeskFault>(control::kDeskFaults)), "unknown");
+}
+
 TEST(LeaseFigures, ThePrometheusPageHasThemAll) {
   control::StatusReport report;
   report.leases = lease_report(counted(), true, "127.0.0.1:14667");
@@ -83,6 +102,17 @@ TEST(LeaseFigures, ThePrometheusPageHasThemAll) {
   for (const LeaseFigure& figure : kLeaseCounters)
     EXPECT_TRUE(has(fmt::format("gnomon_lease_{}_total {}", figure.name, figure.of(counters)))) << figure.name;
   EXPECT_TRUE(has(R"(gnomon_lease_calls_total{method="acquire"} 103)")) << page;
+  EXPECT_TRUE(has("gnomon_lease_sessions 14")) << page;
+  EXPECT_TRUE(has("gnomon_lease_held 15")) << page;
+  EXPECT_TRUE(has("gnomon_lease_waiters 16")) << page;
+  for (std::size_t i = 0; i < lease::kRefusals; ++i)
+    EXPECT_TRUE(has(fmt::format("gnomon_lease_refused_total{{reason=\"{}\"}} {}",
+                                lease::text_of(static_cast<lease::Refusal>(i)), 200 + i)))
+        << i << page;
+  for (std::size_t i = 0; i < control::kDeskFaults; ++i)
+    EXPECT_TRUE(has(fmt::format("gnomon_lease_refused_total{{reason=\"{}\"}} {}",
+                                control::text_of(static_cast<control::DeskFault>(i)), 300 + i)))
+        << i << page;
   report.leases.reset();
   page = http_get(bound->port, "/metrics");
   EXPECT_EQ(page.find("gnomon_lease_"), std::string::npos) << "of a daemon that serves none nothing is said";

@@ -295,9 +295,13 @@ TEST(Resolve, LeasesOverTcpNeedAllOfTls) {
     EXPECT_EQ(refusal_of(with_file("[lease]\n" + key + " = \"/x\"\n")),
               "g.toml:2:1: lease." + key + " is for TLS, and lease.listen names no address");
   }
-  EXPECT_EQ(refusal_of(with_file("[lease]\nlisten = [\"127.0.0.1\", \"[::1]\"]\n" + files)),
-            "g.toml:2:1: lease.listen has 2 addresses, and leases are served on one: name a wildcard, as in 0.0.0.0 or "
-            "[::]");
+  for (const char* several : {R"("127.0.0.1", "[::1]")", R"("10.0.0.1:1", "10.0.0.1:2")", R"("[::]:0", "[::]:0")"})
+    EXPECT_EQ(refusal_of(with_file(fmt::format("[lease]\nlisten = [{}]\n", several) + files)), "accepted") << several;
+  EXPECT_EQ(refusal_of(with_file("[lease]\nlisten = [\"127.0.0.1\", \"127.0.0.1:14667\"]\n" + files)),
+            "g.toml:2:1: lease.listen names 127.0.0.1:14667 twice");
+  EXPECT_EQ(refusal_of(with_file("[lease]\nlisten = [\"127.0.0.1\", \"[::]\"]\n" + files)),
+            "g.toml:2:1: lease.listen names 127.0.0.1:14667 and [::]:14667, and a wildcard takes the port on every "
+            "address of either family: name it alone");
   EXPECT_NE(refusal_of(with_file("[lease]\nlisten = [\"host:1\"]\n" + files)), "accepted");
 }
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <sys/types.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -344,10 +345,17 @@ TEST(LeaseCommandsOverTcp, TheCertificateSaysWhoHoldsIt) {
   EXPECT_EQ(field(seen.text, "principal"), "gnomon") << seen.text;
   EXPECT_EQ(lease({"run", "b", "--", "true"}, certificates.client()).exit.code, 0);
   EXPECT_EQ(lease({"break", "a", "--holder-is-stopped"}, certificates.client()).exit.code, 1) << "not over TCP";
-  EXPECT_EQ(lease({"get", "a"}, certificates.other_ca_client()).exit.code, 3);
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"get", "a"}, std::vector<std::string>{"acquire", "b"}}) {
+    const Output stranger = lease(words, certificates.other_ca_client());
+    EXPECT_EQ(stranger.exit.code, 3);
+    EXPECT_TRUE(stranger.text.starts_with("gnomon: ")) << stranger.text;
+    EXPECT_EQ(std::count(stranger.text.begin(), stranger.text.end(), '\n'), 1) << "gRPC's own words: " << stranger.text;
+  }
   const Output local = run_program({built("cmd/gnomon"), "lease", "renew", "--session", field(held.text, "session")},
                                    daemon.environment());
   EXPECT_EQ(local.exit.code, 1) << "another's session: " << local.text;
+  EXPECT_FALSE(contains(daemon.log(), ".cc:")) << "strangers fill the log: " << daemon.log();
   EXPECT_EQ(daemon.stop().code, 0) << daemon.log();
 }
 

@@ -120,7 +120,7 @@ class LeaseDoors : public testing::Test {
         StatusServer::start(socket, 0600, [] { return StatusReport{}; }, {}, {&service->guest(LeaseDoor::kUnixSocket)});
     ASSERT_TRUE(unix_door.has_value()) << unix_door.error();
     status = std::move(*unix_door);
-    auto port = LeaseServer::start_insecure_for_tests("127.0.0.1:0", *service);
+    auto port = LeaseServer::start_insecure_for_tests({"127.0.0.1:0"}, *service);
     ASSERT_TRUE(port.has_value()) << port.error();
     server = std::move(*port);
   }
@@ -128,7 +128,7 @@ class LeaseDoors : public testing::Test {
     return {"unix:" + socket, grpc::InsecureChannelCredentials(), number};
   }
   [[nodiscard]] PlainClient over_tcp(unsigned number) const {
-    return {server->listens_on(), grpc::InsecureChannelCredentials(), number};
+    return {server->listens_on().front(), grpc::InsecureChannelCredentials(), number};
   }
 
   TempDirectory directory;

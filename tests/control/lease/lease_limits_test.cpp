@@ -55,6 +55,20 @@ TEST(LeaseCallLimiter, OpenCallsCountForThePrincipalWhereverTheyComeFrom) {
   EXPECT_TRUE(limiter.admit("a", "3", kStart).has_value());
 }
 
+TEST(LeaseCallLimiter, WatchesHaveALimitOfTheirOwn) {
+  LeaseCallLimiter limiter({.calls_per_second = 1'000, .burst = 1'000, .watches_at_once = 2});
+  auto first = limiter.admit("a", "1", kStart, true);
+  auto second = limiter.admit("a", "2", kStart, true);
+  ASSERT_TRUE(first && second);
+  const auto third = limiter.admit("a", "3", kStart, true);
+  ASSERT_FALSE(third.has_value());
+  EXPECT_NE(third.error().find("2 watches of leases open"), std::string::npos) << third.error();
+  EXPECT_TRUE(limiter.admit("a", "3", kStart).has_value()) << "other calls go on";
+  EXPECT_TRUE(limiter.admit("b", "1", kStart, true).has_value());
+  first->reset();
+  EXPECT_TRUE(limiter.admit("a", "3", kStart, true).has_value());
+}
+
 TEST(LeaseCallLimiter, TheTableIsBoundedAndTheLeastRecentlyUsedGoes) {
   LeaseCallLimiter limiter({.calls_per_second = 1, .burst = 1, .calls_at_once = 100, .most_known = 4});
   for (int i = 0; i < 1'000; ++i) {

@@ -51,7 +51,7 @@ class LeaseServerTest : public LeaseDoors {
   }
   void serve(const LeaseServerTls& tls) {
     start();
-    auto made = LeaseServer::start("127.0.0.1:0", tls, *service);
+    auto made = LeaseServer::start({"127.0.0.1:0"}, tls, *service);
     ASSERT_TRUE(made.has_value()) << made.error();
     server = std::move(*made);
   }
@@ -62,7 +62,7 @@ class LeaseServerTest : public LeaseDoors {
       tls.pem_private_key = support::slurp(shown->key);
       tls.pem_cert_chain = support::slurp(shown->certificate);
     }
-    return {server->listens_on(), grpc::SslCredentials(tls), number};
+    return {server->listens_on().front(), grpc::SslCredentials(tls), number};
   }
   [[nodiscard]] PlainClient friendly(unsigned number) const {
     const Certificate own = pki_->client();
@@ -105,7 +105,7 @@ TEST_F(LeaseServerTest, OnlyTheRightCertificateIsLetIn) {
   strangers.emplace_back("no certificate", tls_client(2, pki_->ca(), nullptr));
   strangers.emplace_back("one of another authority", tls_client(3, pki_->ca(), &of_another_authority));
   strangers.emplace_back("an expired one", tls_client(4, pki_->ca(), &expired));
-  strangers.emplace_back("no TLS", PlainClient(server->listens_on(), grpc::InsecureChannelCredentials(), 5));
+  strangers.emplace_back("no TLS", PlainClient(server->listens_on().front(), grpc::InsecureChannelCredentials(), 5));
   for (auto& [name, stranger] : strangers) {
     v1::GetLeaseResponse seen;
     const grpc::Status refused = stranger.get("one", seen, kShort);
@@ -190,7 +190,7 @@ TEST_F(LeaseServerTest, WhatCannotWorkIsRefusedAtTheStart) {
   start();
   const LeaseServerTls good = right();
   const auto expect_refused = [&](const std::string& listen, const LeaseServerTls& tls, const std::string& word) {
-    const auto made = LeaseServer::start(listen, tls, *service);
+    const auto made = LeaseServer::start({listen}, tls, *service);
     ASSERT_FALSE(made.has_value()) << word;
     EXPECT_NE(made.error().find(word), std::string::npos) << made.error();
   };
@@ -213,14 +213,38 @@ TEST_F(LeaseServerTest, WhatCannotWorkIsRefusedAtTheStart) {
   tls.key_file = open_key.string();
   expect_refused("127.0.0.1:0", tls, "chmod 600");
   expect_refused("somewhere:1", good, "is no endpoint");
-  auto made = LeaseServer::start("127.0.0.1:0", good, *service);
+  auto made = LeaseServer::start({"127.0.0.1:0"}, good, *service);
   ASSERT_TRUE(made.has_value()) << made.error();
-  expect_refused((*made)->listens_on(), good, "nobody else has the port");
+  expect_refused((*made)->listens_on().front(), good, "nobody else has the port");
   for (const char* everywhere : {"0.0.0.0:0", "[::]:0"}) {
-    const auto insecure = LeaseServer::start_insecure_for_tests(everywhere, *service);
+    const auto insecure = LeaseServer::start_insecure_for_tests({everywhere}, *service);
     ASSERT_FALSE(insecure.has_value()) << everywhere;
     EXPECT_NE(insecure.error().find("loopback"), std::string::npos);
   }
+}
+
+TEST_F(LeaseServerTest, SeveralAddressesAreServedOrNone) {
+  start();
+  auto made = LeaseServer::start({"127.0.0.1:0", "127.0.0.1:0"}, right(), *service);
+  ASSERT_TRUE(made.has_value()) << made.error();
+  server = std::move(*made);
+  ASSERT_EQ(server->listens_on().size(), 2U);
+  ASSERT_NE(server->listens_on()[0], server->listens_on()[1]);
+  const Certificate own = pki_->client();
+  const grpc::SslCredentialsOptions tls{.pem_root_certs = support::slurp(pki_->ca()),
+                                        .pem_private_key = support::slurp(own.key),
+                                        .pem_cert_chain = support::slurp(own.certificate)};
+  unsigned number = 0;
+  for (const std::string& address : server->listens_on()) {
+    PlainClient client(address, grpc::SslCredentials(tls), ++number);
+    v1::GetLeaseResponse seen;
+    EXPECT_TRUE(client.get("one", seen).ok()) << address;
+  }
+  const auto half = LeaseServer::start({"127.0.0.1:0", server->listens_on()[1]}, right(), *service);
+  ASSERT_FALSE(half.has_value());
+  EXPECT_NE(half.error().find("each address"), std::string::npos) << half.error();
+  EXPECT_NE(half.error().find(server->listens_on()[1]), std::string::npos) << half.error();
+  EXPECT_FALSE(LeaseServer::start({}, right(), *service).has_value());
 }
 
 TEST_F(LeaseServerTest, GarbageAndSilenceHoldNobodyUp) {
