@@ -6,7 +6,9 @@ Each case registers small programs that behave like gtest programs (they pass, f
 folder, runs the runner on it and reads its last line and exit status.
 """
 
+import importlib.util
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -16,6 +18,9 @@ import time
 import unittest
 
 RUNNER = pathlib.Path(__file__).resolve().parents[1] / "run_tests.py"
+spec = importlib.util.spec_from_file_location("run_tests", RUNNER)
+run_tests = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(run_tests)
 
 REPORT = """
 import os, sys, time
@@ -147,6 +152,21 @@ class RunTestsTest(unittest.TestCase):
         self.add("map_tbb_test", "report(case('y'))")
         self.assertEqual(self.run_tests("--sanitize", "thread"), (0, "1 passed, 0 failed, 1 skipped"))
         self.assertIn("oneTBB is not instrumented", self.output)
+
+    def test_lease_programs_with_grpc_are_not_for_the_thread_sanitizer_and_those_without_are(self):
+        lease = {program.name: run_tests.thread_sanitizer_objection(program) for program in self.registered("lease")}
+        judged = {name for name, reason in lease.items() if reason is None}
+        self.assertEqual(judged, {
+            "client/lease/client_lease_keeper_test", "control/lease_crew_test", "control/lease_desk_test",
+            "control/lease_history_test", "control/lease_limits_test", "control/lease_runner_test", "control/lease_watchers_test",
+            "oracle/lease_property_test", "oracle/lease_rules_test", "oracle/lease_test", "sim/lease_canary_test",
+            "sim/lease_sim_test"})
+
+    def registered(self, word):
+        """The programs of the real build whose names have this word."""
+        build = pathlib.Path(os.environ["GNOMON_BUILD_DIR"])
+        source = pathlib.Path(os.environ["GNOMON_SOURCE_DIR"])
+        return [p for p in run_tests.load_programs(build, source) if word in p.name.rsplit("/", 1)[-1]]
 
 
 if __name__ == "__main__":
