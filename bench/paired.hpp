@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -32,6 +33,11 @@ inline int only_argument(int argc, char** argv, int least, int most, int usual, 
   std::fprintf(stderr, "usage: %s [%s]   %d to %d, by default %d (%s)\n", program_invocation_short_name, what, least,
                most, usual, length);
   std::exit(2);  // NOLINT(concurrency-mt-unsafe): nobody else exits
+}
+
+/// Monotonic nanoseconds.
+inline std::int64_t now_ns() {
+  return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
 }
 
 /// The calling thread, from now on.

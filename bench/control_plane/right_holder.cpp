@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/control_plane/right_holder.hpp"
 
-#include <chrono>
-
 #include "bench/control_plane/etcd_access.hpp"
 #include "platform/random.hpp"
 
@@ -13,8 +11,6 @@ constexpr time::SmearedUtc kStart{1'800'000'000'000'000'000};
 constexpr time::Duration kStep = time::milliseconds(1);  // so that each extension writes another ceiling
 
 }  // namespace
-
-std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
 
 RightHolder::RightHolder(control::Store& store, const std::string& folder, std::uint16_t first, std::uint16_t count)
     : store_(store),

@@ -15,9 +15,6 @@
 
 namespace gnomon::bench {
 
-/// Monotonic nanoseconds.
-std::int64_t now_ns();
-
 class RightHolder {
  public:
   struct Cost {

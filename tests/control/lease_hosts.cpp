@@ -13,9 +13,9 @@
 #include <stdexcept>
 #include <utility>
 
-#include "oracle/time/leap_hash.hpp"
 #include "ptp/cycle_calibration.hpp"
 #include "tests/control/stage.hpp"
+#include "tests/support/leap_list.hpp"
 
 namespace gnomon::bed {
 namespace {
@@ -28,16 +28,6 @@ using support::LeaseLine;
 constexpr auto kStartLimit = 60s;
 constexpr int kPollMs = 20;
 
-// One that has not expired, so that no second is in doubt: TAI - UTC is 37 s since 2017, and until 2048.
-std::string leap_list() {
-  constexpr const char* kUpdate = "3692217600";
-  constexpr const char* kExpiry = "4670438400";
-  std::string text = fmt::format("#$ {}\n#@ {}\n3692217600 37\n#h", kUpdate, kExpiry);
-  for (const std::uint32_t word : time::leap_hash(fmt::format("{}{}369221760037", kUpdate, kExpiry)))
-    text += fmt::format(" {:x}", word);
-  return text + "\n";
-}
-
 // Three neighbours, none of whom has the others' time.
 std::chrono::nanoseconds offset_of(std::size_t j) {
   constexpr std::array<std::int64_t, 3> kSigns{0, 1, -1};
@@ -47,7 +37,7 @@ std::chrono::nanoseconds offset_of(std::size_t j) {
 }  // namespace
 
 LeaseHosts::LeaseHosts(LeaseHostsOptions options) : options_(std::move(options)), etcd_(options_.etcd) {
-  std::ofstream(folder_.path() / "leaps") << leap_list();
+  std::ofstream(folder_.path() / "leaps") << support::lasting_leap_list();
   std::filesystem::create_directories(folder_.path() / "notes");
 }
 

@@ -25,12 +25,12 @@
 #include <vector>
 
 #include "oracle/time/instant.hpp"
-#include "oracle/time/leap_hash.hpp"
 #include "oracle/wire/message.hpp"
 #include "platform/endpoint.hpp"
 #include "platform/unique_fd.hpp"
 #include "ptp/cycle_calibration.hpp"
 #include "tests/support/daemon.hpp"
+#include "tests/support/leap_list.hpp"
 #include "tests/support/raw_client.hpp"
 #include "tests/support/scratch_folder.hpp"
 
@@ -56,16 +56,6 @@ Tai true_time() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   return {std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec + kTaiMinusUtc};
-}
-
-// One that has not expired, so that no second is in doubt: TAI - UTC is 37 s since 2017, and until 2048.
-std::string leap_list() {
-  constexpr const char* kUpdate = "3692217600";
-  constexpr const char* kExpiry = "4670438400";
-  std::string text = fmt::format("#$ {}\n#@ {}\n3692217600 37\n#h", kUpdate, kExpiry);
-  for (const std::uint32_t word : time::leap_hash(fmt::format("{}{}369221760037", kUpdate, kExpiry)))
-    text += fmt::format(" {:x}", word);
-  return text + "\n";
 }
 
 /// A socket, and so always the same worker. Thread rule: one thread.
@@ -136,7 +126,7 @@ class CommitWaitWire : public testing::Test {
                                  {"clock.holdover_ms", "0"},
                                  {"workers.count", "2"},
                                  {"workers.max_commit_wait_ms", std::to_string(kMaxWait.ns / 1'000'000)}}) {
-    std::ofstream(path("leaps")) << leap_list();
+    std::ofstream(path("leaps")) << support::lasting_leap_list();
   }
   void SetUp() override {
     if (!ptp::kernel_trusts_counter())

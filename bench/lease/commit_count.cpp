@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/lease/commit_count.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/lease/gnomon_lane.hpp"
+#include "bench/lease/slice.hpp"
+#include "bench/paired.hpp"
+#include "oracle/lease/client_session.hpp"
+#include "oracle/lease/named_lease.hpp"
+
+namespace gnomon::bench {
+namespace {
+
+constexpr time::Duration kLookFor = time::milliseconds(100);
+constexpr int kMostEmptyLooks = 100;  // ten seconds
+
+struct Tally {
+  std::uint64_t revisions = 0;
+  std::uint64_t of_commands = 0;
+  std::uint64_t cleaning = 0;
+  std::uint64_t conflicts = 0;
+  std::uint64_t reads = 0;
+};
+
+bool is_of_leases(std::string_view key) {
+  return key.starts_with(lease::kHeldPrefix) || key.starts_with(lease::kQueuePrefix) ||
+         key.starts_with(lease::kClientPrefix);
+}
+
+// What was written between two revisions, each revision once.
+void tell_apart(control::Store& store, std::uint64_t before, std::uint64_t after, Tally& tally) {
+  struct Kind {
+    bool of_leases = false;
+    bool cleans = false;  // no command deletes a session
+  };
+  std::map<std::uint64_t, Kind> seen;
+  const auto watch = store.watch("", {before});
+  std::uint64_t through = before;
+  for (int empty = 0; through < after && empty < kMostEmptyLooks;) {
+    const auto heard = watch->next(kLookFor);
+    if (!heard) die(heard.error().text);
+    if (heard->gap) die("the store has dropped the revisions that were to be counted");
+    if (heard->changes.empty()) ++empty;
+    for (const control::Change& change : heard->changes) {
+      Kind& kind = seen[change.entry.modified.value];
+      kind.of_leases = kind.of_leases || is_of_leases(change.entry.key);
+      kind.cleans = kind.cleans || (change.deleted && change.entry.key.starts_with(lease::kClientPrefix));
+      through = std::max(through, change.entry.modified.value);
+    }
+    through = std::max(through, heard->through.value);
+  }
+  if (through < after) die("the watch did not tell of all revisions that were to be counted");
+  for (const auto& [revision, kind] : seen) {
+    if (revision > after || !kind.of_leases) continue;
+    ++(kind.cleans ? tally.cleaning : tally.of_commands);
+  }
+}
+
+std::uint64_t revision_of(const LeasedDaemon& daemon, control::Store* store) {
+  if (store == nullptr) return daemon.revision();
+  const auto listing = store->list("meta/");
+  if (!listing) die(listing.error().text);
+  return listing->at.value;
+}
+
+Tally count(Contender& contender, Command command, std::size_t each, const LeasedDaemon& daemon,
+            control::Store* store) {
+  std::map<std::string, std::uint64_t> before = daemon.counters();
+  const std::uint64_t from = revision_of(daemon, store);
+  (void)run_slice(contender, {command}, each);
+  const std::uint64_t to = revision_of(daemon, store);
+  std::map<std::string, std::uint64_t> after = daemon.counters();
+  Tally tally;
+  tally.revisions = to - from;
+  tally.conflicts = after["conflicts"] - before["conflicts"];
+  tally.reads = after["reads"] - before["reads"];
+  if (store != nullptr)
+    tell_apart(*store, from, to, tally);
+  else  // a session's cleaning deletes one entry in one commit
+    tally.of_commands = after["commits"] - before["commits"] - tally.conflicts -
+                        (tally.cleaning = after["cleaned"] - before["cleaned"]);
+  return tally;
+}
+
+}  // namespace
+
+bool count_commits(const LeasedDaemon& daemon, control::Store* store, std::size_t sessions, std::size_t each) {
+  Contender contender{"gnomond", {}};
+  for (std::size_t i = 0; i < sessions; ++i)
+    contender.lanes.push_back(std::make_unique<GnomonLane>(daemon.server(), fmt::format("count-{:02}", i)));
+  fmt::print("\ncommits, counted by the store's revision, {} session{} at once\n", sessions, sessions == 1 ? "" : "s");
+  fmt::print("{:<12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "", "commands", "commits", "each", "conflicts",
+             "reads", "cleaning", "others");
+  bool fine = true;
+  for (const Command command : kAllCommands) {
+    const Tally tally = count(contender, command, each, daemon, store);
+    const std::uint64_t commands = sessions * each;
+    fmt::print("{:<12} {:>9} {:>9} {:>9.3f} {:>9} {:>9} {:>9} {:>9}\n", text_of(command), commands, tally.of_commands,
+               static_cast<double>(tally.of_commands) / static_cast<double>(commands), tally.conflicts, tally.reads,
+               tally.cleaning, static_cast<std::int64_t>(tally.revisions - tally.of_commands - tally.cleaning));
+    fine = fine && tally.of_commands == commands && tally.revisions >= commands + tally.cleaning;
+  }
+  if (!fine) fmt::print("NOT one commit for each command\n");
+  std::fflush(stdout);
+  return fine;
+}
+
+}  // namespace gnomon::bench
