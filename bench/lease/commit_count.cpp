@@ -30,6 +30,7 @@ struct Tally {
   std::uint64_t cleaning = 0;
   std::uint64_t conflicts = 0;
   std::uint64_t reads = 0;
+  std::uint64_t waits = 0;
 };
 
 bool is_of_leases(std::string_view key) {
@@ -77,18 +78,21 @@ Tally count(Contender& contender, Command command, std::size_t each, const Lease
             control::Store* store) {
   std::map<std::string, std::uint64_t> before = daemon.counters();
   const std::uint64_t from = revision_of(daemon, store);
+  const std::uint64_t waited = daemon.waits();
   (void)run_slice(contender, {command}, each);
+  Tally tally;
+  tally.waits = daemon.waits() - waited;
   const std::uint64_t to = revision_of(daemon, store);
   std::map<std::string, std::uint64_t> after = daemon.counters();
-  Tally tally;
   tally.revisions = to - from;
   tally.conflicts = after["conflicts"] - before["conflicts"];
   tally.reads = after["reads"] - before["reads"];
-  if (store != nullptr)
+  if (store != nullptr) {
     tell_apart(*store, from, to, tally);
-  else  // a session's cleaning deletes one entry in one commit
-    tally.of_commands = after["commits"] - before["commits"] - tally.conflicts -
-                        (tally.cleaning = after["cleaned"] - before["cleaned"]);
+    return tally;
+  }
+  tally.cleaning = after["cleaned"] - before["cleaned"];  // each of one entry, in a commit of its own
+  tally.of_commands = after["commits"] - before["commits"] - tally.conflicts - tally.cleaning;
   return tally;
 }
 
@@ -99,15 +103,17 @@ bool count_commits(const LeasedDaemon& daemon, control::Store* store, std::size_
   for (std::size_t i = 0; i < sessions; ++i)
     contender.lanes.push_back(std::make_unique<GnomonLane>(daemon.server(), fmt::format("count-{:02}", i)));
   fmt::print("\ncommits, counted by the store's revision, {} session{} at once\n", sessions, sessions == 1 ? "" : "s");
-  fmt::print("{:<12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "", "commands", "commits", "each", "conflicts",
-             "reads", "cleaning", "others");
+  fmt::print("{:<12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "", "commands", "commits", "each", "conflicts",
+             "reads", "cleaning", "others", "waits");
   bool fine = true;
   for (const Command command : kAllCommands) {
     const Tally tally = count(contender, command, each, daemon, store);
     const std::uint64_t commands = sessions * each;
-    fmt::print("{:<12} {:>9} {:>9} {:>9.3f} {:>9} {:>9} {:>9} {:>9}\n", text_of(command), commands, tally.of_commands,
-               static_cast<double>(tally.of_commands) / static_cast<double>(commands), tally.conflicts, tally.reads,
-               tally.cleaning, static_cast<std::int64_t>(tally.revisions - tally.of_commands - tally.cleaning));
+    fmt::print("{:<12} {:>9} {:>9} {:>9.3f} {:>9} {:>9} {:>9} {:>9} {:>9.1f}\n", text_of(command), commands,
+               tally.of_commands, static_cast<double>(tally.of_commands) / static_cast<double>(commands),
+               tally.conflicts, tally.reads, tally.cleaning,
+               static_cast<std::int64_t>(tally.revisions - tally.of_commands - tally.cleaning),
+               static_cast<double>(tally.waits) / static_cast<double>(commands));
     fine = fine && tally.of_commands == commands && tally.revisions >= commands + tally.cleaning;
   }
   if (!fine) fmt::print("NOT one commit for each command\n");

@@ -87,7 +87,7 @@ void DeskAlone::perform(const control::desk_effect::Read& read) {
 void DeskAlone::perform(const control::desk_effect::Commit& commit) {
   const auto revision = store_.commit(commit.transaction);
   if (!revision) die(revision.error().text);
-  committed_ = commit.transaction;
+  if (committed_.compares.empty()) committed_ = commit.transaction;  // those after it clean up
   events_.emplace_back(control::desk_event::CommitDone{commit.task, *revision});
 }
 

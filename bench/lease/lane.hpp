@@ -16,8 +16,8 @@ namespace gnomon::bench {
 
 /// Of a session that lasts: acquire, renew, release. Of one that is made for it: open, close.
 enum class Command : std::uint8_t { kOpen, kAcquire, kRenew, kRelease, kClose };
-constexpr std::array kAllCommands{Command::kOpen, Command::kAcquire, Command::kRenew, Command::kRelease,
-                                  Command::kClose};
+inline constexpr std::array kAllCommands{Command::kOpen, Command::kAcquire, Command::kRenew, Command::kRelease,
+                                         Command::kClose};
 [[nodiscard]] constexpr const char* text_of(Command command) {
   switch (command) {
     case Command::kOpen: return "open";

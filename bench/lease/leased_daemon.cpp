@@ -3,10 +3,13 @@
 
 #include <chrono>
 #include <fstream>
+#include <sstream>
+#include <utility>
 
 #include "bench/lease/gnomon_lane.hpp"
 #include "bench/paired.hpp"
 #include "control/service/status_client.hpp"
+#include "tests/support/child_process.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/leap_list.hpp"
 
@@ -15,6 +18,7 @@ namespace {
 
 constexpr std::chrono::seconds kStartLimit{60};
 constexpr std::chrono::seconds kAnswerLimit{10};
+constexpr int kRestMs = 20;                  // between two looks that have to agree
 constexpr const char* kNoLimit = "1000000";  // calls per second: more than anybody makes here
 
 std::string leap_file(const std::filesystem::path& folder) {
@@ -33,6 +37,18 @@ std::map<std::string, std::string> settings(const std::filesystem::path& folder,
   return out;
 }
 
+std::map<std::string, std::uint64_t> figures(const std::string& socket) {
+  const auto status = control::fetch_status(socket, kAnswerLimit);
+  if (!status) die(status.error().text);
+  if (!status->leases) die("the daemon says nothing of leases in its status");
+  std::map<std::string, std::uint64_t> out;
+  for (const control::CounterReport& level : status->leases->levels)
+    out[level.name] = level.value;
+  for (const control::CounterReport& counter : status->leases->counters)
+    out[counter.name] = counter.value;
+  return out;
+}
+
 }  // namespace
 
 LeasedDaemon::LeasedDaemon(const std::filesystem::path& folder, const std::string& store_url)
@@ -48,13 +64,26 @@ LeasedDaemon::LeasedDaemon(const std::filesystem::path& folder, const std::strin
 }
 
 std::map<std::string, std::uint64_t> LeasedDaemon::counters() const {
-  const auto status = control::fetch_status(socket_, kAnswerLimit);
-  if (!status) die(status.error().text);
-  if (!status->leases) die("the daemon says nothing of leases in its status");
-  std::map<std::string, std::uint64_t> out;
-  for (const control::CounterReport& counter : status->leases->counters)
-    out[counter.name] = counter.value;
-  return out;
+  std::map<std::string, std::uint64_t> before;
+  std::map<std::string, std::uint64_t> last;
+  const bool rests = support::eventually([&] {
+    before = std::exchange(last, figures(socket_));
+    if (before == last && last["store_tasks"] == 0) return true;
+    support::nap(kRestMs);
+    return false;
+  });
+  if (!rests) die("the daemon is at work on leases although nobody asks for any");
+  return last;
+}
+
+std::uint64_t LeasedDaemon::waits() const {
+  std::uint64_t sum = 0;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(daemon_.pid()) + "/task")) {
+    std::istringstream lines(support::slurp(thread.path() / "status"));
+    for (std::string word; lines >> word;)
+      if (std::uint64_t count = 0; word == "voluntary_ctxt_switches:" && lines >> count) sum += count;
+  }
+  return sum;
 }
 
 std::uint64_t LeasedDaemon::revision() const {

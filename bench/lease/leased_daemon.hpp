@@ -21,8 +21,11 @@ class LeasedDaemon {
 
   /// "unix:PATH".
   [[nodiscard]] std::string server() const { return "unix:" + socket_; }
-  /// What its desk has counted since the start: commands, commits, conflicts, reads and so on, by name.
+  /// What its desk has counted since the start: commands, commits, conflicts, reads and so on, by name. Waits until
+  /// nothing is under way in its store.
   [[nodiscard]] std::map<std::string, std::uint64_t> counters() const;
+  /// How often one of its threads has waited for something, since the start.
+  [[nodiscard]] std::uint64_t waits() const;
   /// That of its store.
   [[nodiscard]] std::uint64_t revision() const;
 

@@ -51,20 +51,23 @@ void LeaseRunnerCrew::stop() {
     ending_.store(true, std::memory_order_relaxed);
     commits_.clear();
     reads_.clear();
+    for (Bell* const bell : idle_)
+      bell->rings.notify_one();
   }
-  grown_.notify_all();
   for (std::thread& thread : threads_)
     if (thread.joinable()) thread.join();
 }
 
 bool LeaseRunnerCrew::post(Task task) {
-  {
-    const std::lock_guard lock(mutex_);
-    const bool is_read = std::holds_alternative<desk_effect::Read>(task);
-    if (ending_ || waiting() >= most_tasks_ || (is_read && reads_.size() >= most_reads())) return false;
-    (is_read ? reads_ : commits_).push_back(std::move(task));
-  }
-  grown_.notify_one();
+  const std::lock_guard lock(mutex_);
+  const bool is_read = std::holds_alternative<desk_effect::Read>(task);
+  if (ending_ || waiting() >= most_tasks_ || (is_read && reads_.size() >= most_reads())) return false;
+  (is_read ? reads_ : commits_).push_back(std::move(task));
+  if (idle_.empty()) return true;
+  Bell* const last = idle_.back();
+  idle_.pop_back();
+  last->is_called = true;
+  last->rings.notify_one();  // under the lock: the bell lies on the stack of a thread that goes on as soon as it may
   return true;
 }
 
@@ -83,9 +86,14 @@ LeaseRunnerCrew::Task LeaseRunnerCrew::next() {
 }
 
 void LeaseRunnerCrew::run(Store& store) {
+  Bell bell;
   std::unique_lock lock(mutex_);
   for (;;) {
-    grown_.wait(lock, [this] { return ending_ || waiting() > 0; });
+    while (!ending_ && waiting() == 0) {  // another one may have taken what it was called for
+      bell.is_called = false;
+      idle_.push_back(&bell);
+      bell.rings.wait(lock, [&] { return ending_ || bell.is_called; });
+    }
     if (ending_) return;
     const Task task = next();
     ++under_way_;
