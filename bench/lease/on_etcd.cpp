@@ -14,7 +14,6 @@
 // is told not to and lies in memory, which leaves the least to hide behind. TMPDIR puts both elsewhere.
 #include <fmt/core.h>
 
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
@@ -28,6 +27,7 @@
 #include "bench/lease/etcd_lane.hpp"
 #include "bench/lease/gnomon_lane.hpp"
 #include "bench/lease/leased_daemon.hpp"
+#include "bench/lease/on_disk.hpp"
 #include "bench/lease/parts.hpp"
 #include "control/etcd/etcd_channels.hpp"
 #include "control/shared_state.hpp"
@@ -41,7 +41,6 @@ constexpr std::size_t kAtOnce = 16;
 constexpr std::size_t kEach = 10;       // in one turn, of 16 sessions
 constexpr std::size_t kEachAlone = 20;  // of one session
 constexpr std::size_t kCounted = 20;
-constexpr const char* kOnDisk = "/var/tmp";
 
 // A desk of the bench's own, below keys of its own in the same cluster.
 struct OwnDesk {
@@ -132,14 +131,11 @@ bool measure_on(const std::string& version, std::size_t members, int rounds) {
 }  // namespace
 
 bool measure_on_etcd(int rounds) {
-  const char* const given = std::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe): no thread
   bool fine = true;
   for (const bed::EtcdBinary& binary : bed::etcd_binaries()) {
-    if (given == nullptr && binary.version == "3.4")
-      setenv("TMPDIR", kOnDisk, 1);  // NOLINT(concurrency-mt-unsafe): likewise
+    const OnDisk on_disk(binary.version == "3.4");
     for (const std::size_t members : {std::size_t{1}, std::size_t{3}})
       fine = measure_on(binary.version, members, rounds) && fine;
-    if (given == nullptr) unsetenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe): likewise
   }
   return fine;
 }

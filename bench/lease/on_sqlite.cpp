@@ -9,7 +9,6 @@
 //   gnomond           the service, over the Unix socket
 #include <fmt/core.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -23,6 +22,7 @@
 #include "bench/lease/desk_alone.hpp"
 #include "bench/lease/gnomon_lane.hpp"
 #include "bench/lease/leased_daemon.hpp"
+#include "bench/lease/on_disk.hpp"
 #include "bench/lease/parts.hpp"
 #include "control/lease/ordered_store.hpp"
 #include "control/state.hpp"
@@ -35,7 +35,6 @@ constexpr std::size_t kAtOnce = 16;
 constexpr std::size_t kEach = 10;       // in one turn, of 16 sessions
 constexpr std::size_t kEachAlone = 20;  // of one session
 constexpr std::size_t kCounted = 20;
-constexpr const char* kOnDisk = "/var/tmp";
 
 struct OwnStore {
   explicit OwnStore(const std::filesystem::path& path)
@@ -94,10 +93,8 @@ class Field {
 }  // namespace
 
 bool measure_on_sqlite(int rounds) {
-  const char* const given = std::getenv("TMPDIR");     // NOLINT(concurrency-mt-unsafe): no thread
-  if (given == nullptr) setenv("TMPDIR", kOnDisk, 1);  // NOLINT(concurrency-mt-unsafe): likewise
+  const OnDisk on_disk;
   const support::ScratchFolder folder;
-  if (given == nullptr) unsetenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe): likewise
   const LeasedDaemon daemon(folder.path() / "daemon", {});
   fmt::print("\n=== SQLite in {}\n", folder.path().parent_path().string());
   bool fine = count_commits(daemon, nullptr, 1, kCounted);
