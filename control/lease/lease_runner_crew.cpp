@@ -53,6 +53,7 @@ void LeaseRunnerCrew::stop() {
     reads_.clear();
     for (Bell* const bell : idle_)
       bell->rings.notify_one();
+    idle_.clear();  // the bells go with their threads, and whoever stops twice must not ring them again
   }
   for (std::thread& thread : threads_)
     if (thread.joinable()) thread.join();
