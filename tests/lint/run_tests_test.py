@@ -158,9 +158,9 @@ class RunTestsTest(unittest.TestCase):
         judged = {name for name, reason in lease.items() if reason is None}
         self.assertEqual(judged, {
             "client/lease/client_lease_keeper_test", "control/lease_crew_test", "control/lease_desk_test",
-            "control/lease_history_test", "control/lease_limits_test", "control/lease_runner_test", "control/lease_watchers_test",
-            "oracle/lease_property_test", "oracle/lease_rules_test", "oracle/lease_test", "sim/lease_canary_test",
-            "sim/lease_sim_test"})
+            "control/lease_history_test", "control/lease_limits_test", "control/lease_runner_crew_test",
+            "control/lease_runner_test", "control/lease_watchers_test", "oracle/lease_property_test",
+            "oracle/lease_rules_test", "oracle/lease_test", "sim/lease_canary_test", "sim/lease_sim_test"})
 
     def registered(self, word):
         """The programs of the real build whose names have this word."""
