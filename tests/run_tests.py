@@ -135,7 +135,7 @@ class Runner:
         self.args = args
         self.logs = args.build_dir / "test-logs"
         self.prefix = thread_sanitizer_prefix() if args.sanitize == "thread" else []
-        self.slowdown = (SANITIZER_SLOWDOWN if args.sanitize else 1) * (FULL_SLOWDOWN if args.full else 1)
+        self.slowdown = (SANITIZER_SLOWDOWN if args.sanitize or args.instrumented else 1) * (FULL_SLOWDOWN if args.full else 1)
         self.groups = set()
         self.stopping = False
         self.lock = threading.RLock()
@@ -345,6 +345,7 @@ def parse_arguments(argv):
     parser.add_argument("--suite", action="append", choices=SUITES, default=[])
     parser.add_argument("--filter", metavar="GLOB")
     parser.add_argument("--sanitize", choices=("address", "thread"))
+    parser.add_argument("--instrumented", action="store_true", help="the build counts lines, which takes time")
     parser.add_argument("--full", action="store_true")
     return parser.parse_args(argv)
 

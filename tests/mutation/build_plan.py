@@ -19,6 +19,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import threading
 
 # gold takes a third of the time; Debian 13 has it in a package of its own.
 LINK_OPTIONS = ["-Wl,--strip-debug"] + (["-fuse-ld=gold"] if shutil.which("ld.gold") else [])
@@ -26,7 +27,8 @@ INCLUDES = re.compile(r"^[ \t]*#[ \t]*include\b.*$", re.M)
 
 
 class BuildPlan:
-    def __init__(self, root, build_dir):
+    def __init__(self, root, build_dir, scratch):
+        """`scratch`: a folder for what all workers share."""
         self.root = pathlib.Path(root).resolve()
         self.build_dir = pathlib.Path(build_dir).resolve()
         self.commands = {}  # object -> (source relative to the root, words)
@@ -35,9 +37,13 @@ class BuildPlan:
             if words[0].endswith("ccache"):
                 words = words[1:]
             self.commands[entry["output"]] = (self.relative(entry["file"]), words)
+        self.scratch = scratch
         self._depends = None
         self._links = {}
         self._taken = {}
+        self._originals = {}
+        self._locks = {}
+        self._lock = threading.Lock()
 
     def relative(self, path):
         """A path of the build as one of the checkout, or unchanged if it lies elsewhere."""
@@ -85,10 +91,14 @@ class BuildPlan:
         done = subprocess.run(words, cwd=self.build_dir, capture_output=True, text=True, check=False)
         return done.stdout + done.stderr if done.returncode == 0 else None
 
-    def taken(self, target, scratch):
-        """The objects of ours that a program is made of."""
+    def original_program(self, target):
+        return self.scratch / "links" / target.replace("/", ".")
+
+    def taken(self, target):
+        """The objects of ours that a program is made of; it is linked for that once."""
         if target not in self._taken:
-            said = self.link(target, scratch / target.replace("/", "."), {}, trace=True)
+            self.original_program(target).parent.mkdir(parents=True, exist_ok=True)
+            said = self.link(target, self.original_program(target), {}, trace=True)
             if said is None:
                 raise RuntimeError(f"{target} can't be linked again; build it first")
             self._taken[target] = [obj for obj in self.commands if self._mentions(said, obj)]
@@ -103,7 +113,7 @@ class BuildPlan:
         words = self._words(obj, scratch, exactly)
         if source == path:
             words = [str(scratch / path) if self.relative(word) == path else word for word in words]
-            header = None if exactly else self._headers_of(obj, scratch / path, words, scratch)
+            header = None if exactly else self._headers_of(obj, scratch / path, words)
             words[1:1] = ["-include", str(header)] if header else []
         return self._run(words + ["-o", str(output)])
 
@@ -124,14 +134,41 @@ class BuildPlan:
         kept[1:1] = [f"-I{scratch}", "-w", f"-ffile-prefix-map={scratch}/=", *([] if exactly else ["-O1"])]
         return kept
 
-    def _headers_of(self, obj, source, words, scratch):
+    def _headers_of(self, obj, source, words):
         """What a source includes, compiled before: the same for all of its mutants, and most of the work. None if it can't be."""
         text = "\n".join(INCLUDES.findall(source.read_text())) + "\n"
-        header = scratch / "headers" / hashlib.sha256(f"{obj}\n{text}".encode()).hexdigest()[:16] / "all.hpp"
+        header = self.scratch / "headers" / hashlib.sha256(f"{obj}\n{text}".encode()).hexdigest()[:16] / "all.hpp"
         compiled = header.with_suffix(".hpp.gch")
-        if not header.parent.is_dir():
-            header.parent.mkdir(parents=True)
-            header.write_text(text)
-            at = words.index("-c")
-            self._run(words[:at] + ["-x", "c++-header", str(header)] + words[at + 2:] + ["-o", str(compiled)])
+        with self._lock_of(header):
+            if not header.parent.is_dir():
+                header.parent.mkdir(parents=True)
+                header.write_text(text)
+                at = words.index("-c")
+                self._run(words[:at] + ["-x", "c++-header", str(header)] + words[at + 2:] + ["-o", str(compiled)])
         return header if compiled.is_file() else None
+
+    def _lock_of(self, key):
+        with self._lock:
+            return self._locks.setdefault(key, threading.Lock())
+
+    def original(self, obj, path, text, scratch, exactly=False):
+        """The digest of an object of the original, which is compiled when somebody first asks for it."""
+        key = (obj, path, text, exactly)
+        with self._lock_of(key):
+            if key not in self._originals:
+                place(scratch, path, text)
+                output = scratch / "original.o"
+                if not self.compile(obj, path, scratch, output, exactly):
+                    raise RuntimeError(f"{path} itself does not compile into {obj}; build it first")
+                self._originals[key] = digest(output)
+            return self._originals[key]
+
+
+def place(scratch, path, text):
+    at = scratch / path
+    at.parent.mkdir(parents=True, exist_ok=True)
+    at.write_text(text)
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).digest()

@@ -17,6 +17,7 @@ import pathlib
 import queue
 import random
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -58,22 +59,22 @@ def choose(args, all_of_them, verdicts):
 class Run:
     """Tries mutants, several side by side."""
 
-    def __init__(self, args, plan, verdicts):
-        self.args, self.plan, self.verdicts = args, plan, verdicts
+    def __init__(self, args, verdicts):
+        self.args, self.verdicts = args, verdicts
         self.scratch = args.build_dir.parent / "mutation" / f"scratch.{os.getpid()}"
+        self.plan = BuildPlan(args.source_dir, args.build_dir, self.scratch)
         self.lock = threading.Lock()
         self.done = 0
+        self.stopping = False
 
     def prepare(self, chosen):
         """Builds and measures each program that is needed, without a mutant."""
         programs = list(dict.fromkeys(p for path, _, _ in chosen for p in areas.programs_for(path)))
         self.plan.build(sorted({p.target for p in programs}))
-        (self.scratch / "links").mkdir(parents=True)
         limits = {}
         for program in programs:
-            self.plan.taken(program.target, self.scratch / "links")
-            binary = self.scratch / "links" / program.target.replace("/", ".")
-            limits[program], cpu_s = trial.measure(self.plan, binary, program, self.scratch / "tmp")
+            self.plan.taken(program.target)
+            limits[program], cpu_s = trial.measure(self.plan, program, self.scratch / "tmp")
             print(f"{program.target} {' '.join(program.arguments)}: {cpu_s:.1f} s", flush=True)
         return limits
 
@@ -85,7 +86,7 @@ class Run:
 
         def one(candidate):
             path, text, mutant = candidate
-            if self.args.until and time.time() > self.args.until:
+            if self.stopping or (self.args.until and time.time() > self.args.until):
                 return
             bench = benches.get()
             try:
@@ -96,8 +97,12 @@ class Run:
                 benches.put(bench)
 
         with concurrent.futures.ThreadPoolExecutor(self.args.jobs) as pool:
-            for future in concurrent.futures.as_completed([pool.submit(one, candidate) for candidate in chosen]):
-                future.result()
+            try:
+                for future in concurrent.futures.as_completed([pool.submit(one, candidate) for candidate in chosen]):
+                    future.result()
+            except BaseException:
+                self.stopping = True  # those that were begun are finished
+                raise
 
     def note(self, record, seconds, of):
         with self.lock:
@@ -135,6 +140,7 @@ def parse_arguments(argv):
 
 def main(argv):
     args = parse_arguments(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = args.build_dir.parent / "mutation"
     folder.mkdir(parents=True, exist_ok=True)
     verdicts, accepted = Verdicts(folder / "verdicts.jsonl"), Accepted()
@@ -146,9 +152,11 @@ def main(argv):
             print(f"{path}:{record['line']}: {record['kind']}: {record['change']}")
         return 0
     if chosen:
-        run = Run(args, BuildPlan(args.source_dir, args.build_dir), verdicts)
+        run = Run(args, verdicts)
         try:
             run.run(chosen)
+        except KeyboardInterrupt:
+            print("interrupted; what was found until now is remembered")
         finally:
             run.close()
     known = verdicts.of_present_texts(args.source_dir)

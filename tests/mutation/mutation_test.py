@@ -151,12 +151,11 @@ class TrialTest(unittest.TestCase):
         (build / "compile_commands.json").write_text(json.dumps([
             {"file": f"../../src/{source}", "output": obj, "command": f"c++ -I../.. -O2 -o {obj} -c ../../src/{source}"}
             for source, obj in (("sample.cpp", "lib.a.p/sample.o"), ("judge.cpp", "judge.p/judge.o"))]))
-        cls.plan = BuildPlan(root, build)
+        cls.plan = BuildPlan(root, build, root / "shared")
         cls.plan.build(["judge"])
         cls.program = areas.Program("judge", ())
-        (root / "links").mkdir()
-        cls.plan.taken("judge", root / "links")
-        limits, _ = trial.measure(cls.plan, root / "links" / "judge", cls.program, root / "tmp")
+        cls.plan.taken("judge")
+        limits, _ = trial.measure(cls.plan, cls.program, root / "tmp")
         limits.cpu_s = 2
         cls.bench = trial.Bench(cls.plan, root / "bench", {cls.program: limits})
 

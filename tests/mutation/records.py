@@ -65,7 +65,7 @@ class Accepted:
 
     def __init__(self, file=ACCEPTED):
         self.reasons = {}
-        for entry in tomllib.loads(file.read_text())["survivor"] if file.is_file() else ():
+        for entry in tomllib.loads(file.read_text()).get("survivor", []) if file.is_file() else ():
             for change in entry["changes"]:
                 self.reasons[entry["path"], entry["line"], change] = entry["why"]
 

@@ -10,12 +10,13 @@ A time limit is on the processor's time, in units of what the original takes, so
 on the wall clock is for programs that wait for ever.
 """
 
-import hashlib
 import os
 import shutil
 import signal
 import subprocess
 import time
+
+from build_plan import digest, place
 
 CPU_FLOOR_S, CPU_FACTOR = 10, 5
 WALL_FLOOR_S, WALL_FACTOR = 90, 30
@@ -32,11 +33,10 @@ class Limits:
 
 
 class Bench:
-    """What one worker tries mutants on: a scratch folder, and the original's objects, which it compiles when first needed."""
+    """What one worker tries mutants on, in a scratch folder of its own."""
 
     def __init__(self, plan, scratch, limits):
         self.plan, self.scratch, self.limits = plan, scratch, limits
-        self.originals = {}
         (scratch / "tmp").mkdir(parents=True, exist_ok=True)
 
     def try_mutant(self, path, text, mutant, programs):
@@ -45,7 +45,7 @@ class Bench:
         try:
             all_equal = True
             for program in programs:
-                affected = [o for o in self.plan.taken(program.target, self.scratch) if self.plan.depends_on(o, path)]
+                affected = [o for o in self.plan.taken(program.target) if self.plan.depends_on(o, path)]
                 if not affected:
                     continue
                 objects, equal = self._compile(path, text, mutant, affected, compiled)
@@ -63,43 +63,28 @@ class Bench:
         finally:
             shutil.rmtree(self.scratch / "objects", ignore_errors=True)
 
-    def _place(self, path, text):
-        at = self.scratch / path
-        at.parent.mkdir(parents=True, exist_ok=True)
-        at.write_text(text)
-
     def _compile(self, path, text, mutant, affected, compiled):
         """The mutant's objects, and whether they are all the same as the original's; None if one does not compile."""
         (self.scratch / "objects").mkdir(exist_ok=True)
-        self._place(path, mutant.apply(text))
+        place(self.scratch, path, mutant.apply(text))
         for obj in affected:
             if obj not in compiled:
                 output = self.scratch / "objects" / f"{len(compiled)}.o"
                 if not self.plan.compile(obj, path, self.scratch, output):
                     return None, False
                 compiled[obj] = output
-        equal = all(digest(compiled[o]) == self._original(o, path, text) for o in affected)
+        equal = all(digest(compiled[o]) == self.plan.original(o, path, text, self.scratch) for o in affected)
         return {o: compiled[o] for o in affected}, equal
-
-    def _original(self, obj, path, text, exactly=False):
-        key = (obj, path, hashlib.sha256(text.encode()).digest(), exactly)
-        if key not in self.originals:
-            self._place(path, text)
-            output = self.scratch / "original.o"
-            if not self.plan.compile(obj, path, self.scratch, output, exactly):
-                raise RuntimeError(f"{path} itself does not compile into {obj}; build it first")
-            self.originals[key] = digest(output)
-        return self.originals[key]
 
     def _is_equal_as_built(self, path, text, mutant, programs):
         """A survivor may still be the same program to a better optimiser."""
         output = self.scratch / "exact.o"
-        for obj in self.plan.taken(programs[0].target, self.scratch):
+        for obj in self.plan.taken(programs[0].target):
             if self.plan.depends_on(obj, path):
-                self._place(path, mutant.apply(text))
+                place(self.scratch, path, mutant.apply(text))
                 if not self.plan.compile(obj, path, self.scratch, output, exactly=True):
                     return False
-                if digest(output) != self._original(obj, path, text, exactly=True):
+                if digest(output) != self.plan.original(obj, path, text, self.scratch, exactly=True):
                     return False
         return True
 
@@ -112,14 +97,10 @@ class Bench:
         return how
 
 
-def digest(path):
-    return hashlib.sha256(path.read_bytes()).digest()
-
-
-def measure(plan, binary, program, folder):
+def measure(plan, program, folder):
     """The limits of a program, from one run of the original, which has to pass."""
     folder.mkdir(parents=True, exist_ok=True)
-    how, cpu_s, wall_s = execute(plan, binary, program.arguments, folder, Limits(300, 60))
+    how, cpu_s, wall_s = execute(plan, plan.original_program(program.target), program.arguments, folder, Limits(300, 60))
     if how:
         raise RuntimeError(f"{program.target} fails without any mutant: {how}")
     return Limits(cpu_s, wall_s), cpu_s

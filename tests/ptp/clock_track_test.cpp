@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <random>
 
 namespace gnomon::ptp {
@@ -52,6 +54,77 @@ TEST(ClockTrack, IgnoresACounterThatGoesBack) {
   EXPECT_EQ(track.when(1'500, kNominal).error(), TrackFault::kNotYet);
   track.clear();
   EXPECT_EQ(track.when(1'000, kNominal).error(), TrackFault::kNotYet);
+}
+
+// One turn between two readings whose brackets are 100 and 200 ns to either side: of 10 ms the clock may make 10 us more
+// or less, and 301 ns stem from the readings.
+TEST(ClockTrack, TakesForAStepWhatNoServoCouldDo) {
+  constexpr std::int64_t kFirst = 1'000'000'000'000;
+  constexpr std::int64_t kAllowed = 10'000 + 300 + 1;
+  for (const std::int64_t more : {-kAllowed - 1, -kAllowed, std::int64_t{0}, kAllowed, kAllowed + 1}) {
+    ClockTrack track;
+    track.add({1'000}, kFirst, time::nanoseconds(100));
+    track.add({1'000 + kTurn}, kFirst + kTurn + more, time::nanoseconds(200));
+    const auto moment = track.when(kFirst + kTurn / 2, kNominal);
+    EXPECT_EQ(moment.has_value(), std::abs(more) <= kAllowed) << more;
+    if (!moment) {
+      EXPECT_EQ(moment.error(), TrackFault::kStepped) << more;
+    }
+  }
+  ClockTrack stands;
+  stands.add({1'000}, kFirst, {});
+  stands.add({1'001}, kFirst, {});
+  EXPECT_EQ(stands.when(kFirst, kNominal).error(), TrackFault::kStepped) << "within tolerance, and yet no rate";
+}
+
+TEST(ClockTrack, KnowsTheMomentBestAtAReading) {
+  constexpr std::int64_t kFirst = 1'000'000'000'000;
+  constexpr std::int64_t kShown = kTurn + 10'000;  // it runs fast
+  ClockTrack track;
+  track.add({1'000}, kFirst, time::nanoseconds(100));
+  track.add({1'000 + kTurn}, kFirst + kShown, time::nanoseconds(200));
+  for (const std::int64_t quarter : {0, 1, 2, 3, 4}) {
+    const auto moment = track.when(kFirst + kShown * quarter / 4, kNominal);
+    ASSERT_TRUE(moment) << quarter;
+    EXPECT_EQ(moment->at.count, 1'000U + static_cast<std::uint64_t>(kTurn * quarter / 4));
+    const std::int64_t from_the_nearer = kShown * std::min(quarter, 4 - quarter) / 4;
+    EXPECT_EQ(moment->width.ns, from_the_nearer * 2 / 1'000 + 1 + 200) << quarter;
+  }
+  EXPECT_EQ(track.when(kFirst - 1, kNominal).error(), TrackFault::kTooOld);
+  EXPECT_EQ(track.when(kFirst + kShown + 1, kNominal).error(), TrackFault::kNotYet);
+}
+
+// Around a step lies all that the clock may have shown on either side of it, and no more.
+TEST(ClockTrack, RefusesNoMoreThanTheStepLeavesOpen) {
+  constexpr std::int64_t kAllowed = 10'000 + 1;
+  constexpr std::int64_t kLast = 1'000'000'000'000;  // what it showed at the last reading before the step
+  constexpr std::int64_t kBy = 5'000'000;
+  for (const std::int64_t step : {kBy, -kBy}) {
+    ClockTrack track;
+    for (int turn = -4; turn <= 0; ++turn)
+      track.add({static_cast<std::uint64_t>(kLast + turn * kTurn)}, kLast + turn * kTurn, {});
+    for (int turn = 1; turn <= 4; ++turn)
+      track.add({static_cast<std::uint64_t>(kLast + turn * kTurn)}, kLast + turn * kTurn + step, {});
+    const std::int64_t lowest = step > 0 ? kLast : kLast - kBy - kAllowed;
+    const std::int64_t highest = step > 0 ? kLast + kTurn + kBy : kLast + kTurn + kAllowed;
+    EXPECT_EQ(track.when(lowest, kNominal).error(), TrackFault::kStepped) << step;
+    EXPECT_EQ(track.when(highest, kNominal).error(), TrackFault::kStepped) << step;
+    EXPECT_TRUE(track.when(lowest - 1, kNominal)) << step;
+    EXPECT_TRUE(track.when(highest + 1, kNominal)) << step;
+  }
+}
+
+TEST(ClockTrack, KeepsItsLatestReadings) {
+  constexpr std::int64_t kReadings = ClockTrack::kReadings;
+  ClockTrack track;
+  EXPECT_EQ(track.last(), time::Cycles{});
+  for (std::int64_t i = 0; i < kReadings + 2; ++i)
+    track.add({static_cast<std::uint64_t>((i + 1) * kTurn)}, i * kTurn, {});
+  EXPECT_EQ(track.last().count, static_cast<std::uint64_t>((kReadings + 2) * kTurn));
+  EXPECT_EQ(track.when(2 * kTurn, kNominal)->at.count, static_cast<std::uint64_t>(3 * kTurn));
+  EXPECT_EQ(track.when(2 * kTurn - 1, kNominal).error(), TrackFault::kTooOld);
+  track.add(track.last(), (kReadings + 5) * kTurn, {});
+  EXPECT_EQ(track.when((kReadings + 4) * kTurn, kNominal).error(), TrackFault::kNotYet) << "a count was read before";
 }
 
 // The clock's servo changes its rate at any time, within what a clock may be slewed by; turns are late now and then.
