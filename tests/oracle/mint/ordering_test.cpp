@@ -76,6 +76,72 @@ TEST(Ordering, slews_small_differences_away_within_the_bound) {
   }
 }
 
+TEST(Ordering, slews_an_error_away_in_a_second_and_no_faster_than_it_may) {
+  struct Case {
+    time::Duration error;
+    std::int64_t ppb;
+  };
+  for (const auto& [error, ppb] : {Case{time::microseconds(100), 100'000}, Case{time::microseconds(-100), -100'000},
+                                   Case{time::microseconds(500), 500'000}, Case{time::microseconds(501), 500'000},
+                                   Case{time::microseconds(-501), -500'000}}) {
+    Timeline timeline;
+    timeline.tick();
+    timeline.offset = error;
+    timeline.tick();
+    EXPECT_EQ(timeline.snapshot().line.rate, kNominal.adjusted(ppb)) << error.ns;
+    EXPECT_EQ(timeline.snapshot().lead, -error);
+  }
+}
+
+TEST(Ordering, a_forward_difference_that_is_slewed_is_at_most_what_it_was_told) {
+  for (const std::int64_t over : {0, 1}) {
+    Timeline timeline;
+    timeline.tick();
+    timeline.offset = milliseconds(10) + time::nanoseconds(over);
+    timeline.tick();
+    EXPECT_EQ(timeline.snapshot().state, over == 0 ? OrderingState::kFollowing : OrderingState::kUnconfirmed);
+    EXPECT_EQ(timeline.snapshot().lead, -timeline.offset);
+  }
+}
+
+TEST(Ordering, a_jump_is_confirmed_by_five_more_readings_at_least) {
+  Timeline timeline;
+  timeline.tick();
+  timeline.offset = seconds(100);
+  timeline.tick();
+  for (int confirmations = 1; confirmations <= 4; ++confirmations) {
+    timeline.tick(seconds(5));
+    EXPECT_EQ(timeline.snapshot().state, OrderingState::kUnconfirmed) << confirmations;
+  }
+  timeline.tick(seconds(5));
+  EXPECT_EQ(timeline.snapshot().state, OrderingState::kFollowing);
+}
+
+TEST(Ordering, a_jump_is_the_same_as_long_as_it_differs_by_no_more_than_what_is_slewed) {
+  for (const std::int64_t sign : {1, -1})
+    for (const std::int64_t over : {0, 1}) {
+      Timeline timeline;
+      timeline.tick();
+      timeline.offset = seconds(100);
+      timeline.tick();
+      timeline.offset = timeline.offset + time::Duration{sign * (milliseconds(10).ns + over)};
+      timeline.run(seconds(10) - milliseconds(20));
+      timeline.tick();
+      EXPECT_EQ(timeline.snapshot().state, over == 0 ? OrderingState::kFollowing : OrderingState::kUnconfirmed);
+    }
+}
+
+TEST(Ordering, a_reading_is_from_another_core_up_to_a_millisecond_and_from_another_counter_beyond) {
+  for (const std::uint64_t over : {0U, 1U}) {
+    Timeline timeline;
+    timeline.tick();
+    const time::Cycles before = timeline.cycles;
+    const time::Cycles older{before.count - 1'000'000 - over};
+    timeline.step({older, timeline.true_time});
+    EXPECT_EQ(timeline.snapshot().line.anchor, over == 0 ? before : older);
+  }
+}
+
 TEST(Ordering, a_step_back_within_the_lead_budget_goes_on_and_is_slewed) {
   Timeline timeline;
   timeline.tick();
