@@ -56,8 +56,8 @@ TEST(ClockTrack, IgnoresACounterThatGoesBack) {
   EXPECT_EQ(track.when(1'000, kNominal).error(), TrackFault::kNotYet);
 }
 
-// One turn between two readings whose brackets are 100 and 200 ns to either side: of 10 ms the clock may make 10 us more
-// or less, and 301 ns stem from the readings.
+// One turn between two readings whose brackets are 100 and 200 ns to either side: of 10 ms the clock may make 10 us
+// more or less, and 301 ns stem from the readings.
 TEST(ClockTrack, TakesForAStepWhatNoServoCouldDo) {
   constexpr std::int64_t kFirst = 1'000'000'000'000;
   constexpr std::int64_t kAllowed = 10'000 + 300 + 1;

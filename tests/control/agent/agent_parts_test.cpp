@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The agent's small parts alone, at the edges of what they are told: when to try again, who has acknowledged what, which
-// attempt it was that the store took, and which options make no agent.
+// The agent's small parts alone, at the edges of what they are told: when to try again, who has acknowledged what,
+// which attempt it was that the store took, and which options make no agent.
 #include <gtest/gtest.h>
 
 #include <string>
