@@ -21,6 +21,8 @@ import shutil
 import subprocess
 import threading
 
+import schemata
+
 # gold takes a third of the time; Debian 13 has it in a package of its own.
 LINK_OPTIONS = ["-Wl,--strip-debug"] + (["-fuse-ld=gold"] if shutil.which("ld.gold") else [])
 INCLUDES = re.compile(r"^[ \t]*#[ \t]*include\b.*$", re.M)
@@ -91,6 +93,15 @@ class BuildPlan:
         done = subprocess.run(words, cwd=self.build_dir, capture_output=True, text=True, check=False)
         return done.stdout + done.stderr if done.returncode == 0 else None
 
+    def definition(self, scratch):
+        """The object that tells a program with many mutants which of them it is."""
+        source, output = scratch / "number.cpp", scratch / "number.o"
+        source.write_text(schemata.DEFINITION)
+        words = self._run(["c++", "-c", str(source), "-o", str(output)])
+        if words:
+            raise RuntimeError(words)
+        return output
+
     def original_program(self, target):
         return self.scratch / "links" / target.replace("/", ".")
 
@@ -108,7 +119,7 @@ class BuildPlan:
         return re.search(r"(?:^|[\s()/])" + re.escape(obj) + r"(?:$|[\s)])", said, re.M) is not None
 
     def compile(self, obj, path, scratch, output, exactly=False):
-        """Compiles an object with what scratch holds in the place of `path`; false if the compiler refuses."""
+        """Compiles an object with what scratch holds in the place of `path`. Returns why the compiler refuses, or nothing."""
         source, _ = self.commands[obj]
         words = self._words(obj, scratch, exactly)
         if source == path:
@@ -118,7 +129,8 @@ class BuildPlan:
         return self._run(words + ["-o", str(output)])
 
     def _run(self, words):
-        return subprocess.run(words, cwd=self.build_dir, capture_output=True, check=False).returncode == 0
+        done = subprocess.run(words, cwd=self.build_dir, capture_output=True, text=True, check=False)
+        return "" if done.returncode == 0 else done.stderr or f"exit status {done.returncode}"
 
     def _words(self, obj, scratch, exactly):
         """The command of an object: without warnings, debugging information and output, and with the scratch folder first."""
@@ -158,7 +170,7 @@ class BuildPlan:
             if key not in self._originals:
                 place(scratch, path, text)
                 output = scratch / "original.o"
-                if not self.compile(obj, path, scratch, output, exactly):
+                if self.compile(obj, path, scratch, output, exactly):
                     raise RuntimeError(f"{path} itself does not compile into {obj}; build it first")
                 self._originals[key] = digest(output)
             return self._originals[key]

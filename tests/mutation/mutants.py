@@ -199,7 +199,7 @@ def _omissions(source, quiet):
     for i, token in enumerate(source.tokens):
         if i in quiet or not source.in_function(i) or not _begins_statement(source, i):
             continue
-        end = _end_of_expression_statement(source, i)
+        end = end_of_expression_statement(source, i)
         if end is not None:
             yield Mutant(token.start, source.tokens[end].end, ";", "omission")
 
@@ -216,7 +216,7 @@ def _begins_statement(source, i):
     return source.text_of(source.partner[i - 1] - 1) in ("if", "for", "while", "switch")
 
 
-def _end_of_expression_statement(source, i):
+def end_of_expression_statement(source, i):
     """The index of its semicolon, or None if a declaration or something else begins at i."""
     first = source.tokens[i]
     if first.text not in ("++", "--", "*", "(") and (first.kind != "word" or first.text in NO_EXPRESSION):

@@ -4,7 +4,7 @@
 
 Coverage says which lines the tests run; it does not say whether they look at what the lines do. A mutant that no test notices is
 either a gap in the tests or no change at all, and somebody has to say which. mutants.py says what is changed, areas.py which
-programs have to notice, trial.py how one is judged, records.py what is remembered.
+programs have to notice, file_trial.py how the mutants of a source are tried, records.py what is remembered.
 
 Exit status: 0 if every survivor is accepted (accepted.toml), 1 if one is not, 2 usage.
 """
@@ -26,6 +26,7 @@ import areas
 import report
 import trial
 from build_plan import BuildPlan
+from file_trial import FileTrial
 from mutants import mutants_of
 from records import Accepted, Verdicts, identity, record_of
 
@@ -84,33 +85,37 @@ class Run:
         for n in range(self.args.jobs):
             benches.put(trial.Bench(self.plan, self.scratch / str(n), limits))
 
-        def one(candidate):
-            path, text, mutant = candidate
-            if self.stopping or (self.args.until and time.time() > self.args.until):
-                return
+        def one(path):
+            text = next(t for p, t, _ in chosen if p == path)
             bench = benches.get()
             try:
-                started = time.monotonic()
-                verdict, how = bench.try_mutant(path, text, mutant, areas.programs_for(path))
-                self.note(record_of(path, text, mutant, verdict, how), time.monotonic() - started, len(chosen))
+                def note(mutant, verdict, how):
+                    self.note(record_of(path, text, mutant, verdict, how), len(chosen))
+
+                file = FileTrial(bench, path, text, [m for p, _, m in chosen if p == path], areas.programs_for(path), note)
+                file.stopping = self.is_over
+                file.run()
             finally:
                 benches.put(bench)
 
         with concurrent.futures.ThreadPoolExecutor(self.args.jobs) as pool:
             try:
-                for future in concurrent.futures.as_completed([pool.submit(one, candidate) for candidate in chosen]):
+                for future in concurrent.futures.as_completed([pool.submit(one, path) for path in dict.fromkeys(p for p, _, _ in chosen)]):
                     future.result()
             except BaseException:
                 self.stopping = True  # those that were begun are finished
                 raise
 
-    def note(self, record, seconds, of):
+    def is_over(self):
+        return self.stopping or (self.args.until and time.time() > self.args.until)
+
+    def note(self, record, of):
         with self.lock:
             self.done += 1
             self.verdicts.add(record)
             how = f" by {record['how']}" if record["how"] else ""
-            print(f"{self.done}/{of} {record['path']}:{record['line']}: {record['change'][:90]}: {record['verdict']}{how} "
-                  f"({seconds:.0f} s)", flush=True)
+            print(f"{self.done}/{of} {record['path']}:{record['line']}: {record['change'][:90]}: {record['verdict']}{how}",
+                  flush=True)
 
     def close(self):
         shutil.rmtree(self.scratch, ignore_errors=True)

@@ -18,7 +18,7 @@ import time
 
 from build_plan import digest, place
 
-CPU_FLOOR_S, CPU_FACTOR = 10, 5
+CPU_FLOOR_S, CPU_FACTOR = 3, 5
 WALL_FLOOR_S, WALL_FACTOR = 90, 30
 MEMORY_BYTES = 8 << 30
 FILE_BYTES = 256 << 20
@@ -70,7 +70,7 @@ class Bench:
         for obj in affected:
             if obj not in compiled:
                 output = self.scratch / "objects" / f"{len(compiled)}.o"
-                if not self.plan.compile(obj, path, self.scratch, output):
+                if self.plan.compile(obj, path, self.scratch, output):
                     return None, False
                 compiled[obj] = output
         equal = all(digest(compiled[o]) == self.plan.original(o, path, text, self.scratch) for o in affected)
@@ -78,23 +78,34 @@ class Bench:
 
     def _is_equal_as_built(self, path, text, mutant, programs):
         """A survivor may still be the same program to a better optimiser."""
+        return self._is_equal(path, text, mutant, programs, exactly=True)
+
+    def _is_equal(self, path, text, mutant, programs, exactly):
+        """Whether all objects of the first program are those of the original; None if one does not compile."""
         output = self.scratch / "exact.o"
         for obj in self.plan.taken(programs[0].target):
             if self.plan.depends_on(obj, path):
                 place(self.scratch, path, mutant.apply(text))
-                if not self.plan.compile(obj, path, self.scratch, output, exactly=True):
-                    return False
-                if digest(output) != self.plan.original(obj, path, text, self.scratch, exactly=True):
+                if self.plan.compile(obj, path, self.scratch, output, exactly):
+                    return None
+                if digest(output) != self.plan.original(obj, path, text, self.scratch, exactly):
                     return False
         return True
+
+    def judge_survivor(self, path, text, mutant, programs):
+        """The verdict on a mutant that all programs passed."""
+        for exactly in (False, True):
+            equal = self._is_equal(path, text, mutant, programs, exactly)
+            if equal is not False:
+                return "not compiled" if equal is None else "equivalent"
+        return "survived"
 
     def _run(self, program, objects):
         """How the program noticed, or "" if it did not."""
         binary = self.scratch / "program"
         if self.plan.link(program.target, binary, objects) is None:
             return "it could not be linked"
-        how, _, _ = execute(self.plan, binary, program.arguments, self.scratch / "tmp", self.limits[program])
-        return how
+        return execute(self.plan, binary, program.arguments, self.scratch / "tmp", self.limits[program])[0]
 
 
 def measure(plan, program, folder):
@@ -106,11 +117,11 @@ def measure(plan, program, folder):
     return Limits(cpu_s, wall_s), cpu_s
 
 
-def execute(plan, binary, arguments, folder, limits):
-    """Runs a program; returns how it failed or "", and the seconds of its processor and of the wall clock."""
+def execute(plan, binary, arguments, folder, limits, number=0):
+    """Runs a program as this mutant; returns how it failed or "", and the seconds of its processor and of the wall clock."""
     command = ["prlimit", f"--cpu={limits.cpu_s}", "--core=0", f"--as={MEMORY_BYTES}", f"--fsize={FILE_BYTES}", binary, *arguments]
     env = dict(os.environ, GNOMON_SOURCE_DIR=str(plan.root), GNOMON_BUILD_DIR=str(plan.build_dir), TMPDIR=str(folder),
-               TEST_TMPDIR=str(folder))
+               TEST_TMPDIR=str(folder), GNOMON_MUTANT=str(number))
     started = time.monotonic()
     child = subprocess.Popen(command, cwd=plan.root, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL, start_new_session=True)
