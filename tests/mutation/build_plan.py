@@ -140,10 +140,10 @@ class BuildPlan:
         while i < len(words):
             if words[i] in ("-o", "-MF", "-MQ", "-MT"):
                 i += 1
-            elif words[i] not in dropped and not words[i].startswith("-W"):
+            elif words[i] not in dropped and not words[i].startswith(("-W", "-fdiagnostics")):
                 kept.append(words[i])
             i += 1
-        kept[1:1] = [f"-I{scratch}", "-w", f"-ffile-prefix-map={scratch}/=", *([] if exactly else ["-O1"])]
+        kept[1:1] = [f"-I{scratch}", "-w", "-fdiagnostics-color=never", f"-ffile-prefix-map={scratch}/=", *([] if exactly else ["-O1"])]
         return kept
 
     def _headers_of(self, obj, source, words):

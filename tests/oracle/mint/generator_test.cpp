@@ -319,5 +319,72 @@ TEST(Generator, capacity_counts_the_rights_that_can_be_used) {
   EXPECT_EQ(generator.unit_capacity(), 16U) << "one of the two windows ends with this unit";
 }
 
+TEST(Generator, a_full_set_of_rights_is_used_raised_and_replaced_to_its_last) {
+  const id::Layout layout = tiny_layout(8, 1);
+  IdGenerator generator(layout, false);
+  std::vector<Right> list;
+  for (std::uint16_t machine = 0; machine < kMaxRightsPerWorker; ++machine)
+    list.push_back(right(machine, machine + 1U, kStart, kStart + milliseconds(1)));
+  generator.adopt(rights(1, list));
+  for (std::size_t taken = 0; taken < kMaxRightsPerWorker; ++taken)
+    ASSERT_EQ(generator.take(at(kStart), 2).count, 2U);
+  EXPECT_EQ(generator.take(at(kStart), 1).refusal, Refusal::kExhausted);
+  EXPECT_EQ(generator.take(at(kStart + milliseconds(1)), 1).refusal, Refusal::kNotLeased);
+  for (Right& raised : list)
+    raised.ceiling = kStart + milliseconds(2);
+  generator.adopt(rights(1, list));
+  for (std::size_t taken = 0; taken < kMaxRightsPerWorker; ++taken)
+    ASSERT_EQ(generator.take(at(kStart + milliseconds(1)), 2).count, 2U);
+  generator.adopt(rights(2, list, 1));
+  EXPECT_EQ(generator.take(at(kStart, seconds(1), 1), 1).refusal, Refusal::kNotLeased)
+      << "each of the tokens stays, and has used its window";
+}
+
+TEST(Generator, capacity_is_what_a_unit_yields_at_least) {
+  IdGenerator rotating(kSnowflake, true);
+  EXPECT_EQ(rotating.unit_capacity(), 1U) << "never less, for whoever divides by it";
+  rotating.adopt(rights(1, {right(0, 1, kStart, kStart + seconds(10))}));
+  EXPECT_EQ(rotating.unit_capacity(), 2048U);
+  IdGenerator smallest(tiny_layout(4, 1), true);
+  smallest.adopt(rights(1, {right(0, 1, kStart, kStart + seconds(10))}));
+  EXPECT_EQ(smallest.unit_capacity(), 1U);
+}
+
+TEST(Generator, the_end_of_a_layout_is_no_lack_of_a_lease_and_its_last_unit_can_be_the_first) {
+  const id::Layout layout = id::make_layout({16}, "short", {0}, milliseconds(1), 4, 4, 4).value();
+  IdGenerator ended(layout, false);
+  ended.adopt(rights(1, {right(0, 1, {0}, time::SmearedUtc{milliseconds(16).ns})}));
+  EXPECT_EQ(ended.take(at({milliseconds(16).ns}), 1).refusal, Refusal::kLayoutExhausted);
+  IdGenerator late(layout, false);
+  late.adopt(rights(1, {right(0, 1, time::SmearedUtc{milliseconds(15).ns}, time::SmearedUtc{seconds(1).ns})}));
+  const Take take = late.take(at({0}), 1);
+  ASSERT_EQ(take.refusal, Refusal::kNone);
+  EXPECT_EQ(unit_of(late, take), 15U);
+}
+
+TEST(Generator, a_new_era_may_begin_in_the_first_unit_of_all) {
+  const id::Layout layout = id::make_layout({16}, "short", {0}, milliseconds(1), 4, 4, 4).value();
+  IdGenerator generator(layout, false);
+  generator.adopt(rights(1, {right(0, 1, {0}, time::SmearedUtc{seconds(1).ns})}));
+  (void)generator.take(at({milliseconds(9).ns}), 1);
+  generator.adopt(rights(2, {right(1, 2, {0}, time::SmearedUtc{seconds(1).ns})}, 1));
+  const Take take = generator.take(at({0}, {}, 1), 1);
+  ASSERT_EQ(take.refusal, Refusal::kNone);
+  EXPECT_EQ(unit_of(generator, take), 0U);
+}
+
+TEST(Generator, an_exhausted_unit_waits_within_the_lead_budget_and_is_behind_beyond_it) {
+  IdGenerator generator(kSnowflake, false);
+  generator.adopt(rights(1, {right(0, 1, kStart, kStart + seconds(10))}));
+  const time::SmearedUtc unit = kStart + seconds(5);
+  (void)generator.take(at(unit), 4096);
+  const Take within = generator.take(at(unit - seconds(1), seconds(1)), 1);
+  EXPECT_EQ(within.refusal, Refusal::kExhausted);
+  EXPECT_EQ(within.retry_after, milliseconds(1001));
+  const Take beyond = generator.take(at(unit - seconds(1) - time::nanoseconds(1), seconds(1)), 1);
+  EXPECT_EQ(beyond.refusal, Refusal::kClockBehind);
+  EXPECT_EQ(beyond.retry_after, time::nanoseconds(1));
+}
+
 }  // namespace
 }  // namespace gnomon::mint
