@@ -17,8 +17,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
 
 import areas  # noqa: E402
+import file_trial  # noqa: E402
 import records  # noqa: E402
 import report  # noqa: E402
+import schemata  # noqa: E402
 import trial  # noqa: E402
 from build_plan import BuildPlan  # noqa: E402
 from mutants import describe, mutants_of  # noqa: E402
@@ -110,16 +112,53 @@ class MutantsTest(unittest.TestCase):
         self.assertEqual(mutants_of(text), sorted(set(mutants_of(text))))
 
 
+class SchemataTest(unittest.TestCase):
+    """How a place that has mutants stands there once for each."""
+
+    def rendered(self, statement):
+        text = in_function(statement)
+        self.schema = schemata.Schema(text, mutants_of(text))
+        out, self.spans = self.schema.render()
+        self.out = out
+        return out.removeprefix(schemata.DECLARATION).split("\n")[1].strip()
+
+    def test_each_kind_of_place(self):
+        self.assertEqual(self.rendered("return a + b;"), "{if(gnomon_mutant==1)return a - b;return a + b;}")
+        self.assertEqual(self.rendered("if (a < b) g();"),
+                         "if ((gnomon_mutant==1?static_cast<bool>(false):gnomon_mutant==2?static_cast<bool>(true):"
+                         "gnomon_mutant==3?static_cast<bool>(a <= b):static_cast<bool>(a < b))) "
+                         "{if(gnomon_mutant==4){;}else {g();}}")
+        self.assertEqual(self.rendered("a = b;"), "{if(gnomon_mutant==1){;}else {a = b;}}")
+        self.assertEqual(self.rendered("const int c = a + b;"), "const int c = gnomon_mutant==1?(a - b):(a + b);")
+        self.assertEqual(self.rendered("for (int i = a; i < b; ++i) ;"),
+                         "for (int i = a; (gnomon_mutant==1?static_cast<bool>(i <= b):static_cast<bool>(i < b)); ++i) ;")
+
+    def test_a_place_inside_of_another_keeps_its_mutants_where_the_outer_one_is_the_original(self):
+        line = self.rendered("g([&] { return a < b; }, a - b);")
+        self.assertTrue(line.endswith("else {g([&] { {if(gnomon_mutant==2)return a <= b;return a < b;} }, a - b);}}"), line)
+
+    def test_what_can_not_stand_there_twice_is_left_over(self):
+        for statement in ("if (auto c = g(1)) h(c);", "int c = 1, d = 2;", "static int c = 1;", "S c{1};", "case 1: h();"):
+            self.rendered(statement)
+            kinds = {m.kind for m in self.schema.numbers.values()}
+            self.assertLessEqual(kinds, {"omission"}, statement)
+
+    def test_a_span_is_where_its_mutant_stands(self):
+        self.rendered("if (a < b) return a + 1;")
+        for first, last, number in self.spans:
+            self.assertIn(f"gnomon_mutant=={number}", self.out[first:last])
+
+
 SAMPLE = """#include "src/sample.hpp"
 int scaled(int a) {
   int waste = a;
   waste = a;
   if (a > limit()) return -1;
-  for (int i = 0; i < 3;) i += step(a);
+  for (unsigned i = 0; i < 3;) i += step(a);
   return a * 2;
 }
 """
-HEADER = "#pragma once\ninline int limit() { return 50; }\ninline int step(int a) { return a > 1000 ? 2 : 1; }\nint scaled(int a);\n"
+HEADER = "#pragma once\ninline int limit() { return 50; }\ninline unsigned step(int a) { return a > 1000 ? 2 : 1; }\nint scaled(int a);\n"
 JUDGE = '#include "src/sample.hpp"\nint main() { return scaled(4) == 8 && scaled(51) == -1 && scaled(7) == 14 ? 0 : 1; }\n'
 NINJA = """rule cc
   command = c++ -I../.. -O2 -MD -MF $out.d -o $out -c $in
@@ -190,6 +229,18 @@ class TrialTest(unittest.TestCase):
     def test_the_checkout_stays_as_it_was(self):
         self.verdict("src/sample.cpp", SAMPLE, "* -> /")
         self.assertEqual((self.plan.root / "src" / "sample.cpp").read_text(), SAMPLE)
+
+
+    def test_all_mutants_of_a_source_in_one_program_have_the_verdicts_that_they_have_alone(self):
+        together = {}
+        mutants = mutants_of(SAMPLE)
+        trial_of_all = file_trial.FileTrial(self.bench, "src/sample.cpp", SAMPLE, mutants, [self.program],
+                                            lambda mutant, verdict, how: together.setdefault(mutant, (verdict, how[:18])))
+        self.assertGreater(len(trial_of_all.schema.numbers), len(mutants) // 2)
+        trial_of_all.run()
+        alone = {m: self.bench.try_mutant("src/sample.cpp", SAMPLE, m, [self.program]) for m in mutants}
+        self.assertEqual({m: (together[m][0], alone[m][0]) for m in mutants if together[m][0] != alone[m][0]}, {})
+        self.assertEqual({v for v, _ in together.values()}, {"found", "survived", "equivalent"})
 
 
 class Typo:

@@ -175,6 +175,20 @@ TEST(OrderingByTruth, ReadsTheSystemClockByItsOwnTimeline) {
   }
 }
 
+// In the evening before a leap second a quarter of it is smeared already.
+TEST(OrderingByTruth, SmearsWhatIsNotSmearedYetAndNothingTwice) {
+  constexpr std::int64_t kEvening = 1'483'207'200'000'000'000;  // 2016-12-31 18:00
+  for (const Scale scale : {Scale::kSmearedUtc, Scale::kUtc}) {
+    Turns turns;
+    turns.speaks = false;
+    turns.scale = scale;
+    turns.system_off = nanoseconds(kEvening - kUtc - turns.now.ns - kTurn.ns);
+    turns.turn();
+    const time::Duration smeared = turns.off() - turns.system_off;
+    EXPECT_NEAR(static_cast<double>(smeared.ns), scale == Scale::kUtc ? -250e6 : 0.0, 1e5);
+  }
+}
+
 // ---- whether the counter ran on
 
 TEST(CounterLimits, ADifferenceOfAMillisecondAndAThousandthIsNoJump) {

@@ -38,6 +38,12 @@ TEST(Roots, ABareClockIsOneWithWhoeverSetsIt) {
   EXPECT_EQ(groups({kPhc, ptp4l(1, ClockKind::kPhc), kSystem}), (Indices{0, 0, 2}));
 }
 
+TEST(Roots, WhoOnlyReadsAClockIsNoneOfItsOwn) {
+  const Root reader{9, ClockKind::kSystem, false, false};
+  EXPECT_EQ(groups({kSystem, reader}), (Indices{0, 1}));
+  EXPECT_EQ(groups({reader, kSystem}), (Indices{0, 1}));
+}
+
 TEST(Roots, ThePortOfACardAndItsPhcMayShowOneClock) {
   Root port = kPhc;
   port.clock = ClockKind::kPort;

@@ -4,6 +4,8 @@
 // one turn in silence is found by nobody until somebody relies on it.
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+
 #include "ptp/true_time_estimator.hpp"
 #include "tests/ptp/true_time_bench.hpp"
 
@@ -169,6 +171,24 @@ TEST(TrueTimeLimits, WhatAnEarlierRunLeftIsSuspectedSinceItsSupport) {
   const TrueTimeView& view = second.turn(seconds(1));
   EXPECT_EQ(view.line.fault, ClockFault::kContradiction);
   EXPECT_EQ(view.suspect, seconds(8));
+}
+
+TEST(TrueTimeLimits, WhatAnEarlierRunLeftHoldsFromItsSupportAndNotFromTheFirstCycle) {
+  Bench first(1);
+  first.turn(seconds(500));
+  Bench second(1);
+  second.now = first.now;
+  second.estimator.resume(first.estimator.view().line, first.at());
+  second.speaks[0] = false;
+  second.turn(options().holdover);
+  EXPECT_EQ(second.fault(), ClockFault::kNone);
+  second.turn(nanoseconds(1));
+  EXPECT_EQ(second.fault(), ClockFault::kNoSource);
+}
+
+TEST(TrueTimeLimits, TakesAsManySourcesAsItHasRoomFor) {
+  EXPECT_NO_THROW(TrueTimeEstimator(options(), time::kMaxSources));
+  EXPECT_THROW(TrueTimeEstimator(options(), time::kMaxSources + 1), std::invalid_argument);
 }
 
 TEST(TrueTimeLimits, ForgetsWithTheCounterAlsoThatItHeldOver) {
