@@ -12,10 +12,10 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -75,9 +75,13 @@ class LeaseCommands : public testing::Test {
   [[nodiscard]] bool appears(const std::string& name) const {
     return eventually([&] { return !slurp(path(name)).empty(); });
   }
-  [[nodiscard]] pid_t pid_in(const std::string& name) const {
-    return static_cast<pid_t>(std::atoi(slurp(path(name)).c_str()));
+  /// Of a file that a command has written; -1 if there is none.
+  [[nodiscard]] std::int64_t number_in(const std::string& name) const {
+    std::int64_t number = -1;
+    std::istringstream(slurp(path(name))) >> number;
+    return number;
   }
+  [[nodiscard]] pid_t pid_in(const std::string& name) const { return static_cast<pid_t>(number_in(name)); }
   [[nodiscard]] std::string state_of(const std::string& name) const {
     return field(run({"get", name, "--json"}).text, "state");
   }
@@ -207,9 +211,9 @@ TEST_F(LeaseCommands, RunPassesEverythingThrough) {
 }
 
 TEST_F(LeaseCommands, RunHoldsTheLeaseAndOthersWait) {
-  const auto running = begin("one", {"run", "job", "--", "/bin/sh", "-c",
-                                     "cd $GNOMON_TEST_FOLDER; echo in >one; until [ -s go ]; do sleep 0.01; done; "
-                                     "echo out >>order"});
+  constexpr const char* kWaits =
+      "cd $GNOMON_TEST_FOLDER; echo in >one; until [ -s go ]; do sleep 0.01; done; echo out >>order";
+  const auto running = begin("one", {"run", "job", "--", "/bin/sh", "-c", kWaits});
   ASSERT_TRUE(appears("one"));
   const Output denied = run({"run", "job", "--", "/bin/sh", "-c", "echo never"});
   EXPECT_EQ(denied.exit.code, 1);
@@ -279,16 +283,17 @@ TEST_F(LeaseCommands, AStoppedWrapperDoesNotKeepTheCommandBeyondTheLease) {
 
 TEST_F(LeaseCommands, ALeaseThatCannotBeRenewedEndsTheCommandInTime) {
   constexpr std::int64_t kTtlNs = 5'000'000'000;
-  const auto running = begin("run", {"run", "job", "--ttl", "5s", "--", "/bin/sh", "-c",
-                                     "cd $GNOMON_TEST_FOLDER; trap 'date +%s%N >term' TERM; echo in >one; "
-                                     "while :; do date +%s%N >beat.new; mv beat.new beat; done"});
+  constexpr const char* kBeats =
+      "cd $GNOMON_TEST_FOLDER; trap 'date +%s%N >term' TERM; echo in >one; "
+      "while :; do date +%s%N >beat.new; mv beat.new beat; done";
+  const auto running = begin("run", {"run", "job", "--ttl", "5s", "--", "/bin/sh", "-c", kBeats});
   ASSERT_TRUE(appears("one"));
   daemon_.kill_hard();
   const std::int64_t killed_at = now_ns();
   EXPECT_EQ(running->wait_exit(std::chrono::seconds(60)).code, 1) << running->log();
   EXPECT_TRUE(contains(running->log(), "the lease of job")) << running->log();
-  const std::int64_t asked_at = std::atoll(slurp(path("term")).c_str());
-  const std::int64_t last_beat = std::atoll(slurp(path("beat")).c_str());
+  const std::int64_t asked_at = number_in("term");
+  const std::int64_t last_beat = number_in("beat");
   EXPECT_GT(asked_at, killed_at) << "it was not asked before it was killed";
   EXPECT_LT(asked_at, last_beat) << "it was left no grace";
   EXPECT_LT(last_beat, killed_at + kTtlNs) << "it ran when the lease could have been somebody else's";
@@ -304,10 +309,11 @@ TEST_F(LeaseCommands, ABrokenLeaseKillsTheCommand) {
 }
 
 TEST_F(LeaseCommands, NothingIsReleasedBeforeTheGroupIsGone) {
+  constexpr const char* kLeavesAChild =
+      "cd $GNOMON_TEST_FOLDER; (trap '' TERM; echo $(exec sh -c 'echo $PPID') >two; "
+      "while :; do sleep 0.01; done) & until [ -s two ]; do sleep 0.01; done; echo $$ >one";
   const auto running =
-      begin("run", {"run", "job", "--ttl", "20s", "--grace", "2s", "--", "/bin/sh", "-c",
-                    "cd $GNOMON_TEST_FOLDER; (trap '' TERM; echo $(exec sh -c 'echo $PPID') >two; "
-                    "while :; do sleep 0.01; done) & until [ -s two ]; do sleep 0.01; done; echo $$ >one"});
+      begin("run", {"run", "job", "--ttl", "20s", "--grace", "2s", "--", "/bin/sh", "-c", kLeavesAChild});
   ASSERT_TRUE(appears("one"));
   const pid_t child = pid_in("two");
   ASSERT_GT(child, 1);

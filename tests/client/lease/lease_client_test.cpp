@@ -107,6 +107,7 @@ TEST_F(LeaseClientTest, ListsAllPages) {
   const auto client = connect();
   const auto session = open(*client);
   std::vector<Lease> leases;
+  leases.reserve(8);
   for (int i = 0; i < 8; ++i)
     leases.push_back(session->acquire("list/" + std::to_string(i)).value());
   const auto all = client->list("list/");
@@ -403,8 +404,8 @@ TEST_F(LeaseClientTest, BreakingTakesTheLeaseAndEndsItsSession) {
 }
 
 TEST_F(LeaseClientTest, OptionsThatCantWorkAreRefusedBeforeAnythingIsSent) {
-  const auto refused = [](LeaseClientOptions options) {
-    const auto client = LeaseClient::connect(std::move(options));
+  const auto refused = [](const LeaseClientOptions& options) {
+    const auto client = LeaseClient::connect(options);
     return !client && client.error().kind == LeaseErrorKind::kBadArgument && !client.error().text.empty();
   };
   EXPECT_TRUE(refused({}));
@@ -450,6 +451,7 @@ TEST_F(LeaseClientTest, ManyThreadsContendAndOneHoldsAtATime) {
   std::mutex mutex;
   std::set<std::uint64_t> tokens;
   std::vector<std::future<void>> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i)
     threads.push_back(later([&] {
       const auto session = open(*client, time::seconds(60));

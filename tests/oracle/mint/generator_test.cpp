@@ -323,6 +323,7 @@ TEST(Generator, a_full_set_of_rights_is_used_raised_and_replaced_to_its_last) {
   const id::Layout layout = tiny_layout(8, 1);
   IdGenerator generator(layout, false);
   std::vector<Right> list;
+  list.reserve(kMaxRightsPerWorker);
   for (std::uint16_t machine = 0; machine < kMaxRightsPerWorker; ++machine)
     list.push_back(right(machine, machine + 1U, kStart, kStart + milliseconds(1)));
   generator.adopt(rights(1, list));
