@@ -145,6 +145,7 @@ struct Way {
 
 void take_turns(std::vector<Way>& ways, int rounds) {
   std::vector<Way*> order;
+  order.reserve(ways.size());
   for (Way& way : ways)
     order.push_back(&way);
   std::mt19937_64 random{1};

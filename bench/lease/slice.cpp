@@ -32,6 +32,7 @@ std::vector<SliceResult> run_slice(Contender& contender, const std::vector<Comma
     together.arrive_and_wait();
   };
   std::vector<std::thread> others;
+  others.reserve(lanes);
   for (std::size_t i = 1; i < lanes; ++i)
     others.emplace_back(work, i);
   work(0);

@@ -215,6 +215,7 @@ TEST_F(RecipesTest, AValidCopyIsNeverStale) {
   std::atomic<bool> stop{false};
   std::atomic<int> checked{0};
   std::vector<std::future<void>> readers;
+  readers.reserve(2);
   for (int i = 0; i < 2; ++i)
     readers.push_back(later([&] {
       const auto session = open(*client, time::seconds(60));

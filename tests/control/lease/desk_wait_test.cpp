@@ -47,6 +47,7 @@ TEST(DeskWait, OrderIsThatOfArrivalOverTwoDesks) {
   DeskRoom room(2);
   seat_clients(room, 7);
   std::vector<CallId> calls;
+  calls.reserve(6);
   for (unsigned i = 2; i <= 7; ++i) {
     calls.push_back(room.acquire(i % 2, i, "job", kLong));
     room.settle();

@@ -51,6 +51,7 @@ class LeaseRunnerCrewTest : public testing::Test {
  protected:
   LeaseRunnerCrewTest() {
     std::vector<Store*> given;
+    given.reserve(kThreads);
     for (std::size_t i = 0; i < kThreads; ++i)
       given.push_back(stores_.emplace_back(std::make_unique<CountedStore>(shut_)).get());
     crew_ = std::make_unique<LeaseRunnerCrew>(given, 100, [this](DeskEvent event) {
@@ -93,6 +94,7 @@ class LeaseRunnerCrewTest : public testing::Test {
 TEST_F(LeaseRunnerCrewTest, GivesWhatComesOneByOneToOneConnection) {
   occupy_all();  // else a thread that begins late would be the one that was idle last
   std::vector<int> before;
+  before.reserve(stores_.size());
   for (const auto& store : stores_)
     before.push_back(store->begun());
   constexpr int kTasks = 50;

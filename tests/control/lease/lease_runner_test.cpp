@@ -355,12 +355,14 @@ TEST_F(LeaseRunnerWatchTest, WhatIsThereIsToldInPagesToAnyNumberOfWatches) {
   house_.start();
   open(1);
   std::vector<std::string> names;
+  names.reserve(20);
   for (int i = 0; i < 20; ++i) {
     names.push_back("name:" + std::to_string(10 + i));
     acquire(i, 1, names.back());
     ASSERT_TRUE(replies_.answer<lease::answer::Held>(i).has_value());
   }
   std::vector<std::shared_ptr<LeaseSubscription>> all;
+  all.reserve(kWatches);
   for (std::size_t i = 0; i < kWatches; ++i)
     all.push_back(watch(""));
   for (const auto& each : all)

@@ -253,6 +253,7 @@ TEST_F(LeaseServerTest, GarbageAndSilenceHoldNobodyUp) {
   Bystander bystander(friendly(1));
   ASSERT_TRUE(bystander.is_served(1));
   std::vector<platform::UniqueFd> silent;
+  silent.reserve(kSilent);
   for (std::size_t i = 0; i < kSilent; ++i)
     silent.push_back(connection());
   EXPECT_TRUE(bystander.is_served(5)) << "beside " << kSilent << " silent connections";

@@ -86,6 +86,7 @@ TEST(OrderedStore, ServesInTheOrderOfArrival) {
   OrderedStore store(behind);
   std::vector<std::thread> callers;
   std::vector<std::string> arrived;
+  arrived.reserve(kCallers);
   for (std::size_t i = 0; i < kCallers; ++i) {
     arrived.push_back("caller/" + std::to_string(i));
     callers.emplace_back([&, key = arrived.back(), i] {
@@ -143,6 +144,7 @@ TEST(OrderedStore, NothingIsLostUnderContention) {
   behind.let_through(10 * kThreads * kEach);
   OrderedStore store(behind);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t)
     threads.emplace_back([&, t] {
       for (int i = 0; i < kEach; ++i)
