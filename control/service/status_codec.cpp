@@ -52,6 +52,7 @@ void write(const std::vector<CounterReport>& from, google::protobuf::RepeatedPtr
 
 std::vector<CounterReport> read(const google::protobuf::RepeatedPtrField<v1::Counter>& from) {
   std::vector<CounterReport> to;
+  to.reserve(static_cast<std::size_t>(from.size()));
   for (const v1::Counter& counter : from)
     to.push_back({counter.name(), counter.value()});
   return to;

@@ -15,6 +15,7 @@ constexpr time::Uptime kPatience{3'600'000'000'000};
 
 std::vector<std::string> told(const DeskRoom& room, std::size_t seat = 0) {
   std::vector<std::string> out;
+  out.reserve(room.seats[seat].told.size());
   for (const lease::LeaseView& view : room.seats[seat].told)
     out.push_back(view.name + " " + std::string(lease::text_of(view.state)));
   return out;

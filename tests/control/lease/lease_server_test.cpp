@@ -34,18 +34,18 @@ class LeaseServerTest : public LeaseDoors {
  protected:
   static void SetUpTestSuite() {
     if (!Certificates::available()) return;
-    folder_ = std::make_unique<support::ScratchFolder>();
-    pki_ = std::make_unique<Certificates>(folder_->path());
+    folder = std::make_unique<support::ScratchFolder>();
+    pki = std::make_unique<Certificates>(folder->path());
   }
   static void TearDownTestSuite() {
-    pki_.reset();
-    folder_.reset();
+    pki.reset();
+    folder.reset();
   }
   void SetUp() override {
     LeaseDoors::SetUp();
-    if (!pki_) GTEST_SKIP() << "openssl, which makes certificates, is not installed";
+    if (!pki) GTEST_SKIP() << "openssl, which makes certificates, is not installed";
   }
-  static LeaseServerTls right() { return files(pki_->ca(), pki_->server()); }
+  static LeaseServerTls right() { return files(pki->ca(), pki->server()); }
   static LeaseServerTls files(const std::filesystem::path& ca, const Certificate& own) {
     return {.ca_file = ca.string(), .cert_file = own.certificate.string(), .key_file = own.key.string()};
   }
@@ -65,8 +65,8 @@ class LeaseServerTest : public LeaseDoors {
     return {server->listens_on().front(), grpc::SslCredentials(tls), number};
   }
   [[nodiscard]] PlainClient friendly(unsigned number) const {
-    const Certificate own = pki_->client();
-    return tls_client(number, pki_->ca(), &own);
+    const Certificate own = pki->client();
+    return tls_client(number, pki->ca(), &own);
   }
   /// A TCP connection that says nothing.
   [[nodiscard]] platform::UniqueFd connection() const {
@@ -89,22 +89,22 @@ class LeaseServerTest : public LeaseDoors {
     }
   }
 
-  static std::unique_ptr<support::ScratchFolder> folder_;
-  static std::unique_ptr<Certificates> pki_;
+  static std::unique_ptr<support::ScratchFolder> folder;
+  static std::unique_ptr<Certificates> pki;
 };
-std::unique_ptr<support::ScratchFolder> LeaseServerTest::folder_;
-std::unique_ptr<Certificates> LeaseServerTest::pki_;
+std::unique_ptr<support::ScratchFolder> LeaseServerTest::folder;
+std::unique_ptr<Certificates> LeaseServerTest::pki;
 
 TEST_F(LeaseServerTest, OnlyTheRightCertificateIsLetIn) {
   serve(right());
   Bystander bystander(friendly(1));
   ASSERT_TRUE(bystander.is_served(1));
-  const Certificate of_another_authority = pki_->other_ca_client();
-  const Certificate expired = pki_->expired_client();
+  const Certificate of_another_authority = pki->other_ca_client();
+  const Certificate expired = pki->expired_client();
   std::vector<std::pair<std::string, PlainClient>> strangers;
-  strangers.emplace_back("no certificate", tls_client(2, pki_->ca(), nullptr));
-  strangers.emplace_back("one of another authority", tls_client(3, pki_->ca(), &of_another_authority));
-  strangers.emplace_back("an expired one", tls_client(4, pki_->ca(), &expired));
+  strangers.emplace_back("no certificate", tls_client(2, pki->ca(), nullptr));
+  strangers.emplace_back("one of another authority", tls_client(3, pki->ca(), &of_another_authority));
+  strangers.emplace_back("an expired one", tls_client(4, pki->ca(), &expired));
   strangers.emplace_back("no TLS", PlainClient(server->listens_on().front(), grpc::InsecureChannelCredentials(), 5));
   for (auto& [name, stranger] : strangers) {
     v1::GetLeaseResponse seen;
@@ -122,7 +122,7 @@ TEST_F(LeaseServerTest, OnlyTheRightCertificateIsLetIn) {
 }
 
 TEST_F(LeaseServerTest, AServerOfAnotherAuthorityIsNotTalkedTo) {
-  serve(files(pki_->ca(), pki_->other_ca_server()));
+  serve(files(pki->ca(), pki->other_ca_server()));
   PlainClient client = friendly(1);
   v1::GetLeaseResponse seen;
   EXPECT_FALSE(client.get("one", seen, kShort).ok());
@@ -132,8 +132,8 @@ TEST_F(LeaseServerTest, AServerOfAnotherAuthorityIsNotTalkedTo) {
 TEST_F(LeaseServerTest, ASessionIsBoundToItsCertificate) {
   serve(right());
   PlainClient owner = friendly(1);
-  const Certificate other = pki_->server();  // good for a client, too: its first name is 127.0.0.1
-  PlainClient thief = tls_client(1, pki_->ca(), &other);
+  const Certificate other = pki->server();  // good for a client, too: its first name is 127.0.0.1
+  PlainClient thief = tls_client(1, pki->ca(), &other);
   v1::SessionResponse opened;
   ASSERT_TRUE(owner.open(&opened).ok());
   ASSERT_TRUE(opened.has_open());
@@ -169,14 +169,14 @@ TEST_F(LeaseServerTest, FilesThatChangeAreTakenUp) {
       std::filesystem::rename(own / "new", own / to);
     }
   };
-  put(pki_->ca(), pki_->server());
+  put(pki->ca(), pki->server());
   serve({.ca_file = own / "ca.pem", .cert_file = own / "cert.pem", .key_file = own / "key.pem"});
   Bystander bystander(friendly(1));
   ASSERT_TRUE(bystander.is_served(1));
-  put(pki_->other_ca(), pki_->other_ca_server());
-  const Certificate other = pki_->other_ca_client();
+  put(pki->other_ca(), pki->other_ca_server());
+  const Certificate other = pki->other_ca_client();
   EXPECT_TRUE(eventually([&] {
-    PlainClient client = tls_client(2, pki_->other_ca(), &other);
+    PlainClient client = tls_client(2, pki->other_ca(), &other);
     v1::GetLeaseResponse seen;
     return client.get("one", seen, std::chrono::seconds(1)).ok();
   }));
@@ -204,10 +204,10 @@ TEST_F(LeaseServerTest, WhatCannotWorkIsRefusedAtTheStart) {
   tls.cert_file = "/proc/self/comm";
   expect_refused("127.0.0.1:0", tls, "no PEM file");
   tls = good;
-  tls.key_file = pki_->client().key.string();
+  tls.key_file = pki->client().key.string();
   expect_refused("127.0.0.1:0", tls, "is not that of");
   const std::filesystem::path open_key = directory.file("open.key");
-  std::filesystem::copy_file(pki_->server().key, open_key);
+  std::filesystem::copy_file(pki->server().key, open_key);
   std::filesystem::permissions(open_key, std::filesystem::perms{0644});
   tls = good;
   tls.key_file = open_key.string();
@@ -230,8 +230,8 @@ TEST_F(LeaseServerTest, SeveralAddressesAreServedOrNone) {
   server = std::move(*made);
   ASSERT_EQ(server->listens_on().size(), 2U);
   ASSERT_NE(server->listens_on()[0], server->listens_on()[1]);
-  const Certificate own = pki_->client();
-  const grpc::SslCredentialsOptions tls{.pem_root_certs = support::slurp(pki_->ca()),
+  const Certificate own = pki->client();
+  const grpc::SslCredentialsOptions tls{.pem_root_certs = support::slurp(pki->ca()),
                                         .pem_private_key = support::slurp(own.key),
                                         .pem_cert_chain = support::slurp(own.certificate)};
   unsigned number = 0;
