@@ -197,14 +197,15 @@ void LeaseMirror::count_session(const lease::SessionId& id, const lease::Seen<le
 
 void LeaseMirror::count_lease(const lease::NamedLease& lease, std::ptrdiff_t by) {
   const auto* holder = session(lease.session);
-  if (holder == nullptr || !is_open(*holder)) return;
+  if (holder == nullptr || !holder->value || !is_open(*holder)) return;
   add(held_, by);
   count_claims(*holder->value, by);
 }
 
 void LeaseMirror::count_place(const lease::SessionId& id, std::ptrdiff_t by) {
   add(waiters_, by);
-  if (const auto* owner = session(id); owner != nullptr && is_open(*owner)) count_claims(*owner->value, by);
+  const auto* owner = session(id);
+  if (owner != nullptr && owner->value && is_open(*owner)) count_claims(*owner->value, by);
 }
 
 void LeaseMirror::count_claims(const lease::ClientSession& owner, std::ptrdiff_t by) {

@@ -129,7 +129,7 @@ class LeaseMirror {
   void tidy_queue(std::string_view name);
   void count_session(const lease::SessionId& id, const lease::Seen<lease::ClientSession>& session, std::ptrdiff_t by);
   void count_lease(const lease::NamedLease& lease, std::ptrdiff_t by);
-  void count_place(const lease::SessionId& session, std::ptrdiff_t by);
+  void count_place(const lease::SessionId& id, std::ptrdiff_t by);
   void count_claims(const lease::ClientSession& owner, std::ptrdiff_t by);
   void closed(const lease::SessionId& id);
   [[nodiscard]] std::pair<Queues::const_iterator, Queues::const_iterator> queues_under(std::string_view prefix) const;
