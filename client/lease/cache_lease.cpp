@@ -115,7 +115,9 @@ bool CacheReader::valid(const std::string& name) const {
   if (!state_->guard.is_ours()) return false;
   const std::lock_guard lock(state_->mutex);
   const auto at = state_->copies.find(name);
-  return at != state_->copies.end() && !at->second->wanted && at->second->lease && at->second->lease->holds();
+  if (at == state_->copies.end() || at->second->wanted) return false;
+  const std::optional<Lease>& lease = at->second->lease;
+  return lease && lease->holds();
 }
 
 void CacheReader::drop(const std::string& name) {
@@ -147,8 +149,9 @@ void CacheReader::State::run() {
       sleep(kTurn);
       continue;
     }
-    if (!*change || !(*change)->lease.name.ends_with(kWriter) || !is_in_the_way((*change)->lease.status)) continue;
-    const std::string& name = (*change)->lease.name;
+    const auto& told = *change;
+    if (!told || !told->lease.name.ends_with(kWriter) || !is_in_the_way(told->lease.status)) continue;
+    const std::string& name = told->lease.name;
     writer_came(name.substr(0, name.size() - kWriter.size()));
   }
 }
