@@ -144,7 +144,7 @@ void LeaseHistory::judge_tokens(const std::vector<const Tenure*>& tenures, std::
 std::vector<std::string> LeaseHistory::violations(std::size_t served) const {
   std::vector<std::string> out = misplaced_;
   const auto names = by_name();
-  if (names.empty() && served != 0) out.push_back("nobody ever held anything");
+  if (names.empty() && served != 0) out.emplace_back("nobody ever held anything");
   for (const auto& [name, tenures] : names) {
     judge_overlaps(tenures, out);
     judge_tokens(tenures, out);
