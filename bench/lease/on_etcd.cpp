@@ -53,10 +53,10 @@ struct OwnDesk {
 
 class Field {
  public:
-  Field(const std::string& leader, const std::string& folder, const std::string& server)
-      : leader_(leader),
-        server_(server),
-        own_(bed::EtcdCluster::url_of({leader}, "alone"), folder),
+  Field(std::string leader, const std::string& folder, std::string server)
+      : leader_(std::move(leader)),
+        server_(std::move(server)),
+        own_(bed::EtcdCluster::url_of({leader_}, "alone"), folder),
         desk_(std::make_unique<DeskLane>(*own_.store, own_.state.meta.facts)),
         shapes_(shapes_of(*desk_)) {}
 

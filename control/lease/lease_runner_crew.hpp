@@ -13,8 +13,8 @@
 // does not fit is refused to the desk, which then says so to the caller while that one still listens.
 //
 // Of the threads that have nothing to do, the one that worked last is called. A condition variable that all wait on
-// calls them in turns: then each of eight connections rests for seven commands, and one of etcd that rested is looked at
-// before it is used (kGlance in control/etcd/etcd_link.cpp), which takes up to a millisecond of every command.
+// calls them in turns: then each of eight connections rests for seven commands, and one of etcd that rested is looked
+// at before it is used (kGlance in control/etcd/etcd_link.cpp), which takes up to a millisecond of every command.
 //
 // Thread rule: post and counters from any thread; `answer` is called on the threads of the crew.
 #pragma once
