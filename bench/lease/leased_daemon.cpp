@@ -40,12 +40,12 @@ std::map<std::string, std::string> settings(const std::filesystem::path& folder,
 std::map<std::string, std::uint64_t> figures(const std::string& socket) {
   const auto status = control::fetch_status(socket, kAnswerLimit);
   if (!status) die(status.error().text);
-  if (!status->leases) die("the daemon says nothing of leases in its status");
+  const auto& leases = status->leases;
+  if (!leases) die("the daemon says nothing of leases in its status");
   std::map<std::string, std::uint64_t> out;
-  for (const control::CounterReport& level : status->leases->levels)
-    out[level.name] = level.value;
-  for (const control::CounterReport& counter : status->leases->counters)
-    out[counter.name] = counter.value;
+  for (const auto* table : {&leases->levels, &leases->counters})
+    for (const control::CounterReport& figure : *table)
+      out[figure.name] = figure.value;
   return out;
 }
 

@@ -35,7 +35,7 @@ std::vector<std::string_view> promises_broken_by(Bug bug) {
     case Bug::kRenewsTheDead: return {"expiry"};
     case Bug::kShortenedTtl: return {"expiry", "belief"};
     case Bug::kQueueIgnored: return {"queue"};
-    case Bug::kCountsFromAnswer: return {"belief", "exclusive"};
+    case Bug::kCountsFromAnswer:
     case Bug::kOneClockOnly: return {"belief", "exclusive"};
     case Bug::kHoldsAfterRelease: return {"exclusive"};
     default: return {};

@@ -76,9 +76,9 @@ class World {
   // world_faults.cpp
   void schedule_fault();
   void strike();
-  void strike_server(Fault fault, std::uint32_t server);
+  void strike_server(Fault fault, std::uint32_t number);
   void strike_store(Fault fault);
-  void strike_client(Fault fault, std::uint32_t client);
+  void strike_client(Fault fault, std::uint32_t number);
   void start_server(std::uint32_t number);
   void start_client(std::uint32_t number);
   void reboot();

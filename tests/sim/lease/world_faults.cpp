@@ -100,8 +100,8 @@ void World::strike_client(Fault fault, std::uint32_t number) {
     case Fault::kSuspend:
       if (machine.is_asleep(env_.now())) break;
       machine.suspend(env_.now(), until - env_.now());
-      for (std::uint32_t i = 0; i < clients_.size(); ++i)
-        if (&clients_[i]->machine() == &machine) clients_[i]->pause(until);
+      for (const auto& other : clients_)
+        if (&other->machine() == &machine) other->pause(until);
       if (is_local(number)) servers_.front()->pause(until);
       break;
     case Fault::kSlew:
