@@ -68,9 +68,9 @@ class World {
   [[nodiscard]] Machine& machine_of(std::uint32_t client);
 
   // world_users.cpp
-  void user_acts(std::uint32_t client);
-  void act_freely(std::uint32_t client);
-  void act_in_turn(std::uint32_t client);
+  void user_acts(std::uint32_t number);
+  void act_freely(std::uint32_t number);
+  void act_in_turn(std::uint32_t number);
   [[nodiscard]] time::Duration draw_ttl();
 
   // world_faults.cpp
