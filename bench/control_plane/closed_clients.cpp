@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "bench/control_plane/right_holder.hpp"
+#include "bench/paired.hpp"
 #include "tests/support/ledger.hpp"
 
 namespace gnomon::bench {

@@ -37,11 +37,6 @@
 namespace gnomon::bench {
 namespace {
 
-constexpr std::size_t kAtOnce = 16;
-constexpr std::size_t kEach = 10;       // in one turn, of 16 sessions
-constexpr std::size_t kEachAlone = 20;  // of one session
-constexpr std::size_t kCounted = 20;
-
 // A desk of the bench's own, below keys of its own in the same cluster.
 struct OwnDesk {
   OwnDesk(const std::string& url, const std::string& folder)

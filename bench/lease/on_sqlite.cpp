@@ -31,11 +31,6 @@
 namespace gnomon::bench {
 namespace {
 
-constexpr std::size_t kAtOnce = 16;
-constexpr std::size_t kEach = 10;       // in one turn, of 16 sessions
-constexpr std::size_t kEachAlone = 20;  // of one session
-constexpr std::size_t kCounted = 20;
-
 struct OwnStore {
   explicit OwnStore(const std::filesystem::path& path)
       : state(must(control::open_state(control::StatePaths::of(path.string()), "bench"))), line(*state.store) {}

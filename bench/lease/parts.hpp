@@ -4,7 +4,14 @@
 // can't measure what it says. What they return: whether each command was one commit.
 #pragma once
 
+#include <cstddef>
+
 namespace gnomon::bench {
+
+constexpr std::size_t kAtOnce = 16;
+constexpr std::size_t kEach = 10;       // in one turn, of 16 sessions
+constexpr std::size_t kEachAlone = 20;  // of one session
+constexpr std::size_t kCounted = 20;    // before anything is timed, of each session
 
 /// What open, acquire, renew, release and close cost on etcd, next to a bare transaction of their size and to etcd's
 /// own leases and locks.

@@ -135,6 +135,18 @@ LeaseFault fault_of(const grpc::Status& status, const std::string& server, const
   return fault;
 }
 
+bool may_pass(LeaseErrorKind kind) {
+  switch (kind) {
+    case LeaseErrorKind::kRecovering:
+    case LeaseErrorKind::kUnreachable:
+    case LeaseErrorKind::kTimeout:
+    case LeaseErrorKind::kUnsynchronised:
+    case LeaseErrorKind::kOverloaded:
+    case LeaseErrorKind::kServer: return true;
+    default: return false;
+  }
+}
+
 bool ends_session(const v1::Refused& refused) {
   return refused.reason() == v1::NO_SESSION || refused.reason() == v1::SESSION_OVER;
 }

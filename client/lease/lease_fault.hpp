@@ -25,6 +25,9 @@ struct LeaseFault {
 [[nodiscard]] LeaseFault fault_of(const grpc::Status& status, const std::string& server, const std::string& what,
                                   bool connected);
 
+/// The same question may get an answer later, or elsewhere.
+[[nodiscard]] bool may_pass(LeaseErrorKind kind);
+
 /// The session is over by the server's word.
 [[nodiscard]] bool ends_session(const v1::Refused& refused);
 

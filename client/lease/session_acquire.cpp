@@ -18,17 +18,7 @@ constexpr time::Duration kWithdrawal = time::seconds(2);
 
 /// The answer was no, or there was none, but the next one may be another.
 bool may_change(LeaseErrorKind kind) {
-  switch (kind) {
-    case LeaseErrorKind::kHeld:
-    case LeaseErrorKind::kQueued:
-    case LeaseErrorKind::kRecovering:
-    case LeaseErrorKind::kUnreachable:
-    case LeaseErrorKind::kTimeout:
-    case LeaseErrorKind::kUnsynchronised:
-    case LeaseErrorKind::kOverloaded:
-    case LeaseErrorKind::kServer: return true;
-    default: return false;
-  }
+  return kind == LeaseErrorKind::kHeld || kind == LeaseErrorKind::kQueued || may_pass(kind);
 }
 
 LeaseError stopped_error(const std::string& name) {

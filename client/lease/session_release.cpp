@@ -16,19 +16,6 @@ constexpr time::Duration kFirstPause = time::milliseconds(200);
 constexpr time::Duration kLongestPause = time::seconds(5);
 constexpr time::Duration kNever = time::seconds(3'600);
 
-/// Whether asking again may bring an answer that says what became of the lease.
-bool is_open(LeaseErrorKind kind) {
-  switch (kind) {
-    case LeaseErrorKind::kRecovering:
-    case LeaseErrorKind::kUnreachable:
-    case LeaseErrorKind::kTimeout:
-    case LeaseErrorKind::kUnsynchronised:
-    case LeaseErrorKind::kOverloaded:
-    case LeaseErrorKind::kServer: return true;
-    default: return false;
-  }
-}
-
 }  // namespace
 
 LeaseResult<void> SessionCore::release(const std::string& name, std::uint64_t token, bool in_passing) {
@@ -49,7 +36,7 @@ LeaseResult<void> SessionCore::release(const std::string& name, std::uint64_t to
   LeaseResult<void> result;
   {
     const std::lock_guard lock(mutex_);
-    if (!released && is_open(released.error().kind) && !is_over()) add_chore(name, token, {});
+    if (!released && may_pass(released.error().kind) && !is_over()) add_chore(name, token, {});
     in_use_.erase(name);
     changed_.notify_all();
   }
@@ -57,7 +44,7 @@ LeaseResult<void> SessionCore::release(const std::string& name, std::uint64_t to
   const bool gone_before = !released && released.error().kind == LeaseErrorKind::kNotHeld && report.open_until;
   if (!released && !gone_before) {
     LeaseError error = released.error();
-    if (is_open(error.kind)) error.text += "; it is repeated in the background while the session lives";
+    if (may_pass(error.kind)) error.text += "; it is repeated in the background while the session lives";
     result = tl::make_unexpected(std::move(error));
   }
   return result;
@@ -143,8 +130,8 @@ void SessionCore::chore_done(std::uint64_t number, std::size_t server, const grp
     fault = fault_of(status, transport_->server(server).server, "releasing " + chore->name, true);
   else if (response.has_refused())
     fault = fault_of(response.refused());
-  const bool answered = status.ok() && !(response.has_refused() && is_open(fault.error.kind));
-  if (answered || !is_open(fault.error.kind)) {
+  const bool answered = status.ok() && !(response.has_refused() && may_pass(fault.error.kind));
+  if (answered || !may_pass(fault.error.kind)) {
     transport_->answered(server);
     chores_.erase(chore);
     return;

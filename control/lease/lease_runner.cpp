@@ -44,30 +44,35 @@ LeaseRunner::Impl::Impl(LeaseRunnerOptions options, LeaseRunnerHooks hooks, std:
       thread_([this] { run(); }) {}
 
 CallId LeaseRunner::Impl::submit(Call call, Done done) {
+  CallId id;
   DeskError no;
   {
     const std::lock_guard lock(mutex_);
     ++counters_.submitted;
     if (!ending_ && !failed_ && open_.size() < options_.desk.most_calls) {
-      call.id = {++last_id_};
-      const CallId id = call.id;
+      id = {++last_id_};
+      call.id = id;
       open_.emplace(id.value, std::move(done));
       inbox_.emplace_back(desk_event::Asked{std::move(call)});
-      grown_.notify_one();
-      return id;
+    } else {
+      ++counters_.refused;
+      no = ending_ ? runner_is_ending() : failed_ ? runner_has_failed(*failed_) : too_many(options_.desk.most_calls);
     }
-    ++counters_.refused;
-    no = ending_ ? runner_is_ending() : failed_ ? runner_has_failed(*failed_) : too_many(options_.desk.most_calls);
   }
-  done(tl::make_unexpected(std::move(no)));
-  return {};
+  if (id.value != 0)
+    grown_.notify_one();
+  else
+    done(tl::make_unexpected(std::move(no)));
+  return id;
 }
 
 void LeaseRunner::Impl::cancel(CallId call) {
-  const std::lock_guard lock(mutex_);
-  if (open_.erase(call.value) == 0) return;
-  ++counters_.cancelled;
-  inbox_.emplace_back(desk_event::Gone{call});
+  {
+    const std::lock_guard lock(mutex_);
+    if (open_.erase(call.value) == 0) return;
+    ++counters_.cancelled;
+    inbox_.emplace_back(desk_event::Gone{call});
+  }
   grown_.notify_one();
 }
 

@@ -37,10 +37,10 @@ DeskEvent carry_out(Store& store, const desk_effect::Commit& commit, const std::
 }  // namespace
 
 LeaseRunnerCrew::LeaseRunnerCrew(const std::vector<Store*>& stores, std::size_t most_tasks, Answer answer)
-    : most_tasks_(most_tasks), answer_(std::move(answer)) {
+    : most_tasks_(most_tasks), answer_(std::move(answer)), bells_(stores.size()) {
   threads_.reserve(stores.size());
-  for (Store* const store : stores)
-    threads_.emplace_back([this, store] { run(*store); });
+  for (std::size_t i = 0; i < stores.size(); ++i)
+    threads_.emplace_back([this, store = stores[i], bell = &bells_[i]] { run(*store, *bell); });
 }
 
 LeaseRunnerCrew::~LeaseRunnerCrew() { stop(); }
@@ -51,24 +51,26 @@ void LeaseRunnerCrew::stop() {
     ending_.store(true, std::memory_order_relaxed);
     commits_.clear();
     reads_.clear();
-    for (Bell* const bell : idle_)
-      bell->rings.notify_one();
-    idle_.clear();  // the bells go with their threads, and whoever stops twice must not ring them again
   }
+  for (Bell& bell : bells_)
+    bell.rings.notify_one();
   for (std::thread& thread : threads_)
     if (thread.joinable()) thread.join();
 }
 
 bool LeaseRunnerCrew::post(Task task) {
-  const std::lock_guard lock(mutex_);
-  const bool is_read = std::holds_alternative<desk_effect::Read>(task);
-  if (ending_ || waiting() >= most_tasks_ || (is_read && reads_.size() >= most_reads())) return false;
-  (is_read ? reads_ : commits_).push_back(std::move(task));
-  if (idle_.empty()) return true;
-  Bell* const last = idle_.back();
-  idle_.pop_back();
-  last->is_called = true;
-  last->rings.notify_one();  // under the lock: the bell lies on the stack of a thread that goes on as soon as it may
+  Bell* last = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    const bool is_read = std::holds_alternative<desk_effect::Read>(task);
+    if (ending_ || waiting() >= most_tasks_ || (is_read && reads_.size() >= most_reads())) return false;
+    (is_read ? reads_ : commits_).push_back(std::move(task));
+    if (idle_.empty()) return true;
+    last = idle_.back();
+    idle_.pop_back();
+    last->is_called = true;
+  }
+  last->rings.notify_one();  // not under the lock, which the thread that it wakes would meet at once
   return true;
 }
 
@@ -86,8 +88,7 @@ LeaseRunnerCrew::Task LeaseRunnerCrew::next() {
   return task;
 }
 
-void LeaseRunnerCrew::run(Store& store) {
-  Bell bell;
+void LeaseRunnerCrew::run(Store& store, Bell& bell) {
   std::unique_lock lock(mutex_);
   for (;;) {
     while (!ending_ && waiting() == 0) {  // another one may have taken what it was called for

@@ -13,8 +13,8 @@
 // does not fit is refused to the desk, which then says so to the caller while that one still listens.
 //
 // Of the threads that have nothing to do, the one that worked last is called. A condition variable that all wait on
-// calls them in turns: then each of eight connections rests for seven commands, and one of etcd that rested is looked
-// at before it is used (kGlance in control/etcd/etcd_link.cpp), which takes up to a millisecond of every command.
+// calls them in turns, so that each connection rests while the others work; and one of etcd that has rested is looked
+// at before it is used (kGlance in control/etcd/etcd_link.cpp).
 //
 // Thread rule: post and counters from any thread; `answer` is called on the threads of the crew.
 #pragma once
@@ -56,18 +56,19 @@ class LeaseRunnerCrew {
   void stop();
 
  private:
-  /// Of a thread that has nothing to do.
+  /// What calls a thread that has nothing to do.
   struct Bell {
     std::condition_variable rings;
-    bool is_called = false;
+    bool is_called = false;  // guarded by mutex_
   };
-  void run(Store& store);
+  void run(Store& store, Bell& bell);
   [[nodiscard]] std::size_t waiting() const { return commits_.size() + reads_.size(); }
   [[nodiscard]] std::size_t most_reads() const { return most_tasks_ > 1 ? most_tasks_ / 2 : 1; }
   [[nodiscard]] Task next();
 
   const std::size_t most_tasks_;
   Answer answer_;
+  std::vector<Bell> bells_;   // one for each thread
   mutable std::mutex mutex_;  // guards the five below
   std::deque<Task> commits_;
   std::deque<Task> reads_;

@@ -3,38 +3,19 @@
 // The examples and the C test, run as the programs that they are, against a real little server. The folder of the
 // programs comes from the environment (GNOMON_EXAMPLES).
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "tests/client/example_program.hpp"
 #include "tests/client/test_server.hpp"
 
 namespace gnomon::client {
 namespace {
 
-struct Ran {
-  int status = -1;
-  std::vector<std::string> lines;
-};
-
-Ran run(const std::string& program, const std::string& argument) {
-  const char* folder = std::getenv("GNOMON_EXAMPLES");
-  if (folder == nullptr) return {-1, {"GNOMON_EXAMPLES is not set: run this through meson test"}};
-  const std::string command = std::string("'") + folder + "/" + program + "' " + argument + " 2>&1";
-  FILE* pipe = popen(command.c_str(), "r");  // NOLINT(cert-env33-c): a program of ours
-  if (pipe == nullptr) return {};
-  Ran ran;
-  std::array<char, 1024> line{};
-  while (std::fgets(line.data(), line.size(), pipe) != nullptr) {
-    ran.lines.emplace_back(line.data());
-    ran.lines.back().pop_back();
-  }
-  const int status = pclose(pipe);
-  ran.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return ran;
+Ran run(const std::string& program, std::vector<std::string> arguments) {
+  return run_example("GNOMON_EXAMPLES", program, std::move(arguments));
 }
 
 TEST(Examples, EachPrintsIds) {
@@ -43,7 +24,7 @@ TEST(Examples, EachPrintsIds) {
       {"example_next_id", 1}, {"example_async", 100}, {"example_stream", 10}, {"example_c_next_id", 3}};
   for (const auto& [program, lines] : examples) {
     const std::uint64_t before = server.count(page::Counter::kIds);
-    const Ran ran = run(program, server.address());
+    const Ran ran = run(program, {server.address()});
     ASSERT_EQ(ran.status, 0) << program << ": " << (ran.lines.empty() ? "" : ran.lines[0]);
     ASSERT_EQ(ran.lines.size(), lines) << program;
     EXPECT_GT(std::stoull(ran.lines[0]), std::uint64_t{1} << 50) << program;
@@ -63,14 +44,14 @@ TEST(Examples, TheTimeAndACommit) {
   testing::TestServer server;
   server.set_truth(time::milliseconds(2), {});
   const std::int64_t before = testing::TestServer::true_time().ns;
-  const Ran now = run("example_c_now", server.address());
+  const Ran now = run("example_c_now", {server.address()});
   ASSERT_EQ(now.status, 0) << now.lines.at(0);
   const std::vector<std::int64_t> interval = numbers(now);
   ASSERT_EQ(interval.size(), 2U);
   EXPECT_LE(interval[0], testing::TestServer::true_time().ns);
   EXPECT_GE(interval[1], before);
 
-  const Ran commit = run("example_commit", server.address());
+  const Ran commit = run("example_commit", {server.address()});
   ASSERT_EQ(commit.status, 0) << commit.lines.at(0);
   const std::vector<std::int64_t> committed = numbers(commit);
   ASSERT_EQ(committed.size(), 2U);
@@ -80,7 +61,7 @@ TEST(Examples, TheTimeAndACommit) {
 }
 
 TEST(Examples, StampsAreInOrder) {
-  const Ran ran = run("example_stamp", "");
+  const Ran ran = run("example_stamp", {});
   ASSERT_EQ(ran.status, 0);
   const std::vector<std::int64_t> stamps = numbers(ran);
   ASSERT_EQ(stamps.size(), 3U);
@@ -91,7 +72,7 @@ TEST(Examples, StampsAreInOrder) {
 TEST(Examples, EachSaysWhatIsWrongWhenNobodyServes) {
   const std::string dead = "127.0.0.1:" + std::to_string(testing::unused_port());
   for (const char* program : {"example_next_id", "example_c_next_id", "example_c_now", "example_commit"}) {
-    const Ran ran = run(program, dead);
+    const Ran ran = run(program, {dead});
     EXPECT_EQ(ran.status, 1) << program;
     ASSERT_EQ(ran.lines.size(), 1U) << program;
     EXPECT_NE(ran.lines[0].find(dead + " refused"), std::string::npos) << ran.lines[0];
@@ -102,7 +83,7 @@ TEST(Examples, EachSaysWhatIsWrongWhenNobodyServes) {
 TEST(CApi, DoesFromCWhatItSays) {
   testing::TestServer server;
   server.set_truth(time::milliseconds(2), time::milliseconds(1));
-  const Ran ran = run("c_api_test", server.address());
+  const Ran ran = run("c_api_test", {server.address()});
   for (const std::string& line : ran.lines)
     ADD_FAILURE() << line;
   EXPECT_EQ(ran.status, 0);

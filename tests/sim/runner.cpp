@@ -2,21 +2,15 @@
 #include "tests/sim/runner.hpp"
 
 #include <fmt/format.h>
-#include <tbb/blocked_range.h>
-#include <tbb/parallel_for.h>
 
-#include <algorithm>
-#include <mutex>
-
+#include "tests/sim/seeds.hpp"
 #include "tests/sim/shared_world.hpp"
 #include "tests/sim/world.hpp"
 
 namespace gnomon::sim {
 namespace {
 
-constexpr std::uint64_t kProgressEvery = 16;
-
-void add(std::array<Served, kPhases>& sum, const std::array<Served, kPhases>& served) {
+void add_served(std::array<Served, kPhases>& sum, const std::array<Served, kPhases>& served) {
   for (std::size_t i = 0; i < kPhases; ++i) {
     sum[i].requests += served[i].requests;
     sum[i].answered_with_ids += served[i].answered_with_ids;
@@ -31,7 +25,7 @@ void add(Summary& summary, Outcome outcome) {
   summary.incarnations += outcome.incarnations;
   summary.faults += outcome.faults;
   summary.recoveries_asked += outcome.recovery_asked ? 1 : 0;
-  add(outcome.shared ? summary.shared_served : summary.served, outcome.served);
+  add_served(outcome.shared ? summary.shared_served : summary.served, outcome.served);
   for (std::size_t i = 0; i < kPhases; ++i)
     summary.time_served[i].add(outcome.time_served[i]);
   if (outcome.shared) {
@@ -53,22 +47,8 @@ Outcome run_seed(std::uint64_t seed, std::optional<WorldKind> kind, bool print_t
 }
 
 Summary run_seeds(const Seeds& seeds, const std::function<void(std::uint64_t)>& progress) {
-  Summary summary;
-  std::mutex mutex;
-  tbb::parallel_for(
-      tbb::blocked_range<std::uint64_t>(seeds.first, seeds.first + seeds.count, 1),
-      [&](const tbb::blocked_range<std::uint64_t>& range) {
-        for (std::uint64_t seed = range.begin(); seed != range.end(); ++seed) {
-          Outcome outcome = run_seed(seed, seeds.kind);
-          const std::lock_guard lock(mutex);
-          add(summary, std::move(outcome));
-          if (progress && summary.worlds % kProgressEvery == 0) progress(summary.worlds);
-        }
-      },
-      tbb::simple_partitioner());
-  std::sort(summary.violations.begin(), summary.violations.end(),
-            [](const Outcome& a, const Outcome& b) { return a.seed < b.seed; });
-  return summary;
+  return run_in_parallel<Summary>(
+      seeds.first, seeds.count, [&](std::uint64_t seed) { return run_seed(seed, seeds.kind); }, add, progress);
 }
 
 std::string text_of(const Outcome& outcome) {

@@ -2,12 +2,11 @@
 //
 // The examples of leases, run as the programs that they are. Their folder comes from the environment
 // (GNOMON_LEASE_EXAMPLES).
-#include <sys/wait.h>
+#include <string>
+#include <utility>
+#include <vector>
 
-#include <array>
-#include <cstdio>
-#include <cstdlib>
-
+#include "tests/client/example_program.hpp"
 #include "tests/client/lease/lease_fixture.hpp"
 
 namespace gnomon::client {
@@ -15,26 +14,8 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-struct Ran {
-  int status = -1;
-  Lines lines;
-};
-
-Ran run(const std::string& program, const std::string& arguments) {
-  const char* folder = std::getenv("GNOMON_LEASE_EXAMPLES");
-  if (folder == nullptr) return {-1, {"GNOMON_LEASE_EXAMPLES is not set: run this through meson test"}};
-  const std::string command = std::string("'") + folder + "/" + program + "' " + arguments + " 2>&1";
-  FILE* pipe = popen(command.c_str(), "r");  // NOLINT(cert-env33-c): a program of ours
-  if (pipe == nullptr) return {};
-  Ran ran;
-  std::array<char, 1024> line{};
-  while (std::fgets(line.data(), line.size(), pipe) != nullptr) {
-    ran.lines.emplace_back(line.data());
-    ran.lines.back().pop_back();
-  }
-  const int status = pclose(pipe);
-  ran.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return ran;
+Ran run(const std::string& program, std::vector<std::string> arguments) {
+  return run_example("GNOMON_LEASE_EXAMPLES", program, std::move(arguments));
 }
 
 class LeaseExamples : public LeaseTest {};
@@ -51,7 +32,7 @@ TEST_F(LeaseExamples, PrintWhatTheirCommentsSay) {
         "the second holder writes: admitted, the row says the second holder",
         "the first holder, late, writes: refused, the row says the second holder"}}};
   for (const auto& [program, lines] : examples) {
-    const Ran ran = run(program, server_.address() + " cache/example");
+    const Ran ran = run(program, {server_.address(), "cache/example"});
     EXPECT_EQ(ran.status, 0) << program;
     EXPECT_EQ(ran.lines, lines) << program;
   }
@@ -63,21 +44,21 @@ TEST_F(LeaseExamples, AJobFindsThatItRunsElsewhere) {
   const auto client = connect();
   const auto session = open(*client);
   const auto lease = session->acquire("nightly");
-  const Ran ran = run("example_lease_job", server_.address() + " nightly");
+  const Ran ran = run("example_lease_job", {server_.address(), "nightly"});
   EXPECT_EQ(ran.status, 3);
   EXPECT_EQ(ran.lines, (Lines{"it runs elsewhere"}));
 }
 
 TEST_F(LeaseExamples, TwoProcessesLeadInTurn) {
-  auto other = later([&] { return run("example_lease_election", server_.address() + " leader 2"); });
-  const Ran ran = run("example_lease_election", server_.address() + " leader 2");
+  auto other = later([&] { return run("example_lease_election", {server_.address(), "leader", "2"}); });
+  const Ran ran = run("example_lease_election", {server_.address(), "leader", "2"});
   const Lines lines{"term 1: leading", "term 1: resigned", "term 2: leading", "term 2: resigned"};
   EXPECT_EQ(ran.lines, lines);
   EXPECT_EQ(other.get().lines, lines);
 }
 
 TEST_F(LeaseExamples, SayWhatIsWrongWhenNobodyServes) {
-  const Ran ran = run("example_lease_guard", "unix:" + (folder_.path() / "nobody").string() + " a");
+  const Ran ran = run("example_lease_guard", {"unix:" + (folder_.path() / "nobody").string(), "a"});
   EXPECT_EQ(ran.status, 1);
   ASSERT_EQ(ran.lines.size(), 1U);
   EXPECT_NE(ran.lines[0].find("check that gnomond runs there"), std::string::npos) << ran.lines[0];

@@ -12,13 +12,6 @@
 namespace gnomon::lease {
 namespace {
 
-Nonce nonce_of(std::uint8_t seed) {
-  Nonce nonce{};
-  for (std::size_t i = 0; i < nonce.size(); ++i)
-    nonce[i] = static_cast<std::uint8_t>(seed + i);
-  return nonce;
-}
-
 ClientSession on_true_time() {
   return {nonce_of(1),       SessionState::kOpen,  {{}, {1'800'000'000'000'000'007}},
           time::seconds(10), "spiffe://host-7/db", "host-7 pid 4711"};
@@ -68,10 +61,7 @@ TEST(ClientSession, a_label_may_look_like_a_field) {
 
 TEST(ClientSession, each_fault_has_its_type) {
   const auto with = [](const std::string& from, const std::string& to) {
-    std::string text = encode(on_true_time());
-    text.replace(text.find(from), from.size(), to);
-    const auto parsed = parse_client_session(text);
-    return parsed ? std::optional<ValueFault>{} : parsed.error();
+    return fault_with(encode(on_true_time()), from, to, parse_client_session);
   };
   EXPECT_EQ(with("client 1", "session 1"), ValueFault::kOtherKind);
   EXPECT_EQ(with("client 1", "client 2"), ValueFault::kOtherVersion);

@@ -12,13 +12,6 @@
 namespace gnomon::lease {
 namespace {
 
-Nonce nonce_of(std::uint8_t seed) {
-  Nonce nonce{};
-  for (std::size_t i = 0; i < nonce.size(); ++i)
-    nonce[i] = static_cast<std::uint8_t>(seed + i);
-  return nonce;
-}
-
 NamedLease with_metadata() {
   return {nonce_of(1), nonce_of(0x20), 5, time::milliseconds(1500), {"10.0.0.7:\0\xff", 11}};
 }
@@ -57,10 +50,7 @@ TEST(NamedLease, reads_back_what_it_wrote) {
 
 TEST(NamedLease, each_fault_has_its_type) {
   const auto with = [](const std::string& from, const std::string& to) {
-    std::string text = encode(with_metadata());
-    text.replace(text.find(from), from.size(), to);
-    const auto parsed = parse_named_lease(text);
-    return parsed ? std::optional<ValueFault>{} : parsed.error();
+    return fault_with(encode(with_metadata()), from, to, parse_named_lease);
   };
   EXPECT_EQ(with("lease 1", "waiter 1"), ValueFault::kOtherKind);
   EXPECT_EQ(with("lease 1", "lease 2"), ValueFault::kOtherVersion);

@@ -2,17 +2,13 @@
 #include "tests/sim/lease/runner.hpp"
 
 #include <fmt/format.h>
-#include <tbb/blocked_range.h>
-#include <tbb/parallel_for.h>
 
-#include <algorithm>
-#include <mutex>
 #include <utility>
+
+#include "tests/sim/seeds.hpp"
 
 namespace gnomon::sim::leases {
 namespace {
-
-constexpr std::uint64_t kProgressEvery = 16;
 
 void add(Summary& summary, Outcome outcome) {
   ++summary.worlds;
@@ -27,22 +23,7 @@ void add(Summary& summary, Outcome outcome) {
 Outcome run_seed(std::uint64_t seed, bool print_story) { return World(make_plan(seed), print_story).run(); }
 
 Summary run_seeds(std::uint64_t first, std::uint64_t count, const std::function<void(std::uint64_t)>& progress) {
-  Summary summary;
-  std::mutex mutex;
-  tbb::parallel_for(
-      tbb::blocked_range<std::uint64_t>(first, first + count, 1),
-      [&](const tbb::blocked_range<std::uint64_t>& range) {
-        for (std::uint64_t seed = range.begin(); seed != range.end(); ++seed) {
-          Outcome outcome = run_seed(seed);
-          const std::lock_guard lock(mutex);
-          add(summary, std::move(outcome));
-          if (progress && summary.worlds % kProgressEvery == 0) progress(summary.worlds);
-        }
-      },
-      tbb::simple_partitioner());
-  std::sort(summary.violations.begin(), summary.violations.end(),
-            [](const Outcome& a, const Outcome& b) { return a.seed < b.seed; });
-  return summary;
+  return run_in_parallel<Summary>(first, count, [](std::uint64_t seed) { return run_seed(seed); }, add, progress);
 }
 
 std::string text_of(const Outcome& outcome) {
