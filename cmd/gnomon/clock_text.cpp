@@ -41,6 +41,10 @@ std::string length(Duration d) { return d.ns > -1'000 && d.ns < 1'000 ? fmt::for
 /// "+1.5us": a difference, whose sign matters also where there is none to see.
 std::string signed_text(Duration d) { return (d.ns >= 0 ? "+" : "") + length(d); }
 
+// A daemon of another version, or what answers in its name, may tell any number.
+Duration sum_of(Duration a, Duration b) { return {time::saturating_add(time::Tai{a.ns}, b).ns}; }
+Duration difference_of(Duration a, Duration b) { return time::saturating_sub(time::Tai{a.ns}, time::Tai{b.ns}); }
+
 std::string text_or_dash(const std::optional<Duration>& d) { return d ? length(*d) : "-"; }
 
 /// rfc3339() closes with the letter of UTC.
@@ -117,10 +121,10 @@ std::string terms(const ClockReport& clock) {
              : "from what an earlier run had proved:\n";
   Duration sum;
   for (const control::TermReport& term : clock.truth.terms) {
-    sum = sum + term.value;
+    sum = sum_of(sum, term.value);
     out += fmt::format("  {:<13} {:>12}  {}\n", term.name, length(term.value), help_of(term.name));
   }
-  out += fmt::format("  {:<13} {:>12}  {}\n", "others", signed_text(clock.epsilon - sum),
+  out += fmt::format("  {:<13} {:>12}  {}\n", "others", signed_text(difference_of(clock.epsilon, sum)),
                      "other sources, earlier samples, drift since then");
   return out + fmt::format("  {:<13} {:>12}\n", "epsilon", length(clock.epsilon));
 }
@@ -172,7 +176,8 @@ std::string table_text(const LeapReport& leap) {
   const std::string day = rfc3339({leap.expires.ns}).substr(0, 10);
   if (!leap.expires_in) return "the leap table does not reach to now";
   if (leap.expired)
-    return fmt::format("the leap table expired on {}, {} ago: update tzdata", day, human_duration(-*leap.expires_in));
+    return fmt::format("the leap table expired on {}, {} ago: update tzdata", day,
+                       human_duration(difference_of({}, *leap.expires_in)));
   return fmt::format("the leap table holds until {}{}", day,
                      *leap.expires_in < kSoon
                          ? fmt::format(", only {} from now: update tzdata", human_duration(*leap.expires_in))

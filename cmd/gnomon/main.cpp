@@ -3,10 +3,12 @@
 #include <iostream>
 
 #include "cmd/gnomon/command_line.hpp"
+#include "control/protobuf_log.hpp"
 
 int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   try {
+    gnomon::control::keep_protobuf_quiet();
     const gnomon::cmd::ExitCode code = gnomon::cmd::run_command_line(argc, argv, std::cin, std::cout, std::cerr);
     std::cout.flush();
     if (std::cout.fail() && code == gnomon::cmd::ExitCode::kOk) {

@@ -37,7 +37,7 @@ ExitCode show_once(const StatusOptions& options, const std::string& socket, cons
 
 Rates rates_between(const control::StatusReport* before, const control::StatusReport& now) {
   if (before == nullptr || before->daemon.incarnation != now.daemon.incarnation) return {};
-  const double seconds = static_cast<double>((now.sampled - before->sampled).ns) / 1e9;
+  const double seconds = static_cast<double>(time::saturating_sub(now.sampled, before->sampled).ns) / 1e9;
   if (seconds <= 0 || before->workers.size() != now.workers.size()) return {};
   Rates rates;
   for (std::size_t w = 0; w < now.workers.size(); ++w) {

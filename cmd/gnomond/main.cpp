@@ -10,6 +10,7 @@
 #include "cmd/gnomond/log.hpp"
 #include "cmd/gnomond/signals.hpp"
 #include "cmd/gnomond/supervisor/supervised_daemon.hpp"
+#include "control/protobuf_log.hpp"
 
 namespace gnomon::cmd {
 namespace {
@@ -43,6 +44,7 @@ ExitCode run(DaemonArguments arguments) {
 int main(int argc, char** argv) {
   using namespace gnomon::cmd;
   try {
+    gnomon::control::keep_protobuf_quiet();  // while there is one thread; what the supervisor forks has it, too
     Parsed parsed = parse_daemon_command_line(argc, argv, std::cout, std::cerr);
     std::cout.flush();
     if (const auto* code = std::get_if<ExitCode>(&parsed)) return status_of(*code);

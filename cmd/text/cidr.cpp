@@ -33,9 +33,12 @@ tl::expected<serve::Cidr, std::string> parse_cidr(std::string_view text) {
   serve::Address network = *address;
   for (unsigned bit = bits + shift; bit < 128; ++bit)
     network.bytes[bit / 8] = static_cast<std::uint8_t>(network.bytes[bit / 8] & ~(0x80U >> (bit % 8)));
-  if (network != *address)
+  if (network != *address) {
+    // A v4-mapped network is written as IPv4, and then its prefix is one of 32 bits.
+    const unsigned told = network.is_v4() ? bits + shift - kV4PrefixShift : bits;
     return tl::make_unexpected(
-        fmt::format("'{}' sets bits below its prefix: write {}/{}", text, platform::to_string(network), bits));
+        fmt::format("'{}' sets bits below its prefix: write {}/{}", text, platform::to_string(network), told));
+  }
   return serve::Cidr{network, static_cast<std::uint8_t>(bits + shift)};
 }
 

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -115,7 +116,10 @@ std::optional<time::SmearedUtc> read_instant(std::string_view text) {
 
 std::string rfc3339(time::SmearedUtc t) {
   using std::chrono::floor;
-  const std::chrono::sys_time<std::chrono::nanoseconds> instant{std::chrono::nanoseconds(t.ns)};
+  // The day of the earliest instants of all begins before there are instants.
+  constexpr std::int64_t kFirstDay = std::numeric_limits<std::int64_t>::min() / (kSecondsPerDay * kNsPerSecond);
+  const std::int64_t shown = std::max(t.ns, kFirstDay * kSecondsPerDay * kNsPerSecond);
+  const std::chrono::sys_time<std::chrono::nanoseconds> instant{std::chrono::nanoseconds(shown)};
   const auto day = floor<std::chrono::days>(instant);
   const std::chrono::year_month_day date{day};
   const std::int64_t in_day = (instant - day).count();

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "oracle/lease/last_revision.hpp"
+
 namespace gnomon::control {
 
 namespace pb = etcdserverpb;
@@ -18,6 +20,15 @@ std::string range_end_of(std::string_view prefix) {
 
 std::string without_prefix(std::string_view key, std::string_view prefix) {
   return std::string(key.substr(std::min(prefix.size(), key.size())));
+}
+
+bool is_revision(std::int64_t revision) {
+  return revision >= 0 && static_cast<std::uint64_t>(revision) <= lease::kLastRevision.value;
+}
+
+std::string impossible_text(std::string_view what) {
+  return "what answers in etcd's name says " + std::string(what) +
+         " at a revision that no store can have: look at what listens there";
 }
 
 Entry to_entry(const pb::KeyValue& value, std::string_view prefix) {

@@ -17,6 +17,11 @@ namespace gnomon::control {
 /// `key` without the store's prefix, which it has because we asked for a range below it.
 [[nodiscard]] std::string without_prefix(std::string_view key, std::string_view prefix);
 
+/// Whether a store can stand there: what answers in etcd's name may say anything, and a token is made of this.
+[[nodiscard]] bool is_revision(std::int64_t revision);
+/// Of something at a revision that isn't one: "that a transaction was committed".
+[[nodiscard]] std::string impossible_text(std::string_view what);
+
 [[nodiscard]] Entry to_entry(const etcdserverpb::KeyValue& value, std::string_view prefix);
 
 /// One Txn. If a compare fails, it reads the compared keys, so that the conflict can be named.

@@ -78,7 +78,7 @@ tl::expected<Listing, StoreError> EtcdStore::list(std::string_view prefix) {
     request.set_revision(0);
   };
   begin();
-  for (bool more = true; more;) {
+  for (;;) {
     const auto answer = range(link_, request, whole.but_within(options_.deadline));
     if (!answer) return tl::make_unexpected(answer.error());
     if (answer->compacted) {
@@ -91,15 +91,23 @@ tl::expected<Listing, StoreError> EtcdStore::list(std::string_view prefix) {
     }
     const pb::RangeResponse& page = answer->response;
     if (request.revision() == 0) {
+      if (!is_revision(page.header().revision()))
+        return tl::make_unexpected(StoreError{StoreErrorKind::kUnavailable, impossible_text("that it is")});
       listing.at = {static_cast<std::uint64_t>(page.header().revision())};
       request.set_revision(page.header().revision());
     }
     for (const pb::KeyValue& value : page.kvs())
       listing.entries.push_back(to_entry(value, options_.prefix));
-    more = page.more() && !page.kvs().empty();
-    if (more) request.set_key(page.kvs(page.kvs_size() - 1).key() + '\0');
+    if (!page.more()) return listing;
+    std::string next = page.kvs().empty() ? std::string() : page.kvs(page.kvs_size() - 1).key() + '\0';
+    // Asked for ever, or called complete: either would be worse than nothing.
+    if (next <= request.key())
+      return tl::make_unexpected(
+          StoreError{StoreErrorKind::kUnavailable, "what answers in etcd's name lists " + start +
+                                                       " and says that there is more, but not beyond what it told "
+                                                       "before: look at what listens there"});
+    request.set_key(std::move(next));
   }
-  return listing;
 }
 
 tl::expected<Revision, StoreError> EtcdStore::commit(const Transaction& transaction) {
@@ -117,6 +125,9 @@ tl::expected<Revision, StoreError> EtcdStore::commit(const Transaction& transact
   if (!done) return tl::make_unexpected(std::move(done.error()));
   if (!response.succeeded())
     return tl::make_unexpected(StoreError{StoreErrorKind::kConflict, conflict_text(transaction, response)});
+  if (!is_revision(response.header().revision()))
+    return tl::make_unexpected(
+        StoreError{StoreErrorKind::kUnknown, impossible_text("that a transaction was committed")});
   return Revision{static_cast<std::uint64_t>(response.header().revision())};
 }
 

@@ -24,6 +24,14 @@ std::string_view reason_of(const pb::WatchResponse& response) {
   return at == std::string_view::npos ? reason : reason.substr(at + kBefore.size());
 }
 
+/// What was told would be one of these, and the next stream begin right after it.
+bool has_possible_revisions(const pb::WatchResponse& response) {
+  return is_revision(response.header().revision()) &&
+         is_revision(std::max<std::int64_t>(response.compact_revision(), 0)) &&
+         std::all_of(response.events().begin(), response.events().end(),
+                     [](const pb::Event& event) { return is_revision(event.kv().mod_revision()); });
+}
+
 }  // namespace
 
 EtcdWatch::EtcdWatch(const EtcdOptions& options, EtcdDialer dialer, std::shared_ptr<EtcdClusterId> cluster,
@@ -95,6 +103,10 @@ EtcdWatch::News EtcdWatch::respond(const pb::WatchResponse& response) {
     fail({StoreErrorKind::kUnavailable, other_cluster_text(endpoint(), cluster, cluster_->value())});
     return std::nullopt;
   }
+  if (!has_possible_revisions(response)) {
+    fail_impossible();
+    return std::nullopt;
+  }
   if (response.canceled()) return cancelled(response);
   if (response.created()) {
     stream_->opened();
@@ -148,6 +160,10 @@ EtcdWatch::News EtcdWatch::compare_history(std::uint64_t cluster, std::int64_t r
     fail({StoreErrorKind::kUnavailable, other_cluster_text(endpoint(), cluster, cluster_->value())});
     return std::nullopt;
   }
+  if (!is_revision(revision)) {
+    fail_impossible();
+    return std::nullopt;
+  }
   failures_ = 0;
   error_.reset();
   if (static_cast<std::uint64_t>(revision) < told_.value) return gap({static_cast<std::uint64_t>(revision)});
@@ -161,6 +177,13 @@ EtcdWatch::News EtcdWatch::gap(Revision through) {
   failures_ = 0;
   error_.reset();
   return Changes{told_, {}, true};
+}
+
+/// Such a stream was created without fault, and counted as a success: without a pause it would begin anew at once, for
+/// as long as the member says so.
+void EtcdWatch::fail_impossible() {
+  fail({StoreErrorKind::kUnavailable, endpoint() + ": " + impossible_text("that something was changed")});
+  pause_ = EtcdDeadline::in(kRoundPause);
 }
 
 void EtcdWatch::fail(int code, std::string_view message) {

@@ -55,6 +55,7 @@ class EtcdWatch final : public Watch {
   [[nodiscard]] News take_events(const etcdserverpb::WatchResponse& response);
   [[nodiscard]] News compare_history(std::uint64_t cluster, std::int64_t revision);
   [[nodiscard]] News gap(Revision through);
+  void fail_impossible();
   void fail(int code, std::string_view message);
   void fail(StoreError error);
   [[nodiscard]] const std::string& endpoint() const { return channels_[current_].endpoint; }

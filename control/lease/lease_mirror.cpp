@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "control/lease/queue_mark.hpp"
+#include "oracle/lease/last_revision.hpp"
 
 namespace gnomon::control {
 namespace {
@@ -21,7 +22,7 @@ void erase_from(Map& index, const Key& key, std::string_view name) {
 
 template <typename Value, typename Parsed>
 lease::Seen<Value> seen(const Parsed& parsed, Revision modified) {
-  return {parsed ? std::optional<Value>(*parsed) : std::nullopt, modified};
+  return {parsed && modified <= lease::kLastRevision ? std::optional<Value>(*parsed) : std::nullopt, modified};
 }
 
 /// Nothing: it can't be read.

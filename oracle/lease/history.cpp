@@ -9,6 +9,8 @@
 #include <tuple>
 #include <utility>
 
+#include "oracle/lease/last_revision.hpp"
+
 namespace gnomon::lease {
 namespace {
 
@@ -18,7 +20,6 @@ using Verdict = AuditFinding::Verdict;
 constexpr unsigned kVersion = 1;
 constexpr std::size_t kInstantDigits = 20;
 constexpr std::size_t kNonceDigits = 16;
-constexpr std::uint64_t kRevisionMask = (std::uint64_t{1} << 48) - 1;
 
 // One text per number, as in the fields of text_value.hpp.
 template <typename Integer>
@@ -201,7 +202,7 @@ tl::expected<Acquisition, ValueFault> parse_history(std::string_view text) {
 // The token, not the grant: a right that was healed has another grant, and its windows still follow one another.
 Taken taken_after(const StoredRight* right, SmearedUtc floor) {
   if (right == nullptr || !right->window) return {floor, std::nullopt};
-  return {floor, Revision{right->token().value_or(mint::Token{}).value & kRevisionMask}};
+  return {floor, Revision{right->token().value_or(mint::Token{}).value & kLastRevision.value}};
 }
 
 History read_history(const Listing& listing) {
@@ -209,7 +210,9 @@ History read_history(const Listing& listing) {
   for (const Entry& entry : listing.entries) {
     const auto at = instant_of_history(entry.key);
     if (!at) continue;
-    if (auto acquisition = parse_history(entry.value))
+    if (entry.modified > kLastRevision)
+      history.unreadable.push_back(entry.key + ": it stands at a revision that no store can have");
+    else if (auto acquisition = parse_history(entry.value))
       history.recorded.push_back({entry.key, *at, entry.modified, std::move(*acquisition)});
     else
       history.unreadable.push_back(entry.key + ": " + std::string(text_of(acquisition.error())));

@@ -5,6 +5,8 @@
 #include <cassert>
 #include <charconv>
 
+#include "oracle/lease/last_revision.hpp"
+
 namespace gnomon::lease {
 namespace {
 
@@ -55,7 +57,7 @@ std::string grant_key(mint::MachineId machine) { return machine_key(machine, kGr
 std::string window_key(mint::MachineId machine) { return machine_key(machine, kWindowSuffix); }
 
 mint::Token make_token(std::uint16_t epoch, Revision grant) {
-  assert(grant.value < (std::uint64_t{1} << kEpochShift));
+  assert(grant <= kLastRevision);
   return {(std::uint64_t{epoch} << kEpochShift) | grant.value};
 }
 
@@ -126,6 +128,10 @@ RightTable read_rights(std::span<const Entry> entries) {
     const std::optional<KeyParts> parts = split_key(entry.key);
     if (!parts) continue;
     StoredRight& right = table.rights[parts->machine];
+    if (entry.modified > kLastRevision) {
+      unreadable(parts->machine, entry.key, "it stands at a revision that no store can have");
+      continue;
+    }
     if (parts->suffix == kGrantSuffix) {
       if (auto grant = parse_grant(entry.value))
         right.grant = {std::move(*grant), entry.modified};

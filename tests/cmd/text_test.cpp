@@ -60,6 +60,7 @@ TEST(Durations, AreANumberAndAUnit) {
   EXPECT_FALSE(parse_time("now1h", {5}));
   EXPECT_EQ(human_duration(time::seconds(90'061)), "1d 1h");
   EXPECT_EQ(human_duration(time::microseconds(1'500)), "1.500ms");
+  EXPECT_EQ(rfc3339(time::SmearedUtc::min()), "1677-09-22T00:00:00Z") << "the first whole day";
   EXPECT_EQ(human_duration({std::numeric_limits<std::int64_t>::min()}), "-292.3y");
 }
 
@@ -75,6 +76,8 @@ TEST(Networks, AreCheckedAndKeptAsV6) {
   for (const std::string_view text :
        {"", "10.0.0.0/33", "10.0.0.1/8", "fd00::/129", "example.org", "10.0.0.0/", "10.0.0.0/8x", "/8"})
     EXPECT_FALSE(parse_cidr(text)) << text;
+  const std::string mapped = parse_cidr("::ffff:10.0.0.1/104").error();
+  EXPECT_TRUE(mapped.ends_with("write 10.0.0.0/8")) << mapped;
 }
 
 TEST(Suggestions, AreCloseOrAbsent) {

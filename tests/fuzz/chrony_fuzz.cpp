@@ -6,7 +6,7 @@
 // Each input is judged twice: as it is, and with the head of a good reply. Without the repair a mutation of the head
 // hides whatever it did to the numbers behind it.
 //
-// Built by clang for libFuzzer, and by the project's compiler for reply_fuzz_test, which gives it the seeds.
+// Built by clang for libFuzzer, and by the project's compiler for time_reply_fuzz_test, which gives it the seeds.
 #include <algorithm>
 #include <array>
 #include <cstddef>

@@ -3,20 +3,18 @@
 // What the tests of the fuzzers share: the inputs in the tree, and the fuzzer as a function.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <string>
-#include <vector>
 
-// NOLINTNEXTLINE(readability-identifier-naming)
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+#include "tests/fuzz/fuzzer.hpp"
 
 namespace gnomon::fuzz {
 
-using Input = std::vector<std::uint8_t>;
+/// Of the target that this is linked with.
+[[nodiscard]] std::string corpus_folder();
 
 /// By the names of the files.
 inline std::map<std::string, Input> files_of_corpus(const std::string& corpus) {
@@ -29,6 +27,7 @@ inline std::map<std::string, Input> files_of_corpus(const std::string& corpus) {
 }
 
 inline void write_to_corpus(const std::string& corpus, const std::string& name, const Input& input) {
+  std::filesystem::create_directories(corpus);
   std::ofstream file(std::filesystem::path(corpus) / name, std::ios::binary);
   file.write(reinterpret_cast<const char*>(input.data()), static_cast<std::streamsize>(input.size()));
 }

@@ -6,7 +6,7 @@
 // Each input is judged twice: as it is, and with its two lengths put right. Without the repair nearly every input of
 // another size would die of a wrong length, and the checks of sizes and texts behind that would hardly be reached.
 //
-// Built by clang for libFuzzer, and by the project's compiler for reply_fuzz_test, which gives it the seeds.
+// Built by clang for libFuzzer, and by the project's compiler for time_reply_fuzz_test, which gives it the seeds.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "control/grpc_log.hpp"
+#include "oracle/lease/last_revision.hpp"
 #include "tests/control/etcd/fake_etcd.hpp"
 #include "tests/control/temp_directory.hpp"
 
@@ -314,6 +315,55 @@ TEST_F(EtcdStoreTest, ListingBeginsAnewIfItsRevisionIsCompactedAway) {
   EXPECT_EQ(listing->entries.size(), 2'501U);
   EXPECT_EQ(listing->at.value, static_cast<std::uint64_t>(cluster.revision()));
   EXPECT_EQ(a.served().ranges, 4) << "a page, a refusal, two pages";
+}
+
+// Nothing that answers so is etcd. It must neither hold the caller for ever nor give him a part for the whole.
+TEST_F(EtcdStoreTest, ListingThatDoesNotAdvanceIsRefused) {
+  cluster.put({{"gnomon/k1", "v"}, {"gnomon/k2", "v"}});
+  auto with = options();
+  with.endpoints = {a.endpoint()};
+  auto store = open(with);
+  using Page = etcdserverpb::RangeResponse;
+  const auto more = [](Page& page) { page.set_more(true); };
+  const auto the_same_again = [](Page& page) {
+    page.add_kvs()->set_key("gnomon/k2");
+    page.set_more(true);
+  };
+  for (const auto& forged : std::vector<std::vector<std::function<void(Page&)>>>{{more, the_same_again},
+                                                                                 {more, more},  // the second is empty
+                                                                                 {[&](Page& page) {
+                                                                                   page.clear_kvs();
+                                                                                   page.add_kvs()->set_key("before");
+                                                                                   page.set_more(true);
+                                                                                 }}}) {
+    for (const auto& forge : forged)
+      a.next_range({true, std::nullopt, false, {}, forge});
+    const int before = a.served().ranges;
+    const auto refused = store->list("");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, StoreErrorKind::kUnavailable);
+    EXPECT_THAT(refused.error().text, HasSubstr("says that there is more"));
+    EXPECT_EQ(a.served().ranges - before, static_cast<int>(forged.size()));
+  }
+  a.next_range({true, std::nullopt, false, {}, more});
+  const auto listing = store->list("");  // more was said, and nothing came: that is no contradiction
+  ASSERT_TRUE(listing) << listing.error().text;
+  EXPECT_EQ(listing->entries.size(), 2U);
+}
+
+TEST_F(EtcdStoreTest, ListingAtARevisionThatNoStoreCanHaveIsRefused) {
+  auto store = open(options());
+  for (const std::int64_t impossible : {std::int64_t{-1}, static_cast<std::int64_t>(lease::kLastRevision.value) + 1}) {
+    const auto forge = [impossible](etcdserverpb::RangeResponse& page) {
+      page.mutable_header()->set_revision(impossible);
+    };
+    for (FakeMember* member : {&a, &b})
+      member->next_range({true, std::nullopt, false, {}, forge});
+    const auto refused = store->list("");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, StoreErrorKind::kUnavailable);
+    EXPECT_THAT(refused.error().text, HasSubstr("a revision that no store can have"));
+  }
 }
 
 #if GRPC_CPP_VERSION_MAJOR == 1 && GRPC_CPP_VERSION_MINOR < 65

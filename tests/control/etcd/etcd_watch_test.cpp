@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "control/etcd/etcd_store.hpp"
+#include "oracle/lease/last_revision.hpp"
 #include "platform/unique_fd.hpp"
 #include "tests/control/etcd/fake_etcd.hpp"
 
@@ -213,6 +214,52 @@ TEST_F(EtcdWatchTest, NotificationsOfOurWatchMoveItAndOthersDont) {
   for (int i = 0; i < 100 && !moved; ++i)
     moved = watch->next(time::milliseconds(50))->through == as_revision(elsewhere);
   EXPECT_TRUE(moved);
+}
+
+// What was told would be past all that a store can tell: the next stream would begin at a revision below zero.
+TEST_F(EtcdWatchTest, RevisionThatNoStoreCanHaveIsAnErrorThatPasses) {
+  auto store = open();
+  const auto last = static_cast<std::int64_t>(lease::kLastRevision.value);
+  cluster.restore(last);
+  auto watch = store->watch("", as_revision(last));
+  ASSERT_TRUE(watch->next(time::milliseconds(100)));
+  cluster.put({{"gnomon/k", "too late"}});
+  auto refused = watch->next(time::milliseconds(100));
+  for (int i = 0; i < 200 && refused; ++i) {
+    EXPECT_TRUE(refused->changes.empty());
+    EXPECT_EQ(refused->through, as_revision(last));
+    refused = watch->next(time::milliseconds(100));
+  }
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, StoreErrorKind::kUnavailable);
+  EXPECT_THAT(refused.error().text, HasSubstr("a revision that no store can have"));
+  static_cast<void>(watch->next(time::milliseconds(500)));
+  EXPECT_LE(a.served().watches + b.served().watches, 40) << "it does not hammer";
+  cluster.restore(5);
+  const Changes gap = next_news(*watch);
+  EXPECT_TRUE(gap.gap);
+  EXPECT_EQ(gap.through, (Revision{5}));
+  cluster.put({{"gnomon/k", "another history"}});
+  EXPECT_EQ(collect(*watch, 1)[0].entry, (Entry{"k", "another history", {6}}));
+}
+
+TEST_F(EtcdWatchTest, NotificationOfSuchARevisionMovesNothing) {
+  auto store = open({a.endpoint()});
+  const Revision start = as_revision(cluster.revision());
+  for (const std::int64_t impossible : {std::int64_t{-1}, static_cast<std::int64_t>(lease::kLastRevision.value) + 1}) {
+    const int watches = a.served().watches;
+    auto watch = store->watch("", start);
+    ASSERT_TRUE(watch->next(time::milliseconds(100)));
+    wait_for_watches(a, watches + 1);
+    a.notify_progress(impossible, true);
+    for (int i = 0; i < 10; ++i)
+      if (const auto nothing = watch->next(time::milliseconds(50)); nothing) {
+        EXPECT_EQ(nothing->through, start);
+      }
+    cluster.put({{"gnomon/k", std::to_string(impossible)}});
+    EXPECT_EQ(collect(*watch, 1).size(), 1U);
+    cluster.restore(static_cast<std::int64_t>(start.value));
+  }
 }
 
 TEST_F(EtcdWatchTest, ForgottenLoginIsMadeAnew) {

@@ -63,10 +63,11 @@ class FakeCluster {
 
 /// What happens to one request. Default: it is served.
 struct Script {
-  bool apply = true;                   // before the answer
-  std::optional<grpc::Status> status;  // answered instead
-  bool hold = false;                   // no answer until the client gives up or the server stops
-  std::function<void()> then;          // after it was applied
+  bool apply = true;                                          // before the answer
+  std::optional<grpc::Status> status;                         // answered instead
+  bool hold = false;                                          // no answer until the client gives up or the server stops
+  std::function<void()> then;                                 // after it was applied
+  std::function<void(etcdserverpb::RangeResponse&)> forge{};  // of a range: changes the answer
 };
 
 struct Served {

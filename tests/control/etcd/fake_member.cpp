@@ -83,6 +83,7 @@ class FakeMember::Services final : public pb::KV::Service,
     if (script.status) return *script.status;
     const grpc::Status status = cluster_.range(*request, response);
     response->mutable_header()->set_cluster_id(cluster_.id());
+    if (script.forge) script.forge(*response);
     if (script.then) script.then();
     return status;
   }

@@ -10,6 +10,8 @@
 
 #include "tests/oracle/lease/text_mutations.hpp"
 
+#include "oracle/lease/last_revision.hpp"
+
 namespace gnomon::lease {
 namespace {
 
@@ -107,6 +109,8 @@ TEST(ReadRights, PutsContradictionsAside) {
       {window_key({6}), encode(held), {6}},     // held by nobody
       {window_key({7}), encode(kWindow), {6}},  // good: released needs no grant
       {grant_key({8}), "grant 2 from the future", {6}},
+      {grant_key({10}), encode(kGrant), {kLastRevision.value + 1}},  // no token has room for that
+      {window_key({10}), encode(held), {kLastRevision.value + 1}},
       {"right/m/00009/history", "something else", {6}},
       {"right/m/99999/window", encode(held), {6}},
       {"right/m/0001/window", encode(held), {6}},
@@ -115,12 +119,12 @@ TEST(ReadRights, PutsContradictionsAside) {
   const RightTable table = read_rights(entries);
   for (const std::uint16_t good : std::array<std::uint16_t, 3>{1, 2, 7})
     EXPECT_NE(table.find({good}), nullptr) << good;
-  for (const std::uint16_t bad : std::array<std::uint16_t, 5>{3, 4, 5, 6, 8})
+  for (const std::uint16_t bad : std::array<std::uint16_t, 6>{3, 4, 5, 6, 8, 10})
     EXPECT_EQ(table.find({bad}), nullptr) << bad;
   std::set<std::uint16_t> unreadable;
   for (const Unreadable& fault : table.unreadable)
     unreadable.insert(fault.machine.value);
-  EXPECT_EQ(unreadable, (std::set<std::uint16_t>{3, 4, 5, 6, 8}));
+  EXPECT_EQ(unreadable, (std::set<std::uint16_t>{3, 4, 5, 6, 8, 10}));
 }
 
 }  // namespace
