@@ -145,6 +145,11 @@ const support::NetworkNamespace& EtcdCluster::host(std::size_t j) const {
   return network_->host(options_.members + j);
 }
 
+SwitchedNetwork& EtcdCluster::network() {
+  require_namespaces("a network of its own");
+  return *network_;
+}
+
 void EtcdCluster::require_namespaces(const char* what) const {
   if (!network_) throw std::logic_error(std::string(what) + " takes EtcdHome::kNamespaces");
 }

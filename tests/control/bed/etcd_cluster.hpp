@@ -147,6 +147,10 @@ class EtcdCluster {
   /// A host for daemons, from all members.
   void cut_off_host(std::size_t j);
   void heal();
+  /// For whatever else can happen to a network; the members are its first hosts, then come those for daemons. Who parts
+  /// hosts here heals them here.
+  [[nodiscard]] SwitchedNetwork& network();
+  [[nodiscard]] std::size_t place_of_host(std::size_t j) const { return options_.members + j; }
 
   // --- what an operator does
   void snapshot(const std::filesystem::path& file) const;

@@ -40,26 +40,55 @@ SwitchedNetwork::SwitchedNetwork(std::size_t hosts) {
 
 void SwitchedNetwork::attach(std::size_t host) {
   hosts_.push_back(std::make_unique<support::NetworkNamespace>());
-  const std::string port = "port" + std::to_string(host);
   support::connect({.where = *hosts_.back(), .name = kInterface, .addresses = {address(host) + "/24"}},
-                   {.where = switch_, .name = port});
-  switch_.must_run({"ip", "link", "set", port, "master", kBridge});
+                   {.where = switch_, .name = port(host)});
+  switch_.must_run({"ip", "link", "set", port(host), "master", kBridge});
+}
+
+void SwitchedNetwork::deafen(std::size_t host, std::size_t towards) const {
+  hosts_.at(host)->must_run(
+      {"ip", "neigh", "replace", address(towards), "lladdr", kNobodysMac, "nud", "permanent", "dev", kInterface});
+}
+
+void SwitchedNetwork::undeafen(std::size_t host, std::size_t towards) const {
+  hosts_.at(host)->must_run({"ip", "neigh", "del", address(towards), "dev", kInterface});
 }
 
 void SwitchedNetwork::part(std::size_t a, std::size_t b) {
   if (a == b || !apart_.insert(std::minmax(a, b)).second) return;
   for (const auto& [here, there] : {std::pair(a, b), std::pair(b, a)})
-    host(here).must_run(
-        {"ip", "neigh", "replace", address(there), "lladdr", kNobodysMac, "nud", "permanent", "dev", kInterface});
+    deafen(here, there);
 }
 
 void SwitchedNetwork::heal(std::size_t a, std::size_t b) {
   if (apart_.erase(std::minmax(a, b)) == 0) return;
   for (const auto& [here, there] : {std::pair(a, b), std::pair(b, a)})
-    host(here).must_run({"ip", "neigh", "del", address(there), "dev", kInterface});
+    if (!silenced_.contains({here, there})) undeafen(here, there);
+}
+
+void SwitchedNetwork::silence(std::size_t from, std::size_t to) {
+  if (from == to || !silenced_.insert({from, to}).second) return;
+  deafen(from, to);
+}
+
+void SwitchedNetwork::unplug(std::size_t host) {
+  if (!unplugged_.insert(host).second) return;
+  switch_.must_run({"ip", "link", "set", port(host), "nomaster"});
+}
+
+void SwitchedNetwork::plug_in(std::size_t host) {
+  if (unplugged_.erase(host) == 0) return;
+  switch_.must_run({"ip", "link", "set", port(host), "master", kBridge});
 }
 
 void SwitchedNetwork::heal_all() {
+  while (!unplugged_.empty())
+    plug_in(*unplugged_.begin());
+  while (!silenced_.empty()) {
+    const auto [from, to] = *silenced_.begin();
+    silenced_.erase(silenced_.begin());
+    if (!are_apart(from, to)) undeafen(from, to);
+  }
   while (!apart_.empty()) {
     const auto pair = *apart_.begin();
     heal(pair.first, pair.second);

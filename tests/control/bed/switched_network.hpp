@@ -39,15 +39,28 @@ class SwitchedNetwork {
   /// No frame passes between the two, neither way, until they are healed. Parting those who are apart changes nothing.
   void part(std::size_t a, std::size_t b);
   void heal(std::size_t a, std::size_t b);
-  void heal_all();
   [[nodiscard]] bool are_apart(std::size_t a, std::size_t b) const { return apart_.contains(std::minmax(a, b)); }
+
+  /// No frame of IP passes from `from` to `to`; the other way they do.
+  void silence(std::size_t from, std::size_t to);
+  /// No frame passes between `host` and anybody: one command instead of two for each other host. The cable stays in.
+  void unplug(std::size_t host);
+  void plug_in(std::size_t host);
+
+  /// All of the above.
+  void heal_all();
 
  private:
   void attach(std::size_t host);
+  void deafen(std::size_t host, std::size_t towards) const;
+  void undeafen(std::size_t host, std::size_t towards) const;
+  [[nodiscard]] static std::string port(std::size_t host) { return "port" + std::to_string(host); }
 
   support::NetworkNamespace switch_;
   std::vector<std::unique_ptr<support::NetworkNamespace>> hosts_;
-  std::set<std::pair<std::size_t, std::size_t>> apart_;  // the lesser first
+  std::set<std::pair<std::size_t, std::size_t>> apart_;     // the lesser first
+  std::set<std::pair<std::size_t, std::size_t>> silenced_;  // from, to
+  std::set<std::size_t> unplugged_;
 };
 
 }  // namespace gnomon::bed

@@ -74,9 +74,30 @@ TEST_F(Switch, PartedHostsHearNothingEitherWayUntilTheyAreHealed) {
   EXPECT_TRUE(arrives(0, 1, kPatienceMs) && arrives(1, 0, kPatienceMs));
 }
 
+TEST_F(Switch, SilenceIsOneWay) {
+  ASSERT_TRUE(arrives(0, 1, kPatienceMs) && arrives(1, 0, kPatienceMs));
+  network_->silence(0, 1);
+  EXPECT_FALSE(arrives(0, 1, kSilenceMs));
+  EXPECT_TRUE(arrives(1, 0, kPatienceMs) && arrives(0, 2, kPatienceMs));
+  network_->heal_all();
+  EXPECT_TRUE(arrives(0, 1, kPatienceMs));
+}
+
+TEST_F(Switch, AnUnpluggedHostIsAlone) {
+  network_->unplug(0);
+  for (const std::size_t other : {1U, 2U})
+    EXPECT_FALSE(arrives(0, other, kSilenceMs) || arrives(other, 0, kSilenceMs)) << other;
+  EXPECT_TRUE(arrives(1, 2, kPatienceMs));
+  network_->plug_in(0);
+  EXPECT_TRUE(arrives(0, 1, kPatienceMs) && arrives(2, 0, kPatienceMs));
+}
+
 TEST_F(Switch, HealAllForgetsEveryParting) {
   network_->part(0, 1);
+  network_->silence(2, 1);
   network_->part(0, 2);
+  network_->silence(0, 2);
+  network_->unplug(1);
   EXPECT_FALSE(arrives(0, 2, kSilenceMs));
   network_->heal_all();
   for (std::size_t from = 0; from < kHosts; ++from)
