@@ -4,12 +4,15 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "bench/lease/gnomon_lane.hpp"
@@ -23,6 +26,8 @@ namespace {
 
 constexpr time::Duration kLookFor = time::milliseconds(100);
 constexpr int kMostEmptyLooks = 100;  // ten seconds
+constexpr std::chrono::milliseconds kBetweenLooks{30};
+constexpr int kMostLooks = 100;
 
 struct Tally {
   std::uint64_t revisions = 0;
@@ -74,25 +79,43 @@ std::uint64_t revision_of(const LeasedDaemon& daemon, control::Store* store) {
   return listing->at.value;
 }
 
+struct Look {
+  std::uint64_t revision = 0;
+  std::map<std::string, std::uint64_t> counters{};
+
+  bool operator==(const Look&) const = default;
+};
+
+// The daemon notes what it did a moment after it answered: two looks at rest that say the same are to be believed.
+Look settled(const LeasedDaemon& daemon, control::Store* store) {
+  Look last;
+  for (int looks = 0; looks < kMostLooks; ++looks) {
+    Look look{revision_of(daemon, store), daemon.counters()};
+    if (look == last) break;
+    last = std::move(look);
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+  return last;
+}
+
 Tally count(Contender& contender, Command command, std::size_t each, const LeasedDaemon& daemon,
             control::Store* store) {
-  std::map<std::string, std::uint64_t> before = daemon.counters();
-  const std::uint64_t from = revision_of(daemon, store);
+  Look before = settled(daemon, store);
   const std::uint64_t waited = daemon.waits();
   (void)run_slice(contender, {command}, each);
   Tally tally;
   tally.waits = daemon.waits() - waited;
-  const std::uint64_t to = revision_of(daemon, store);
-  std::map<std::string, std::uint64_t> after = daemon.counters();
-  tally.revisions = to - from;
-  tally.conflicts = after["conflicts"] - before["conflicts"];
-  tally.reads = after["reads"] - before["reads"];
+  Look after = settled(daemon, store);
+  const auto grown = [&](const char* counter) { return after.counters[counter] - before.counters[counter]; };
+  tally.revisions = after.revision - before.revision;
+  tally.conflicts = grown("conflicts");
+  tally.reads = grown("reads");
   if (store != nullptr) {
-    tell_apart(*store, from, to, tally);
+    tell_apart(*store, before.revision, after.revision, tally);
     return tally;
   }
-  tally.cleaning = after["cleaned"] - before["cleaned"];  // each of one entry, in a commit of its own
-  tally.of_commands = after["commits"] - before["commits"] - tally.conflicts - tally.cleaning;
+  tally.cleaning = grown("cleaned");  // each of one entry, in a commit of its own
+  tally.of_commands = grown("commits") - tally.conflicts - tally.cleaning;
   return tally;
 }
 

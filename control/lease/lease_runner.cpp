@@ -44,8 +44,9 @@ LeaseRunner::Impl::Impl(LeaseRunnerOptions options, LeaseRunnerHooks hooks, std:
       thread_([this] { run(); }) {}
 
 CallId LeaseRunner::Impl::submit(Call call, Done done) {
-  CallId id;
+  std::optional<std::deque<DeskEvent>> batch;
   DeskError no;
+  CallId id;
   {
     const std::lock_guard lock(mutex_);
     ++counters_.submitted;
@@ -54,15 +55,14 @@ CallId LeaseRunner::Impl::submit(Call call, Done done) {
       call.id = id;
       open_.emplace(id.value, std::move(done));
       inbox_.emplace_back(desk_event::Asked{std::move(call)});
+      if (may_turn()) batch = begin_turn();
     } else {
       ++counters_.refused;
       no = ending_ ? runner_is_ending() : failed_ ? runner_has_failed(*failed_) : too_many(options_.desk.most_calls);
     }
   }
-  if (id.value != 0)
-    grown_.notify_one();
-  else
-    done(tl::make_unexpected(std::move(no)));
+  if (batch) turn(*batch);
+  if (id.value == 0) done(tl::make_unexpected(std::move(no)));
   return id;
 }
 
@@ -126,12 +126,14 @@ void LeaseRunner::Impl::stop() {
 }
 
 void LeaseRunner::Impl::post(DeskEvent event) {
+  std::optional<std::deque<DeskEvent>> batch;
   {
     const std::lock_guard lock(mutex_);
     if (ending_) return;
     inbox_.push_back(std::move(event));
+    if (may_turn()) batch = begin_turn();
   }
-  grown_.notify_one();
+  if (batch) turn(*batch);
 }
 void LeaseRunner::Impl::nudge() {
   {
