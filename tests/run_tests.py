@@ -44,22 +44,21 @@ NOT_UNDER_THREAD_SANITIZER = {
     "control/*service*": "gRPC is not instrumented",
     "control/*etcd*": "gRPC is not instrumented",
     "control/lease_server_test": "gRPC is not instrumented",
-    "control/lease_fight_test": "runs gnomond and lease clients, which use gRPC, and that is not instrumented",
-    "control/lease_holder_test": "runs gnomond and lease clients, which use gRPC, and that is not instrumented",
-    "control/lease_leader_test": "runs gnomond and lease clients, which use gRPC, and that is not instrumented",
-    "control/lease_many_test": "runs gnomond and lease clients, which use gRPC, and that is not instrumented",
     "client/lease/client_lease_test": "gRPC is not instrumented",
     "client/lease/client_lease_wait_test": "gRPC is not instrumented",
     "client/lease/client_lease_recipes_test": "gRPC is not instrumented",
     "client/lease/client_lease_examples_test": "gRPC is not instrumented",
     "cmd/*": "gRPC is not instrumented",
     "net/*": "runs gnomond, which uses gRPC, and that is not instrumented",
-    "chaos/*": "runs gnomond, which uses gRPC, and that is not instrumented",
+    "fuzz/lease_call_fuzz*": "gRPC is not instrumented",
+    "fuzz/status_fuzz*": "gRPC is not instrumented",
+    "fuzz/etcd_fuzz*": "gRPC is not instrumented",
     "dataplane/dpdk/*": "DPDK is not instrumented",
     "guest/*": "runs in a machine of its own, whose addresses are randomised",
     "*/*_tbb_test": "oneTBB is not instrumented",
     "oracle/*uniqueness*": "oneTBB is not instrumented",
 }
+DAEMON = "cmd/gnomond"
 
 Program = collections.namedtuple("Program", "name suite command gtest serial timeout_s env workdir targets")
 
@@ -121,6 +120,8 @@ def choose(programs, suites, pattern):
 
 
 def thread_sanitizer_objection(program):
+    if DAEMON in program.targets:
+        return "runs gnomond, which uses gRPC, and that is not instrumented"
     for pattern, reason in NOT_UNDER_THREAD_SANITIZER.items():
         if fnmatch.fnmatch(program.name, pattern):
             return reason

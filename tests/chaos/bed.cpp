@@ -147,6 +147,7 @@ platform::Endpoint Bed::endpoint(std::size_t j) const {
 
 std::vector<std::string> Bed::servers() const {
   std::vector<std::string> all;
+  all.reserve(kDaemons);
   for (std::size_t j = 0; j < kDaemons; ++j)
     all.push_back(platform::to_string(endpoint(j)));
   return all;

@@ -160,7 +160,7 @@ std::map<std::string, Input> seeds() {
   odd.mutable_clock()->mutable_truth()->set_earliest_tai_ns(INT64_MIN);
   odd.mutable_clock()->mutable_truth()->set_latest_tai_ns(INT64_MAX);
   odd.mutable_clock()->mutable_leap()->set_next_utc_ns(INT64_MAX);
-  odd.mutable_daemon()->set_instance(std::string("a\0\x1b[2J\"", 8));
+  odd.mutable_daemon()->set_instance(std::string("a\0\x1b[2J\"", 7));
   add("report_of_a_mad_daemon", 0, odd);
   for (const char* prefix : {"right/", "session/1", "lease/", "", "meta", "rights/", "history/0"}) {
     v1::ReadStoreRequest request;

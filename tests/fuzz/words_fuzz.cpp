@@ -65,7 +65,8 @@ bool cidr(std::string_view text) {
   constexpr std::string_view kWrite = "sets bits below its prefix: write ";
   const std::string& why = read.error();
   demand(!why.empty(), "a network is refused without a sentence");
-  if (const std::size_t at = why.rfind(kWrite); at != std::string::npos)
+  const bool quotes_it = text.find(kWrite) != std::string_view::npos;
+  if (const std::size_t at = why.rfind(kWrite); at != std::string::npos && !quotes_it)
     demand(cmd::parse_cidr(why.substr(at + kWrite.size())).has_value(), "what is told to be written is refused, too");
   return false;
 }
