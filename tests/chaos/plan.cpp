@@ -153,7 +153,8 @@ Plan make_plan(std::uint64_t seed, time::Duration length) {
     network.fill(span, plan.faults);
     hosts.fill(span, plan.faults);
   }
-  std::stable_sort(plan.faults.begin(), plan.faults.end(), [](const Fault& a, const Fault& b) { return a.at < b.at; });
+  std::sort(plan.faults.begin(), plan.faults.end(),
+            [](const Fault& a, const Fault& b) { return a.at != b.at ? a.at < b.at : a.kind < b.kind; });
   return plan;
 }
 
