@@ -77,7 +77,9 @@ std::string machine_text() {
 /// Until everybody has been served again, or kServedAgain is over.
 std::vector<ServedAgain> calm_down(Nemesis& nemesis, const Population& clients, time::Tai calm) {
   std::vector<ServedAgain> again;
-  for (const Population::Standing& client : clients.standing())
+  const std::vector<Population::Standing> before = clients.standing();
+  again.reserve(before.size());
+  for (const Population::Standing& client : before)
     again.push_back({client.client, std::nullopt});
   const auto all_served = [&] {
     return std::all_of(again.begin(), again.end(), [](const ServedAgain& each) { return each.after.has_value(); });

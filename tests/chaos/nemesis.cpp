@@ -55,6 +55,7 @@ void Nemesis::wait_until(time::Tai moment) {
 
 std::vector<Deed> Nemesis::carry_out(const Plan& plan, time::Tai start) {
   std::vector<Deed> deeds;
+  deeds.reserve(plan.faults.size());
   for (const Fault& fault : plan.faults)
     deeds.push_back({.fault = fault, .victim = fault.target});
   for (std::vector<Turn> turns = turns_of(deeds); !turns.empty();) {

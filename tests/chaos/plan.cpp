@@ -70,6 +70,7 @@ struct Span {
 
 std::vector<FaultKind> kinds_of(std::span<const FaultTraits> traits) {
   std::vector<FaultKind> kinds;
+  kinds.reserve(traits.size());
   for (const FaultTraits& each : traits)
     kinds.push_back(each.kind);
   return kinds;

@@ -24,6 +24,7 @@ Population::Population(const Bed& bed, std::uint64_t seed) {
           [=, this](Diary& d, const std::stop_token& s) { keep_hybrid_time(d, s, servers, exchange_); });
   }
   std::vector<std::string> instances;
+  instances.reserve(kDaemons);
   for (std::size_t j = 0; j < kDaemons; ++j) {
     instances.push_back(bed.instance(j));
     add(fmt::format("leases-{}", j), [=, this, server = bed.lease_server(j)](Diary& d, const std::stop_token& s) {
@@ -56,6 +57,7 @@ void Population::add(const std::string& client, Task task) {
 
 std::vector<Population::Standing> Population::standing() const {
   std::vector<Standing> all;
+  all.reserve(members_.size());
   for (const auto& member : members_)
     all.push_back({member->diary.client(), member->diary.last_served()});
   return all;
@@ -65,6 +67,7 @@ Histories Population::finish() {
   for (const auto& member : members_)
     member->thread.request_stop();
   Histories histories;
+  histories.reserve(members_.size());
   for (const auto& member : members_) {
     member->thread.join();
     histories.push_back(member->diary.take());
