@@ -74,7 +74,7 @@ class Drawing {
           xml_escaped(bar.name), bar.details.empty() ? "" : ": ", xml_escaped(bar.details), bar.from_s, bar.until_s,
           from, y_, width, kLaneHeight - 2, colour_of(bar.name));
       if (static_cast<double>(bar.name.size()) * kLetter < width)
-        text(from + 3, y_ + 13, bar.name, " fill=\"white\" font-size=\"10\"");
+        text(from + 3, y_ + 13, bar.name, R"( fill="white" font-size="10")");
       body_ += "</g>\n";
     }
     y_ += kLaneHeight;
@@ -103,7 +103,8 @@ class Drawing {
     double step = 1;
     while (seconds_ / step > kMostTicks)
       step = step < 5 ? 5 : step < 10 ? 10 : step < 30 ? 30 : step * 2;
-    for (double s = 0; s <= seconds_; s += step) {
+    for (int tick = 0; tick * step <= seconds_; ++tick) {
+      const double s = tick * step;
       body_ += fmt::format("<line x1=\"{0:.1f}\" y1=\"{1:.1f}\" x2=\"{0:.1f}\" y2=\"{2:.1f}\" stroke=\"#dddddd\"/>\n",
                            x_of(s), kTop, y_);
       text(x_of(s) - 6, y_ + 14, fmt::format("{:.0f} s", s));
@@ -113,7 +114,7 @@ class Drawing {
           "<line x1=\"{0:.1f}\" y1=\"{1:.1f}\" x2=\"{0:.1f}\" y2=\"{2:.1f}\" stroke=\"black\" "
           "stroke-dasharray=\"4 3\"/>\n",
           x_of(mark.at_s), kTop - 8, y_);
-      text(x_of(mark.at_s) + 3, kTop - 6, mark.name, " font-size=\"10\"");
+      text(x_of(mark.at_s) + 3, kTop - 6, mark.name, R"( font-size="10")");
     }
     y_ += kAxisHeight;
   }

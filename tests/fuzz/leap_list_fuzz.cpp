@@ -56,7 +56,7 @@ std::string with_hash(std::string_view text) {
       entries += digits_of(line, 2);
   }
   body += "#h";
-  for (const std::uint32_t word : leap_hash(update + expiry + entries)) {
+  for (const std::uint32_t word : leap_hash(update.append(expiry).append(entries))) {
     std::array<char, 9> hex{};
     const auto end = std::to_chars(hex.data(), hex.data() + hex.size(), word, 16).ptr;
     body.append(" ").append(hex.data(), end);
