@@ -47,6 +47,7 @@ std::map<std::string, Input> seeds() {
   add("waits_until_busy", {.ordering = 1}, std::vector(22, wait));
   add("unsigned_where_signed_is_asked", {.policy = Policy::kSigned, .ordering = 1}, one_of_each);
   std::vector<wire::Message> signed_ones;
+  signed_ones.reserve(one_of_each.size());
   for (const wire::Message& message : one_of_each)
     signed_ones.push_back(with_tag(message));
   add("signed", {.policy = Policy::kSigned, .ordering = 1}, signed_ones, Source::kFar);
