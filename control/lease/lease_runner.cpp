@@ -43,26 +43,31 @@ LeaseRunner::Impl::Impl(LeaseRunnerOptions options, LeaseRunnerHooks hooks, std:
                         .trouble = [this](const StoreError& error) { trouble(error); }}),
       thread_([this] { run(); }) {}
 
+/// Why no call is taken; nothing: it is.
+std::optional<DeskError> LeaseRunner::Impl::objection() const {
+  if (ending_) return runner_is_ending();
+  if (failed_) return runner_has_failed(*failed_);
+  if (open_.size() >= options_.desk.most_calls) return too_many(options_.desk.most_calls);
+  return std::nullopt;
+}
+
 CallId LeaseRunner::Impl::submit(Call call, Done done) {
-  std::optional<std::deque<DeskEvent>> batch;
-  DeskError no;
-  CallId id;
-  {
-    const std::lock_guard lock(mutex_);
-    ++counters_.submitted;
-    if (!ending_ && !failed_ && open_.size() < options_.desk.most_calls) {
-      id = {++last_id_};
-      call.id = id;
-      open_.emplace(id.value, std::move(done));
-      inbox_.emplace_back(desk_event::Asked{std::move(call)});
-      if (may_turn()) batch = begin_turn();
-    } else {
-      ++counters_.refused;
-      no = ending_ ? runner_is_ending() : failed_ ? runner_has_failed(*failed_) : too_many(options_.desk.most_calls);
-    }
+  std::unique_lock lock(mutex_);
+  ++counters_.submitted;
+  if (std::optional<DeskError> no = objection()) {
+    ++counters_.refused;
+    lock.unlock();
+    done(tl::make_unexpected(std::move(*no)));
+    return {};
   }
+  const CallId id{++last_id_};
+  call.id = id;
+  open_.emplace(id.value, std::move(done));
+  inbox_.emplace_back(desk_event::Asked{std::move(call)});
+  std::optional<std::deque<DeskEvent>> batch;
+  if (may_turn()) batch = begin_turn();
+  lock.unlock();
   if (batch) turn(*batch);
-  if (id.value == 0) done(tl::make_unexpected(std::move(no)));
   return id;
 }
 

@@ -61,6 +61,9 @@ class LeaseRunner::Impl {
   void hear(Changes changes);
   void trouble(const StoreError& error);
 
+  // Under mutex_.
+  [[nodiscard]] std::optional<DeskError> objection() const;
+
   // Turns: begun under mutex_, ended by end_turn.
   [[nodiscard]] bool may_turn() const { return !turning_ && !ending_; }
   [[nodiscard]] std::deque<DeskEvent> begin_turn();
