@@ -19,6 +19,7 @@
 #include "tests/sim/random.hpp"
 #include "tests/sim/scenario.hpp"
 #include "tests/sim/simulated_store.hpp"
+#include "tests/sim/strokes.hpp"
 #include "tests/sim/time_clients.hpp"
 #include "tests/sim/trace.hpp"
 
@@ -50,6 +51,13 @@ struct Environment {
     windows.landed(transaction, revision, by.kind, sent_at);
     if (scenario.shared) landings.push_back({transaction, revision, by, sent_at});
   }
+  [[nodiscard]] Befell befell() const {
+    Befell befell{
+        faults.began(), faults.log(), host_faults.log(), {TroubleKind::kLostAnswers, TroubleKind::kFailedSyncs}};
+    if (scenario.network_loss != 0) befell.nuisances.push_back(TroubleKind::kLoss);
+    if (scenario.preemption != 0) befell.nuisances.push_back(TroubleKind::kPreemption);
+    return befell;
+  }
   void check(const Issue& issue) {
     unique.issued(issue);
     monotone.issued(issue);
@@ -60,6 +68,8 @@ struct Environment {
   const Scenario scenario;
   Random random;
   Random time_random;  // of what has to do with the time: so that it does not disturb the rest of a seed's history
+  Strokes faults{random, TroubleKind::kFault, scenario.replay};
+  Strokes host_faults{time_random, TroubleKind::kHostFault, scenario.replay};
   EventQueue queue;
   std::uint32_t false_futures = 0;  // times that somebody had reason to believe in the day ahead
   bool faulty = false;              // between the calm and the recovery

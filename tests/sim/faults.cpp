@@ -19,13 +19,19 @@ constexpr std::uint64_t number_of(Ending ending) { return static_cast<std::uint6
 
 }  // namespace
 
-void World::schedule_fault() { env_.queue.after(env_.random.around(env_.scenario.fault_gap), EventKind::kFault); }
+void World::schedule_fault() {
+  if (const auto at = env_.faults.next(env_.now() + env_.random.around(env_.scenario.fault_gap)))
+    env_.queue.at(*at, EventKind::kFault);
+}
 
 void World::strike() {
   if (phase_ != Phase::kFaults) return;
+  Strokes::Turn turn(env_.faults, env_.now());
   schedule_fault();
-  ++faults_;
-  strike(env_.scenario.faults[env_.random.below(env_.scenario.faults.size())]);
+  if (!turn.strikes()) return;
+  const Fault fault = env_.scenario.faults[env_.random.below(env_.scenario.faults.size())];
+  turn.is(name_of(fault));
+  strike(fault);
 }
 
 void World::strike(Fault fault) {
@@ -102,7 +108,7 @@ void World::strike_clock(Fault fault) {
   const time::Uptime now = env_.now();
   SystemClock& clock = hosts_.front()->system;
   if (clock_excursion_) return;
-  env_.note(Happening::kClockFault, static_cast<std::uint64_t>(fault), faults_);
+  env_.note(Happening::kClockFault, static_cast<std::uint64_t>(fault), env_.faults.number());
   const auto excursion = [&](time::Duration length) {
     clock_excursion_ = true;
     env_.queue.after(length, EventKind::kFaultEnds, 0, number_of(Ending::kClock));
@@ -131,7 +137,7 @@ void World::fault_ends(std::uint64_t which) {
     case Ending::kSource: hosts_.front()->system_readable = true; return;
     case Ending::kClock:
       clock_excursion_ = false;
-      env_.note(Happening::kClockFault, ~std::uint64_t{0}, faults_);
+      env_.note(Happening::kClockFault, ~std::uint64_t{0}, env_.faults.number());
       return hosts_.front()->system.heal(env_.now());
   }
 }

@@ -82,16 +82,19 @@ time::Duration strike_machine(Environment& env, Host& host, Process* process, bo
 // ---- a world of one host with an agent
 
 void World::schedule_host_fault() {
-  env_.queue.after(env_.time_random.around(env_.scenario.host_fault_gap), EventKind::kHostFault);
+  if (const auto at = env_.host_faults.next(env_.now() + env_.time_random.around(env_.scenario.host_fault_gap)))
+    env_.queue.at(*at, EventKind::kHostFault);
 }
 
 void World::strike_host() {
   if (phase_ != Phase::kFaults || env_.scenario.host_faults.empty()) return;
+  Strokes::Turn turn(env_.host_faults, env_.now());
   schedule_host_fault();
   Host& host = *hosts_[env_.time_random.below(hosts_.size())];
-  if (host.away_until() > env_.now()) return;
-  ++host_faults_;
+  if (host.away_until() > env_.now()) return turn.meets_nobody();
+  if (!turn.strikes()) return;
   const HostFault fault = env_.scenario.host_faults[env_.time_random.below(env_.scenario.host_faults.size())];
+  turn.is(name_of(fault));
   Process* const process = process_on(host);
   strike_machine(env_, host, process, host.number() == 0, fault);
   if (fault != HostFault::kRestart || host.number() == 0 || process == nullptr)

@@ -170,7 +170,7 @@ void Incarnation::carry_out(const control::Effect& effect) {
 // A disk does one thing after the other. One in a hundred fails while faults strike.
 void Incarnation::sync(const control::effect::SyncJournal& sync) {
   syncing_.emplace(sync.operation.value, sync);
-  const bool fails = env_.faulty && env_.random.per_mille(10);
+  const bool fails = env_.faulty && env_.random.per_mille(10) && env_.scenario.has(TroubleKind::kFailedSyncs);
   disk_free_at_ = std::max(disk_free_at_, env_.now() + env_.random.around(env_.scenario.store_delay));
   env_.queue.at(disk_free_at_, EventKind::kJournalDone, number_, (sync.operation.value << 1) | (fails ? 0U : 1U));
 }

@@ -63,6 +63,7 @@ void Process::pause_all(time::Duration length) {
 time::Duration Process::with_preemption(time::Duration gap) {
   const std::uint32_t chance = env_.scenario.preemption;
   if (!env_.faulty || chance == 0 || !env_.random.per_mille(chance)) return gap;
+  if (!env_.scenario.has(TroubleKind::kPreemption)) return gap;
   return gap + env_.random.between(time::milliseconds(1), time::milliseconds(200));
 }
 

@@ -14,6 +14,8 @@ namespace gnomon::sim {
 class Random {
  public:
   explicit Random(std::uint64_t seed) : state_(seed) {}
+  /// At the same place of the same stream.
+  bool operator==(const Random&) const = default;
 
   std::uint64_t next() {
     std::uint64_t x = (state_ += 0x9e3779b97f4a7c15ULL);

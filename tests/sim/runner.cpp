@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
+#include "tests/sim/replay_text.hpp"
 #include "tests/sim/seeds.hpp"
 #include "tests/sim/shared_world.hpp"
 #include "tests/sim/world.hpp"
@@ -40,10 +43,25 @@ void add(Summary& summary, Outcome outcome) {
 
 }  // namespace
 
-Outcome run_seed(std::uint64_t seed, std::optional<WorldKind> kind, bool print_trace) {
-  const Scenario scenario = make_scenario(seed, kind);
+namespace {
+
+Outcome run(const Scenario& scenario, bool print_trace) {
   if (scenario.shared) return SharedWorld(scenario, print_trace).run();
   return World(scenario, print_trace).run();
+}
+
+}  // namespace
+
+Outcome run_seed(std::uint64_t seed, std::optional<WorldKind> kind, bool print_trace) {
+  return run(make_scenario(seed, kind), print_trace);
+}
+
+Outcome run_part(std::uint64_t seed, std::optional<WorldKind> kind, Replay replay, bool print_trace) {
+  Scenario scenario = make_scenario(seed, kind);
+  scenario.replay = std::move(replay);
+  Outcome outcome = run(scenario, print_trace);
+  outcome.part = scenario.replay->part;
+  return outcome;
 }
 
 Summary run_seeds(const Seeds& seeds, const std::function<void(std::uint64_t)>& progress) {
@@ -54,9 +72,7 @@ Summary run_seeds(const Seeds& seeds, const std::function<void(std::uint64_t)>& 
 std::string text_of(const Outcome& outcome) {
   if (!outcome.violation) return fmt::format("seed {}: no violation", outcome.seed);
   const WorldKind kind = outcome.shared ? WorldKind::kShared : WorldKind::kOneHost;
-  return fmt::format("{}\n  broken: {}: {}\n{}  replay: ./dev sim --seed {}{} --trace\n",
-                     text_of(make_scenario(outcome.seed, kind)), outcome.violation->promise, outcome.violation->text,
-                     outcome.last_lines, outcome.seed, outcome.shared ? " --shared" : "");
+  return text_of_violation(text_of(make_scenario(outcome.seed, kind)), outcome, outcome.shared ? "--shared" : "");
 }
 
 double share_answered(const TimeServed& served, wire::Op op) {

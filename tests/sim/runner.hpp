@@ -41,6 +41,9 @@ struct Summary {
 
 [[nodiscard]] Outcome run_seed(std::uint64_t seed, std::optional<WorldKind> kind = std::nullopt,
                                bool print_trace = false);
+/// Of what befell this seed's world, a part befalls it again, and nothing else does.
+[[nodiscard]] Outcome run_part(std::uint64_t seed, std::optional<WorldKind> kind, Replay replay,
+                               bool print_trace = false);
 /// `progress` is called now and then with the number of worlds that are done; from any thread, one at a time.
 [[nodiscard]] Summary run_seeds(const Seeds& seeds, const std::function<void(std::uint64_t)>& progress = {});
 

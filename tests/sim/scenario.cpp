@@ -13,6 +13,8 @@ namespace {
 
 constexpr time::SmearedUtc kEpoch{1'609'459'200'000'000'000};  // 2021-01-01
 
+}  // namespace
+
 std::string_view name_of(Fault fault) {
   switch (fault) {
     case Fault::kCrash: return "crash";
@@ -35,6 +37,8 @@ std::string_view name_of(Fault fault) {
   }
   return "?";
 }
+
+namespace {
 
 // Few sequence bits, so that units run out and requests park all the time.
 id::Layout draw_layout(Random& random, std::uint16_t number, const Scenario& scenario) {
@@ -74,6 +78,8 @@ void draw_ids(Random& random, Scenario& scenario) {
   if (scenario.policy == mint::LeadPolicy::kRotate) scenario.machine_ids = std::max(scenario.machine_ids, needed * 2);
 }
 
+}  // namespace
+
 std::string_view name_of(HostFault fault) {
   switch (fault) {
     case HostFault::kLie: return "lie";
@@ -89,8 +95,6 @@ std::string_view name_of(HostFault fault) {
   }
   return "?";
 }
-
-}  // namespace
 
 HostPlan draw_host(Random& random, std::uint32_t workers) {
   constexpr time::Duration kBounds[] = {time::microseconds(1), time::microseconds(20), time::microseconds(300),

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "oracle/id/layout.hpp"
@@ -17,6 +18,7 @@
 #include "tests/sim/host.hpp"
 #include "tests/sim/random.hpp"
 #include "tests/sim/shared_plan.hpp"
+#include "tests/sim/strokes.hpp"
 
 namespace gnomon::sim {
 
@@ -46,6 +48,7 @@ enum class Fault : std::uint8_t {
   kTakeover,     // an operator retires a machine id that is in use
 };
 constexpr std::size_t kFaultKinds = 17;
+[[nodiscard]] std::string_view name_of(Fault fault);
 
 /// What befalls the clocks of a host, and those processes that live by them.
 enum class HostFault : std::uint8_t {
@@ -61,6 +64,7 @@ enum class HostFault : std::uint8_t {
   kRestart,       // a daemon of another host is killed and starts again
 };
 constexpr std::size_t kHostFaults = 10;
+[[nodiscard]] std::string_view name_of(HostFault fault);
 
 struct Scenario {
   std::uint64_t seed = 0;
@@ -91,6 +95,10 @@ struct Scenario {
   std::uint32_t commit_wait_limit = 1;
   time::Duration max_commit_wait;
   std::optional<SharedPlan> shared;  // and then every host has a daemon with an agent
+  std::optional<Replay> replay;      // none: all that may befall it does
+
+  /// Of those that go on all the time.
+  [[nodiscard]] bool has(TroubleKind nuisance) const { return !replay || replay->part.has({nuisance}); }
 
   [[nodiscard]] std::uint32_t all_workers() const;
   /// Those that serve IDs: the first of all hosts'.

@@ -12,13 +12,19 @@ constexpr std::uint64_t kHostShift = 32;
 
 }  // namespace
 
-void SharedWorld::schedule_fault() { env_.queue.after(env_.random.around(env_.scenario.fault_gap), EventKind::kFault); }
+void SharedWorld::schedule_fault() {
+  if (const auto at = env_.faults.next(env_.now() + env_.random.around(env_.scenario.fault_gap)))
+    env_.queue.at(*at, EventKind::kFault);
+}
 
 void SharedWorld::strike() {
   if (phase_ != Phase::kFaults) return;
+  Strokes::Turn turn(env_.faults, env_.now());
   schedule_fault();
-  ++faults_;
-  strike(plan().faults[env_.random.below(plan().faults.size())]);
+  if (!turn.strikes()) return;
+  const SharedFault fault = plan().faults[env_.random.below(plan().faults.size())];
+  turn.is(name_of(fault));
+  strike(fault);
 }
 
 void SharedWorld::strike(SharedFault fault) {
@@ -97,19 +103,22 @@ void SharedWorld::link_fault_ends(std::uint64_t which) {
 }
 
 void SharedWorld::schedule_host_fault() {
-  env_.queue.after(env_.time_random.around(env_.scenario.host_fault_gap), EventKind::kHostFault);
+  if (const auto at = env_.host_faults.next(env_.now() + env_.time_random.around(env_.scenario.host_fault_gap)))
+    env_.queue.at(*at, EventKind::kHostFault);
 }
 
 // A machine that slept or was moved has a clock that its timeline follows only once it has insisted.
 void SharedWorld::strike_host() {
   if (phase_ != Phase::kFaults || env_.scenario.host_faults.empty()) return;
+  Strokes::Turn turn(env_.host_faults, env_.now());
   schedule_host_fault();
   const auto host = static_cast<std::uint32_t>(env_.time_random.below(seats_.size()));
   Seat& seat = seats_[host];
-  if (seat.host->away_until() > env_.now()) return;
-  ++host_faults_;
+  if (seat.host->away_until() > env_.now()) return turn.meets_nobody();
+  if (!turn.strikes()) return;
   Process* const process = seat.daemon ? &seat.daemon->process() : nullptr;
   const HostFault fault = env_.scenario.host_faults[env_.time_random.below(env_.scenario.host_faults.size())];
+  turn.is(name_of(fault));
   const time::Duration length = strike_machine(env_, *seat.host, process, true, fault);
   // An agent that reads the counter across a jump takes it for time that passed, and so does its uptime: no jump of the
   // clock. It lasts until the clock thread's next turn.

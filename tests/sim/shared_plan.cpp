@@ -9,7 +9,6 @@
 #include "tests/sim/scenario.hpp"
 
 namespace gnomon::sim {
-namespace {
 
 std::string_view name_of(SharedFault fault) {
   switch (fault) {
@@ -34,6 +33,8 @@ std::string_view name_of(SharedFault fault) {
   }
   return "?";
 }
+
+namespace {
 
 // A heartbeat must leave room for the answers that it waits for: of a store that is as slow as it may be while nothing
 // is wrong with it, and of threads that are preempted.

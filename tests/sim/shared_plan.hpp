@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "oracle/time/instant.hpp"
@@ -36,6 +37,7 @@ enum class SharedFault : std::uint8_t {
   kPlant,      // a free machine id turns out to have a ceiling of next year
 };
 constexpr std::size_t kSharedFaultKinds = 18;
+[[nodiscard]] std::string_view name_of(SharedFault fault);
 
 struct SharedPlan {
   time::Duration heartbeat;

@@ -69,9 +69,10 @@ Outcome SharedWorld::outcome() {
   outcome.times_checked = env_.clients.checked();
   outcome.waits_released = env_.clients.released();
   outcome.incarnations = static_cast<std::uint32_t>(host_of_.size());
-  outcome.faults = faults_;
-  outcome.host_faults = host_faults_;
+  outcome.faults = env_.faults.struck();
+  outcome.host_faults = env_.host_faults.struck();
   outcome.recovery_asked = recovery_is_due();
+  outcome.befell = env_.befell();
   outcome.shared = counts_;
   return outcome;
 }
@@ -197,6 +198,8 @@ void SharedWorld::begin(Phase phase) {
   switch (phase) {
     case Phase::kCalm: return env_.queue.after(env_.scenario.calm_limit(), EventKind::kPhaseEnds, 0, 0);
     case Phase::kFaults:
+      env_.faults.begin(env_.now());
+      env_.host_faults.begin(env_.now());
       schedule_fault();
       schedule_host_fault();
       return env_.queue.after(env_.scenario.fault_phase, EventKind::kPhaseEnds, 0, 1);

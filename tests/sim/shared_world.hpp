@@ -168,8 +168,6 @@ class SharedWorld {
 
   SharedCounts counts_;
   std::uint32_t believers_ = 0;
-  std::uint32_t faults_ = 0;
-  std::uint32_t host_faults_ = 0;
   Phase phase_ = Phase::kCalm;
   bool over_ = false;
   time::Uptime healed_at_;

@@ -59,7 +59,8 @@ StoreLink::Fate StoreLink::draw_fate(bool is_commit) {
     case Mode::kGood:
     case Mode::kSlow: break;
   }
-  return is_commit && env_.random.per_mille(20) ? Fate::kUnknown : Fate::kAnswered;
+  const bool lost = is_commit && env_.random.per_mille(20) && env_.scenario.has(TroubleKind::kLostAnswers);
+  return lost ? Fate::kUnknown : Fate::kAnswered;
 }
 
 // A shared store that takes longer than that has a fault: heartbeats leave room for no more (shared_plan.cpp).

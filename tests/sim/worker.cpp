@@ -105,9 +105,10 @@ void Worker::add_datagram() {
   write_requests(datagram, !place_.serves_ids          ? 0
                            : load_ == Load::kSaturated ? 1 + random_.below(wire::kMaxMessages)
                                                        : 1 + random_.below(3));
-  if (loss != 0 && random_.per_mille(loss)) return;
-  if (loss != 0 && late_.size() < kMaxLate && random_.per_mille(loss)) late_.push_back(datagram);  // doubled
-  if (loss != 0 && late_.size() < kMaxLate && random_.per_mille(loss)) {
+  const bool befalls = env_.scenario.has(TroubleKind::kLoss);
+  if (loss != 0 && random_.per_mille(loss) && befalls) return;
+  if (loss != 0 && late_.size() < kMaxLate && random_.per_mille(loss) && befalls) late_.push_back(datagram);  // doubled
+  if (loss != 0 && late_.size() < kMaxLate && random_.per_mille(loss) && befalls) {
     late_.insert(late_.begin(), datagram);
     return;
   }
@@ -205,7 +206,8 @@ void Worker::inspect_ids(const wire::Message& reply) {
               .source = origin_.reading + age,
               .record_age = age,
               .counter_ran_on = counter_ran_on_});
-  const bool lost = env_.scenario.network_loss != 0 && random_.per_mille(env_.scenario.network_loss);
+  const bool lost = env_.scenario.network_loss != 0 && random_.per_mille(env_.scenario.network_loss) &&
+                    env_.scenario.has(TroubleKind::kLoss);
   if (!lost) env_.liveness.answered(place_.slot, reply.count, env_.now());
 }
 

@@ -37,10 +37,11 @@ Outcome World::run() {
   outcome.time_served = env_.clients.served();
   outcome.times_checked = env_.clients.checked();
   outcome.waits_released = env_.clients.released();
-  outcome.host_faults = host_faults_;
+  outcome.host_faults = env_.host_faults.struck();
   outcome.incarnations = incarnations_;
-  outcome.faults = faults_;
+  outcome.faults = env_.faults.struck();
   outcome.recovery_asked = recovery_is_due();
+  outcome.befell = env_.befell();
   return outcome;
 }
 
@@ -117,6 +118,8 @@ void World::begin(Phase phase) {
   switch (phase) {
     case Phase::kCalm: return env_.queue.after(env_.scenario.calm_limit(), EventKind::kPhaseEnds, 0, 0);
     case Phase::kFaults:
+      env_.faults.begin(env_.now());
+      env_.host_faults.begin(env_.now());
       schedule_fault();
       schedule_host_fault();
       return env_.queue.after(env_.scenario.fault_phase, EventKind::kPhaseEnds, 0, 1);

@@ -62,8 +62,6 @@ class World {
   std::vector<std::unique_ptr<Process>> peers_;  // by host; none on the first
   std::uint32_t incarnations_ = 0;
   std::uint32_t peers_started_ = 0;
-  std::uint32_t faults_ = 0;
-  std::uint32_t host_faults_ = 0;
   Phase phase_ = Phase::kCalm;
   bool over_ = false;
   time::Uptime healed_at_;

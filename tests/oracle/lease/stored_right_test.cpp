@@ -8,9 +8,8 @@
 #include <set>
 #include <string>
 
-#include "tests/oracle/lease/text_mutations.hpp"
-
 #include "oracle/lease/last_revision.hpp"
+#include "tests/oracle/lease/text_mutations.hpp"
 
 namespace gnomon::lease {
 namespace {

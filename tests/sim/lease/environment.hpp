@@ -22,6 +22,7 @@
 #include "tests/sim/lease/story.hpp"
 #include "tests/sim/random.hpp"
 #include "tests/sim/simulated_store.hpp"
+#include "tests/sim/strokes.hpp"
 
 namespace gnomon::sim::leases {
 
@@ -70,6 +71,13 @@ struct Environment {
   /// How long something that usually takes `typical` takes this time.
   [[nodiscard]] time::Duration delay(time::Duration typical) { return plan.exact ? typical : random.around(typical); }
   [[nodiscard]] bool happens(std::uint32_t per_mille) { return !plan.exact && faulty && random.per_mille(per_mille); }
+  [[nodiscard]] Befell befell() const {
+    Befell befell{faults.began(), faults.log(), {}, {}};
+    if (plan.loss != 0) befell.nuisances.push_back(TroubleKind::kLoss);
+    if (plan.unknown != 0) befell.nuisances.push_back(TroubleKind::kLostAnswers);
+    if (plan.duplicates != 0) befell.nuisances.push_back(TroubleKind::kDuplicates);
+    return befell;
+  }
   [[nodiscard]] control::Nonce draw_nonce() {
     control::Nonce nonce{};
     for (std::uint8_t& byte : nonce)
@@ -83,6 +91,7 @@ struct Environment {
 
   const Plan plan;
   Random random;
+  Strokes faults{random, TroubleKind::kFault, plan.replay};
   Agenda agenda;
   SimulatedStore store;
   lease::StoreFacts facts;

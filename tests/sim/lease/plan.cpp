@@ -8,7 +8,6 @@
 #include "tests/sim/random.hpp"
 
 namespace gnomon::sim::leases {
-namespace {
 
 std::string_view name_of(Fault fault) {
   switch (fault) {
@@ -33,6 +32,8 @@ std::string_view name_of(Fault fault) {
   }
   return "?";
 }
+
+namespace {
 
 void draw_faults(Random& random, Plan& plan) {
   constexpr time::Duration kGaps[] = {time::milliseconds(300), time::seconds(1), time::seconds(3)};

@@ -9,10 +9,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "oracle/time/instant.hpp"
+#include "tests/sim/strokes.hpp"
 
 namespace gnomon::sim::leases {
 
@@ -41,6 +44,7 @@ enum class Fault : std::uint8_t {
   kReboot,   // of the one host
 };
 constexpr std::size_t kFaultKinds = 18;
+[[nodiscard]] std::string_view name_of(Fault fault);
 
 struct Plan {
   std::uint64_t seed = 0;
@@ -63,6 +67,7 @@ struct Plan {
   time::Duration fault_gap;      // typical, between two faults
   time::Duration fault_phase;
   std::vector<Fault> faults;
+  std::optional<Replay> replay;  // none: all that may befall it does
 
   /// From the end of the faults until every client has held every name: what the dead leave has to expire, then all
   /// take their turns.

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "tests/sim/replay_text.hpp"
 #include "tests/sim/seeds.hpp"
 
 namespace gnomon::sim::leases {
@@ -22,15 +23,24 @@ void add(Summary& summary, Outcome outcome) {
 
 Outcome run_seed(std::uint64_t seed, bool print_story) { return World(make_plan(seed), print_story).run(); }
 
+Outcome run_part(std::uint64_t seed, Replay replay, bool print_story) {
+  Plan plan = make_plan(seed);
+  if (!replay.part.has({TroubleKind::kLoss})) plan.loss = 0;
+  if (!replay.part.has({TroubleKind::kLostAnswers})) plan.unknown = 0;
+  if (!replay.part.has({TroubleKind::kDuplicates})) plan.duplicates = 0;
+  plan.replay = std::move(replay);
+  Outcome outcome = World(plan, print_story).run();
+  outcome.part = plan.replay->part;
+  return outcome;
+}
+
 Summary run_seeds(std::uint64_t first, std::uint64_t count, const std::function<void(std::uint64_t)>& progress) {
   return run_in_parallel<Summary>(first, count, [](std::uint64_t seed) { return run_seed(seed); }, add, progress);
 }
 
 std::string text_of(const Outcome& outcome) {
   if (!outcome.violation) return fmt::format("seed {}: no violation", outcome.seed);
-  return fmt::format("{}\n  broken: {}: {}\n{}  replay: ./dev sim --leases --seed {} --trace\n",
-                     text_of(make_plan(outcome.seed)), outcome.violation->promise, outcome.violation->text,
-                     outcome.last_lines, outcome.seed);
+  return text_of_violation(text_of(make_plan(outcome.seed)), outcome, "--leases");
 }
 
 std::string text_of(const Counts& counts) {

@@ -22,6 +22,8 @@ struct Summary {
 };
 
 [[nodiscard]] Outcome run_seed(std::uint64_t seed, bool print_story = false);
+/// Of what befell this seed's world, a part befalls it again, and nothing else does.
+[[nodiscard]] Outcome run_part(std::uint64_t seed, Replay replay, bool print_story = false);
 /// `progress` is called now and then with the number of worlds that are done; from any thread, one at a time.
 [[nodiscard]] Summary run_seeds(std::uint64_t first, std::uint64_t count,
                                 const std::function<void(std::uint64_t)>& progress = {});

@@ -107,6 +107,7 @@ Outcome World::outcome() {
   outcome.lasted = env_.now() - time::Uptime{};
   outcome.one_host = env_.plan.one_host;
   outcome.counts = env_.counts;
+  outcome.befell = env_.befell();
   outcome.counts.looks = env_.exclusive.asked();
   outcome.counts.judged = env_.answers.judged();
   outcome.counts.passed = env_.queue.judged();
@@ -135,6 +136,7 @@ void World::advance_phase() {
   if (phase_ == Phase::kCalm && env_.now() - time::Uptime{} >= kShortestCalm &&
       env_.liveness.all_have_held_something()) {
     begin(Phase::kFaults);
+    env_.faults.begin(env_.now());
     return schedule_fault();
   }
   if (phase_ == Phase::kRecovery && !cleans_up_ && env_.liveness.all_have_held_all()) {

@@ -32,6 +32,8 @@ struct Outcome {
   time::Duration lasted;   // virtual
   bool one_host = false;
   Counts counts;
+  Befell befell;
+  std::optional<Part> part;  // that was replayed
 };
 
 class World {
@@ -75,7 +77,8 @@ class World {
 
   // world_faults.cpp
   void schedule_fault();
-  void strike();
+  Fault strike();
+  void strike(Fault fault);
   void strike_server(Fault fault, std::uint32_t number);
   void strike_store(Fault fault);
   void strike_client(Fault fault, std::uint32_t number);

@@ -19,16 +19,24 @@ time::Duration World::draw_length() {
 }
 
 void World::schedule_fault() {
-  env_.agenda.after(env_.delay(env_.plan.fault_gap), [this] {
+  const auto at = env_.faults.next(env_.now() + env_.delay(env_.plan.fault_gap));
+  if (!at) return;
+  env_.agenda.at(*at, [this] {
     if (phase_ != Phase::kFaults) return;
-    strike();
+    Strokes::Turn turn(env_.faults, env_.now());
+    if (turn.strikes()) turn.is(name_of(strike()));
     schedule_fault();
   });
 }
 
-void World::strike() {
+Fault World::strike() {
   ++env_.counts.faults;
   const Fault fault = env_.plan.faults[env_.random.below(env_.plan.faults.size())];
+  strike(fault);
+  return fault;
+}
+
+void World::strike(Fault fault) {
   switch (fault) {
     case Fault::kServerCrash:
     case Fault::kServerPause:
