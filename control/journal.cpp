@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "oracle/canary.hpp"
 #include "oracle/lease/text_value.hpp"
 #include "platform/durable_file.hpp"
 
@@ -189,7 +190,8 @@ tl::expected<void, StateError> Journal::merge(Revision highest, std::span<const 
   content_.highest = std::max(content_.highest, highest);
   for (const JournalRight& right : rights)
     content_.rights[right.machine] = right;
-  if (auto written = platform::replace_durably(path_, encode_journal(content_)); !written)
+  auto written = platform::replace_durably(path_, encode_journal(content_));
+  if (!written && !canary::planted(canary::Bug::kIgnoredDiskError))
     return tl::make_unexpected(StateError{StateErrorKind::kSystem, written.error().text});
   return {};
 }

@@ -3,10 +3,6 @@
 // Opening, sealing and adopting. The recovery stands in shared_recovery.cpp, healing in heal_right.cpp.
 #include "control/shared_state.hpp"
 
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
 #include <ctime>
 #include <utility>
 
@@ -141,12 +137,10 @@ StateError advise_on_damage(StateError error, const SharedPaths& paths) {
 // Renames the journal to the first name that is free.
 tl::expected<std::string, StateError> put_aside(const std::string& path) {
   std::string aside;
-  for (int n = 1; aside.empty() || ::access(aside.c_str(), F_OK) == 0; ++n)
+  for (int n = 1; aside.empty() || platform::exists(aside); ++n)
     aside = path + ".aside-" + std::to_string(n);
-  if (std::rename(path.c_str(), aside.c_str()) != 0)
-    return refuse(StateErrorKind::kSystem, platform::system_error("move " + path + " aside").text);
-  if (auto synced = platform::sync_directory_of(path); !synced)
-    return refuse(StateErrorKind::kSystem, synced.error().text);
+  if (auto moved = platform::rename_durably(path, aside); !moved)
+    return refuse(StateErrorKind::kSystem, moved.error().text);
   return aside;
 }
 
@@ -156,6 +150,7 @@ tl::expected<SharedState, StateError> open_shared(Store& store, const SharedPath
   auto lock = WriterLock::take(paths.lock, who);
   if (!lock) return tl::make_unexpected(lock.error());
   auto journal = Journal::load(paths.journal);
+  if (!journal && canary::planted(canary::Bug::kForgottenDamage)) journal = std::optional<Journal>{};
   if (!journal) return tl::make_unexpected(advise_on_damage(journal.error(), paths));
   auto opened = view_or_create(store, !journal->has_value());
   if (!opened) return tl::make_unexpected(opened.error());

@@ -49,6 +49,11 @@ enum class Bug : std::uint8_t {
   kForgottenAcknowledged,  // control/agent
   kIgnoredSeal,            // control
   kKeptFloor,              // control
+  // What a host's disk and its copies are held against.
+  kSkippedSync,       // platform
+  kIgnoredDiskError,  // control
+  kForgottenDamage,   // control
+  kCopyTakenForOwn,   // control/agent
   // What named leases rest on: oracle/lease.
   kTakeoverIgnoresSession,
   kExpiryFromEarliest,
@@ -81,7 +86,7 @@ struct BugInfo {
   Finder finder = Finder::kSimulator;
 };
 
-constexpr std::array<BugInfo, 43> kBugs{{
+constexpr std::array<BugInfo, 47> kBugs{{
     {Bug::kUnknownExtension, "unknown-extension", "an extension is used although its outcome is unknown"},
     {Bug::kEarlyLastUsed, "early-last-used", "last-used is read before the workers acknowledged the revocation"},
     {Bug::kReopenedUnit, "reopened-unit", "a generator opens its unit once more when time did not move on"},
@@ -123,6 +128,13 @@ constexpr std::array<BugInfo, 43> kBugs{{
      Finder::kSharedStore},
     {Bug::kIgnoredSeal, "ignored-seal", "a daemon starts on a store that is sealed", Finder::kSharedStore},
     {Bug::kKeptFloor, "kept-floor", "a recovery leaves the store's floor as it was", Finder::kSharedStore},
+    {Bug::kSkippedSync, "skipped-sync", "a file is renamed over the old one before its data are synced",
+     Finder::kSharedStore},
+    {Bug::kIgnoredDiskError, "ignored-disk-error", "a journal that could not be written is taken for synced",
+     Finder::kSharedStore},
+    {Bug::kForgottenDamage, "forgotten-damage", "a start takes a damaged journal for none", Finder::kSharedStore},
+    {Bug::kCopyTakenForOwn, "copy-taken-for-own", "what a copy wrote under the token of both is taken for one's own",
+     Finder::kSharedStore},
     {Bug::kTakeoverIgnoresSession, "takeover-ignores-session",
      "a takeover neither compares nor kills the holder's session", Finder::kLeases},
     {Bug::kExpiryFromEarliest, "expiry-from-earliest", "a session's expiry counts from the earliest that it may be now",

@@ -7,7 +7,9 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <utility>
 
+#include "platform/replace_in_order.hpp"
 #include "platform/unique_fd.hpp"
 
 namespace gnomon::platform {
@@ -19,15 +21,38 @@ std::string directory_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-tl::expected<void, SystemError> write_all(int fd, std::string_view content, const std::string& path) {
-  while (!content.empty()) {
-    const ssize_t n = ::write(fd, content.data(), content.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return tl::make_unexpected(system_error("write " + path));
-    content.remove_prefix(static_cast<std::size_t>(n));
+/// What replace_in_order works with: the kernel's.
+struct KernelFiles {
+  struct File {
+    UniqueFd fd;
+    std::string path;
+  };
+
+  static tl::expected<File, SystemError> create(const std::string& path) {
+    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!fd.valid()) return tl::make_unexpected(system_error("create " + path));
+    return File{std::move(fd), path};
   }
-  return {};
-}
+  static tl::expected<void, SystemError> write(const File& file, std::string_view content) {
+    while (!content.empty()) {
+      const ssize_t n = ::write(file.fd.get(), content.data(), content.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return tl::make_unexpected(system_error("write " + file.path));
+      content.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return {};
+  }
+  static tl::expected<void, SystemError> sync(const File& file) {
+    if (::fsync(file.fd.get()) != 0) return tl::make_unexpected(system_error("sync " + file.path));
+    return {};
+  }
+  static tl::expected<void, SystemError> rename(const std::string& from, const std::string& to) {
+    if (std::rename(from.c_str(), to.c_str()) != 0)
+      return tl::make_unexpected(system_error("rename " + from + " to " + to));
+    return {};
+  }
+  static tl::expected<void, SystemError> sync_directory(const std::string& path) { return sync_directory_of(path); }
+};
 
 }  // namespace
 
@@ -40,16 +65,16 @@ tl::expected<void, SystemError> sync_directory_of(const std::string& path) {
 }
 
 tl::expected<void, SystemError> replace_durably(const std::string& path, std::string_view content) {
-  const std::string beside = path + ".new";
-  const UniqueFd fd(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fd.valid()) return tl::make_unexpected(system_error("create " + beside));
-  if (auto written = write_all(fd.get(), content, beside); !written) return written;
-  // A failed fsync is final: the kernel may have dropped the dirty pages, and a second fsync would report success.
-  if (::fsync(fd.get()) != 0) return tl::make_unexpected(system_error("sync " + beside));
-  if (std::rename(beside.c_str(), path.c_str()) != 0)
-    return tl::make_unexpected(system_error("rename " + beside + " to " + path));
-  return sync_directory_of(path);
+  KernelFiles files;
+  return replace_in_order(files, path, content);
 }
+
+tl::expected<void, SystemError> rename_durably(const std::string& from, const std::string& to) {
+  if (auto renamed = KernelFiles::rename(from, to); !renamed) return renamed;
+  return sync_directory_of(to);
+}
+
+bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 tl::expected<std::optional<std::string>, SystemError> read_file(const std::string& path, std::size_t limit) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -26,6 +26,10 @@ namespace gnomon::platform {
 [[nodiscard]] tl::expected<std::optional<std::string>, SystemError> read_file(const std::string& path,
                                                                               std::size_t limit);
 
+/// Gives a file another name in its directory, over whatever has it.
+[[nodiscard]] tl::expected<void, SystemError> rename_durably(const std::string& from, const std::string& to);
+[[nodiscard]] bool exists(const std::string& path);
+
 /// Makes renames and new files in the directory of `path` durable.
 [[nodiscard]] tl::expected<void, SystemError> sync_directory_of(const std::string& path);
 

@@ -12,6 +12,18 @@
 #include "oracle/canary.hpp"
 
 namespace gnomon::control {
+namespace {
+
+// What a canary does (oracle/canary.hpp).
+void take_for_own(lease::HeldRight& right, const Entry& entry) {
+  const auto window = lease::parse_window(entry.value);
+  if (!window) return;
+  right.window = entry.modified;
+  right.window_nonce = window->nonce;
+  right.ceiling = window->ceiling;
+}
+
+}  // namespace
 
 // A conflict says that a compared key has changed. If no right's key has, it was the store's identity.
 void Agent::settle_conflict(const Listing& listing) {
@@ -88,6 +100,10 @@ Agent::Finding Agent::judge(Holding& holding, const Listing& listing) const {
     return value && value->nonce == right.window_nonce ? Finding::kUnchanged : Finding::kWentBack;
   }
   const Attempt* attempt = attempts_.that_wrote(window->key, window->value);
+  if (attempt == nullptr && canary::planted(canary::Bug::kCopyTakenForOwn)) {
+    take_for_own(right, *window);
+    return Finding::kExtended;
+  }
   if (attempt == nullptr) return Finding::kLost;
   right = lease::held_after(attempt->transaction, right.machine, window->modified, &right, policy_.store.epoch);
   return attempt->purpose == Purpose::kRelease ? Finding::kReleased : Finding::kExtended;

@@ -43,6 +43,18 @@ TEST_F(DurableFile, ReplacesTheWholeContent) {
   EXPECT_EQ(files, 1U) << "nothing is left beside it";
 }
 
+TEST_F(DurableFile, TakesAnotherName) {
+  ASSERT_TRUE(replace_durably(path, "old"));
+  ASSERT_TRUE(replace_durably(path + ".aside", "in the way"));
+  ASSERT_TRUE(rename_durably(path, path + ".aside"));
+  EXPECT_FALSE(exists(path));
+  ASSERT_TRUE(exists(path + ".aside"));
+  EXPECT_EQ(**read_file(path + ".aside", 1000), "old");
+  const auto refused = rename_durably(path, path + ".aside");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().text.find("rename " + path), std::string::npos) << refused.error().text;
+}
+
 TEST_F(DurableFile, IsReadableByItsOwnerOnly) {
   ASSERT_TRUE(replace_durably(path, "x"));
   struct stat info{};

@@ -12,7 +12,8 @@ void Assumptions::forget() {
   std::fill(said_.begin(), said_.end(), std::nullopt);
   proved_at_.reset();
   insisted_ = 0;
-  broken_ = small_ = fresh_ = false;
+  std::fill(held_against_.begin(), held_against_.end(), false);
+  broken_ = small_ = fresh_ = contradicted_ = false;
 }
 
 void Assumptions::heard(std::size_t source, const Statement& statement) {
@@ -23,23 +24,32 @@ void Assumptions::heard(std::size_t source, const Statement& statement) {
     return;
   }
   const time::Duration off = std::max(statement.error, -statement.error);
-  said_[source] = {claim->at, off > claim->terms.source, off >= kGross};
+  // An honest error beside it moves it by a few ms.
+  const time::Duration beside = std::max(off - kTaiMinusUtc, kTaiMinusUtc - off);
+  const bool whole = !claim->root.bare_clock && beside <= claim->terms.source;
+  said_[source] = {claim->at, off > claim->terms.source, off >= kGross, whole, turn_};
+  if (whole && (!proved_at_ || contradicted_)) held_against_[source] = true;
   fresh_ = true;
 }
 
 Assumptions::Vote Assumptions::count(time::Cycles now) const {
   Vote vote;
-  for (const auto& said : said_) {
+  for (std::size_t source = 0; source < said_.size(); ++source) {
+    const auto& said = said_[source];
     if (!said || age(said->at, now) > options_.source_timeout) continue;
+    if (!said->is_false && held_against_[source]) continue;
     ++vote.speak;
     if (!said->is_false) continue;
     ++vote.lie;
     vote.all_gross = vote.all_gross && said->gross;
+    vote.all_whole = vote.all_whole && said->whole;
+    vote.any_whole = vote.any_whole || said->whole;
   }
   return vote;
 }
 
 void Assumptions::turn(time::Cycles now, bool in_line) {
+  agree(in_line);
   const Vote vote = count(now);
   // A product that had nothing to say for so long has nothing left that a lie could contradict.
   if (proved_at_ && age(*proved_at_, now) > options_.holdover - time::seconds(5)) proved_at_.reset();
@@ -49,8 +59,16 @@ void Assumptions::turn(time::Cycles now, bool in_line) {
   fresh_ = false;
   insisted_ = 0;
   if (broken_ && small_ && !in_line) return;
-  broken_ = small_ = false;
+  broken_ = small_ = contradicted_ = false;
   proved_at_ = now;
+}
+
+// Whoever speaks the truth beside a true line is believed from then on.
+void Assumptions::agree(bool in_line) {
+  for (std::size_t source = 0; source < said_.size(); ++source)
+    if (in_line && said_[source] && !said_[source]->is_false && said_[source]->turn == turn_)
+      held_against_[source] = false;
+  ++turn_;
 }
 
 void Assumptions::outvoted(const Vote& vote) {
@@ -61,7 +79,11 @@ void Assumptions::outvoted(const Vote& vote) {
   }
   if (vote.speak == 2 && vote.lie == 1) return;  // they don't meet, and nothing says which of them lies
   if (fresh) ++insisted_;
-  if (!proved_at_ || insisted_ >= options_.confirmations) broken_ = true;
+  if (vote.all_whole && proved_at_ && !contradicted_) return;
+  contradicted_ = true;
+  if (proved_at_ && insisted_ < options_.confirmations) return;
+  broken_ = true;
+  small_ = small_ || vote.any_whole;
 }
 
 }  // namespace gnomon::sim

@@ -8,12 +8,18 @@
 //   gross      all of these are so far off that what they say and what was proved have nothing in common. Then the
 //              product must notice, and may believe it only once it was insisted on (TrueTimeOptions::confirmations):
 //              until then, and if there was something proved to be contradicted, the assumptions hold
+//   whole      all of these are off by exactly 37 s, and none is the system clock, which somebody may set: nobody sets
+//              a card so, and they are not to be believed however long they insist
+//              But that is held against what was proved, or else against what the source said last: it takes that
+//              nothing else was insisted on meanwhile; and a source of which nothing but such a lie is known may be put
+//              out for speaking the truth, and counts only once it has agreed with what is proved
 //   broken     a small lie, an insisted one, or one that was the first thing ever heard, has been let in
 //
 // What was let in stays in the history that later results are intersected with. A gross lie is contradicted by the
-// first honest majority, so from then on the assumptions hold again. Of a small one nothing says when it is gone; so
-// here, and only here, the product is asked: once its interval holds the true time and the sources are honest, it must
-// stay so.
+// first honest majority, so from then on the assumptions hold again; but not one by whole seconds that was the first
+// thing ever heard, for then the truth is what is off by them. Of that and of a small one nothing says when it is gone;
+// so here, and only here, the product is asked: once its interval holds the true time and the sources are honest, it
+// must stay so.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +35,8 @@ namespace gnomon::sim {
 
 class Assumptions {
  public:
-  Assumptions(const ptp::TrueTimeOptions& options, std::size_t sources) : options_(options), said_(sources) {}
+  Assumptions(const ptp::TrueTimeOptions& options, std::size_t sources)
+      : options_(options), said_(sources), held_against_(sources) {}
 
   /// All that was known is dropped: the counter can't be trusted across this moment.
   void forget();
@@ -45,14 +52,19 @@ class Assumptions {
     time::Cycles at;
     bool is_false = false;
     bool gross = false;
+    bool whole = false;
+    std::uint64_t turn = 0;  // in which it was heard
   };
   struct Vote {
     std::size_t speak = 0;
     std::size_t lie = 0;
     bool all_gross = true;
+    bool all_whole = true;
+    bool any_whole = false;
   };
   [[nodiscard]] Vote count(time::Cycles now) const;
   void outvoted(const Vote& vote);
+  void agree(bool in_line);
   [[nodiscard]] time::Duration age(time::Cycles at, time::Cycles now) const {
     return options_.nominal.span(now.count - at.count);
   }
@@ -61,9 +73,12 @@ class Assumptions {
   std::vector<std::optional<Said>> said_;  // the latest of each that still counts
   bool fresh_ = false;                     // somebody said something new in this turn
   std::optional<time::Cycles> proved_at_;  // the latest turn in which an honest majority spoke
-  std::uint32_t insisted_ = 0;             // turns in which an outvoting lie was said anew
+  std::uint64_t turn_ = 0;
+  std::uint32_t insisted_ = 0;  // turns in which an outvoting lie was said anew
   bool broken_ = false;
-  bool small_ = false;  // it was broken by a lie that is not gross
+  bool contradicted_ = false;       // another lie has outvoted the rest since then
+  std::vector<bool> held_against_;  // by source: a lie by whole seconds, said when nothing was proved
+  bool small_ = false;              // it was broken by a lie that is not gross, or by one by whole seconds
 };
 
 }  // namespace gnomon::sim

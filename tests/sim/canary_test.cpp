@@ -35,6 +35,7 @@ std::vector<std::string_view> promises_broken_by(Bug bug) {
     case Bug::kOneLayoutReleased: return {"release"};
     case Bug::kIgnoredFloor: return {"window"};
     case Bug::kTightestSource:
+    case Bug::kWholeSecondsBelieved:
     case Bug::kContradictionBelieved:
     case Bug::kForgottenDrift:
     case Bug::kIgnoredCores:
@@ -49,6 +50,10 @@ std::vector<std::string_view> promises_broken_by(Bug bug) {
     case Bug::kForgottenAcknowledged: return {"restored"};
     case Bug::kIgnoredSeal: return {"sealed"};
     case Bug::kKeptFloor: return {"floor"};
+    case Bug::kSkippedSync:
+    case Bug::kIgnoredDiskError: return {"durable"};
+    case Bug::kForgottenDamage: return {"damaged"};
+    case Bug::kCopyTakenForOwn: return {"copied"};
     default: break;  // others find the rest
   }
   return {};
@@ -83,9 +88,24 @@ TEST_P(Canary, is_found) {
   FAIL() << kBound << " seeds did not find the planted bug: " << info.what;
 }
 
+// Nothing else that befalls a world would have shown them.
+TEST(CanaryOfHardships, is_not_found_without_them) {
+  constexpr std::uint64_t kSeeds = 60;
+  for (const Bug bug : {Bug::kSkippedSync, Bug::kIgnoredDiskError, Bug::kForgottenDamage, Bug::kCopyTakenForOwn}) {
+    canary::plant(bug);
+    for (std::uint64_t seed = kFirstSeed; seed < kFirstSeed + kSeeds; ++seed) {
+      Scenario scenario = make_scenario(seed, WorldKind::kShared);
+      scenario.hardships = {};
+      const Outcome outcome = run_scenario(scenario);
+      EXPECT_FALSE(outcome.violation) << text_of(outcome);
+    }
+  }
+  canary::plant(Bug::kNone);
+}
+
 /// Those of the clocks that its hosts are able to show as well; the other terms live in sources that it does not run.
-constexpr Bug kAlsoFoundHere[] = {Bug::kTightestSource, Bug::kContradictionBelieved, Bug::kForgottenDrift,
-                                  Bug::kEarlyRelease};
+constexpr Bug kAlsoFoundHere[] = {Bug::kTightestSource, Bug::kWholeSecondsBelieved, Bug::kContradictionBelieved,
+                                  Bug::kForgottenDrift, Bug::kEarlyRelease};
 
 /// Those of one host that many of them have to show as well.
 constexpr Bug kAlsoOfManyHosts[] = {Bug::kUnknownExtension, Bug::kEarlyLastUsed};

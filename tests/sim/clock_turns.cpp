@@ -84,6 +84,11 @@ void ClockTurns::publish() {
   judge_belief();
 }
 
+bool ClockTurns::is_put_out(std::size_t source) const {
+  const auto& error = estimator_.truth().sources()[source].error;
+  return error && error->fault == ptp::SourceFault::kWholeSeconds;
+}
+
 // What the ordering timeline has just followed.
 time::SmearedUtc ClockTurns::ordered_by(const page::ClockRecord& record) const {
   const time::Now truth = record.truth.at(readings_.uptime.at);
@@ -106,9 +111,11 @@ void ClockTurns::tell_assumptions() {
 }
 
 // Whether all that this process could know speaks for the day ahead: then it may believe in it, and its ids are gone.
+// Of a time 37 s ahead only for about as long.
 void ClockTurns::judge_belief() {
   const time::Uptime sampled_at = origin_.sampled_at;
-  const bool ahead = origin_.reading - SystemClock::honest(sampled_at) > time::seconds(43'200);
+  const time::Duration by = origin_.reading - SystemClock::honest(sampled_at);
+  const bool ahead = by > time::seconds(20);
   const bool fresh = std::exchange(fresh_timeline_, false);
   if (!ahead) {
     day_ahead_since_.reset();
@@ -117,7 +124,8 @@ void ClockTurns::judge_belief() {
   }
   if (!day_ahead_since_) day_ahead_since_ = sampled_at;
   const bool insisted = sampled_at - *day_ahead_since_ >= env_.scenario.confirm * 9 / 10;
-  if ((fresh || insisted) && !std::exchange(believes_, true)) ++env_.false_futures;
+  if ((fresh || insisted) && !std::exchange(believes_, true))
+    ++(by > time::seconds(43'200) ? env_.false_futures : env_.near_futures);
 }
 
 }  // namespace gnomon::sim

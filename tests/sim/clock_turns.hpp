@@ -44,6 +44,8 @@ class ClockTurns {
 
   [[nodiscard]] const page::ClockPage& page() const { return *page_; }
   [[nodiscard]] const RecordOrigin& origin() const { return origin_; }
+  /// What an operator sees who asks for the status: the product holds that this source is off by whole seconds.
+  [[nodiscard]] bool is_put_out(std::size_t source) const;
 
  private:
   [[nodiscard]] time::SmearedUtc ordered_by(const page::ClockRecord& record) const;

@@ -8,7 +8,6 @@
 #include "control/writer_lock.hpp"
 #include "platform/durable_file.hpp"
 #include "platform/random.hpp"
-#include "platform/system_error.hpp"
 
 namespace gnomon::sim {
 namespace {
@@ -37,19 +36,22 @@ void fill_random(std::span<std::byte> out) {
 std::uint64_t random_u64() { return sim::disk().random.next(); }
 
 tl::expected<void, SystemError> replace_durably(const std::string& path, std::string_view content) {
-  sim::disk().files.insert_or_assign(path, std::string(content));
-  return {};
+  return sim::disk().of_file(path).replace(path, content);
 }
 
 tl::expected<std::optional<std::string>, SystemError> read_file(const std::string& path, std::size_t /*limit*/) {
-  const auto at = sim::disk().files.find(path);
-  return at == sim::disk().files.end() ? std::nullopt : std::optional(at->second);
+  return sim::disk().of_file(path).read(path);
 }
 
-tl::expected<void, SystemError> sync_directory_of(const std::string& /*path*/) { return {}; }
+tl::expected<void, SystemError> rename_durably(const std::string& from, const std::string& to) {
+  return sim::disk().of_file(from).move(from, to);
+}
 
-SystemError system_error(std::string_view what) { return system_error(what, 0); }
-SystemError system_error(std::string_view what, int code) { return {code, std::string(what)}; }
+bool exists(const std::string& path) { return sim::disk().of_file(path).exists(path); }
+
+tl::expected<void, SystemError> sync_directory_of(const std::string& path) {
+  return sim::disk().of_file(path).sync_directory(path);
+}
 
 }  // namespace gnomon::platform
 

@@ -16,6 +16,7 @@
 #include "tests/sim/committer.hpp"
 #include "tests/sim/disk.hpp"
 #include "tests/sim/event_queue.hpp"
+#include "tests/sim/hardships.hpp"
 #include "tests/sim/random.hpp"
 #include "tests/sim/scenario.hpp"
 #include "tests/sim/simulated_store.hpp"
@@ -30,7 +31,8 @@ struct Environment {
       : scenario(s),
         random(Random(s.seed ^ 0x5bf03635f0a31e77ULL).fork()),
         time_random(Random(s.seed ^ 0x1f83d9abfb41bd6bULL).fork()),
-        disk(Random(s.seed ^ 0x510e527fade682d1ULL).fork()),
+        hard_random(Random(s.seed ^ 0x3bf54f1a5e2d8c67ULL).fork()),
+        disk(Random(s.seed ^ 0x510e527fade682d1ULL).fork(), hard_random.fork()),
         trace(print),
         unique(report),
         monotone(report),
@@ -52,8 +54,11 @@ struct Environment {
     if (scenario.shared) landings.push_back({transaction, revision, by, sent_at});
   }
   [[nodiscard]] Befell befell() const {
-    Befell befell{
-        faults.began(), faults.log(), host_faults.log(), {TroubleKind::kLostAnswers, TroubleKind::kFailedSyncs}};
+    Befell befell{faults.began(),
+                  faults.log(),
+                  host_faults.log(),
+                  hardship_strokes.log(),
+                  {TroubleKind::kLostAnswers, TroubleKind::kFailedSyncs}};
     if (scenario.network_loss != 0) befell.nuisances.push_back(TroubleKind::kLoss);
     if (scenario.preemption != 0) befell.nuisances.push_back(TroubleKind::kPreemption);
     return befell;
@@ -68,13 +73,17 @@ struct Environment {
   const Scenario scenario;
   Random random;
   Random time_random;  // of what has to do with the time: so that it does not disturb the rest of a seed's history
+  Random hard_random;  // of hardships, for the same reason
   Strokes faults{random, TroubleKind::kFault, scenario.replay};
   Strokes host_faults{time_random, TroubleKind::kHostFault, scenario.replay};
+  Strokes hardship_strokes{hard_random, TroubleKind::kHardship, scenario.replay};
   EventQueue queue;
   std::uint32_t false_futures = 0;  // times that somebody had reason to believe in the day ahead
+  std::uint32_t near_futures = 0;   // likewise in a time that is less than a minute ahead
   bool faulty = false;              // between the calm and the recovery
   SimulatedStore store;
   Disk disk;
+  HardshipCounts hardships;
   std::vector<Landing> landings;  // of a shared store, since the world looked at them last
   Trace trace;
 

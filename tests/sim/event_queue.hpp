@@ -35,6 +35,10 @@ enum class EventKind : std::uint8_t {
   kLookRound,
   kOperator,
   kClockMoves,
+  // of hardships
+  kHardship,
+  kHardshipEnds,
+  kLookAtTime,
 };
 
 struct Event {

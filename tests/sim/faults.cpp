@@ -109,26 +109,29 @@ void World::strike_clock(Fault fault) {
   SystemClock& clock = hosts_.front()->system;
   if (clock_excursion_) return;
   env_.note(Happening::kClockFault, static_cast<std::uint64_t>(fault), env_.faults.number());
-  const auto excursion = [&](time::Duration length) {
-    clock_excursion_ = true;
-    env_.queue.after(length, EventKind::kFaultEnds, 0, number_of(Ending::kClock));
-  };
   const time::Duration confirm = env_.scenario.confirm;
   switch (fault) {
     case Fault::kStepBackMs: return clock.step(now, time::milliseconds(-1));
     case Fault::kStepBackSecond: return clock.step(now, time::seconds(-1));
     case Fault::kStepBackHour:
       clock.step(now, -kHour);
-      return excursion(random.between(time::milliseconds(100), confirm * 2));
+      return end_excursion_after(random.between(time::milliseconds(100), confirm * 2));
     case Fault::kDayAhead: {
       const bool insists = random.below(4) == 0;
       clock.step(now, kDay);
-      return excursion(insists ? confirm * 3 / 2 : random.between(time::milliseconds(50), confirm * 7 / 10));
+      return end_excursion_after(insists ? confirm * 3 / 2 : random.between(time::milliseconds(50), confirm * 7 / 10));
     }
-    case Fault::kFreeze: clock.freeze(now); return excursion(random.between(time::milliseconds(100), time::seconds(3)));
+    case Fault::kFreeze:
+      clock.freeze(now);
+      return end_excursion_after(random.between(time::milliseconds(100), time::seconds(3)));
     case Fault::kDrift: return clock.drift(now, random.between(-400, 400));
     default: return;
   }
+}
+
+void World::end_excursion_after(time::Duration length) {
+  clock_excursion_ = true;
+  env_.queue.after(length, EventKind::kFaultEnds, 0, number_of(Ending::kClock));
 }
 
 void World::fault_ends(std::uint64_t which) {
@@ -147,6 +150,7 @@ void World::heal() {
   for (const auto& host : hosts_)
     host->heal();
   link_.set_mode(StoreLink::Mode::kGood);
+  disk_is_well(disk_faults_);
 }
 
 }  // namespace gnomon::sim

@@ -45,6 +45,7 @@ Incarnation::Incarnation(Environment& environment, Host& host, StoreLink& link, 
       host_(host.number()),
       started_at_(environment.now()),
       nonce_(draw_nonce()),
+      drive_(environment.disk.drive(folder_of(host.number()))),
       journal_(seat.journal),
       identity_(seat.identity),
       process_(environment, host, seat.place),
@@ -167,26 +168,43 @@ void Incarnation::carry_out(const control::Effect& effect) {
   }
 }
 
-// A disk does one thing after the other. One in a hundred fails while faults strike.
+// A disk does one thing after the other. One in a hundred fails while faults strike. The agent's thread waits for it:
+// as the scheduler may hold it up anywhere, that is only said where it takes long.
 void Incarnation::sync(const control::effect::SyncJournal& sync) {
   syncing_.emplace(sync.operation.value, sync);
   const bool fails = env_.faulty && env_.random.per_mille(10) && env_.scenario.has(TroubleKind::kFailedSyncs);
-  disk_free_at_ = std::max(disk_free_at_, env_.now() + env_.random.around(env_.scenario.store_delay));
+  time::Duration takes = env_.random.around(env_.scenario.store_delay);
+  if (const time::Duration more = drive_.draw_slowness(); more != time::Duration{0}) {
+    ++env_.hardships.slow_writes;
+    takes = takes + more;
+    process_.pause(Process::kAgentThread, takes);
+  }
+  disk_free_at_ = std::max(disk_free_at_, env_.now() + takes);
   env_.queue.at(disk_free_at_, EventKind::kJournalDone, number_, (sync.operation.value << 1) | (fails ? 0U : 1U));
 }
 
-void Incarnation::write_journal(const control::effect::SyncJournal& sync) {
-  env_.windows.journalled(host_, sync.rights);
-  if (journal_ == nullptr) return;
-  if (const auto merged = journal_->merge(sync.highest, sync.rights); !merged)
-    env_.report.fail("journal", merged.error().text);
+// What it has then is up to the drive, whatever the product makes of the drive's answer.
+tl::expected<void, control::StateError> Incarnation::write_journal(const control::effect::SyncJournal& sync) {
+  const std::uint64_t replaced = drive_.replaced();
+  auto merged = journal_ != nullptr
+                    ? journal_->merge(sync.highest, sync.rights)
+                    : drive_.replace(folder_of(host_) + "/journal", "").map_error([](const auto& error) {
+                        return control::StateError{control::StateErrorKind::kSystem, error.text};
+                      });
+  if (drive_.replaced() != replaced) env_.windows.journalled(host_, sync.rights);
+  if (drive_.full()) ++env_.hardships.failed_writes;
+  if (!merged) env_.note(Happening::kJournalFailed, number_);
+  if (!merged && !drive_.full() && !drive_.dark()) env_.report.fail("journal", merged.error().text);
+  return merged;
 }
 
 void Incarnation::journal_done(std::uint64_t operation, bool synced) {
   const auto at = syncing_.find(operation);
   if (synced) {
-    write_journal(at->second);
-    deliver(control::event::JournalSynced{{operation}});
+    if (const auto written = write_journal(at->second))
+      deliver(control::event::JournalSynced{{operation}});
+    else  // as the agent's thread has it
+      deliver(control::event::StoreFailed{{operation}, {control::StoreErrorKind::kFatal, written.error().text}});
   } else {
     deliver(control::event::StoreFailed{{operation}, {control::StoreErrorKind::kUnavailable, "the journal is away"}});
   }
@@ -195,8 +213,7 @@ void Incarnation::journal_done(std::uint64_t operation, bool synced) {
 
 void Incarnation::crash() {
   for (const auto& [operation, sync] : syncing_) {
-    if (env_.random.below(2) == 0) break;
-    write_journal(sync);
+    if (env_.random.below(2) == 0 || !write_journal(sync)) break;
   }
 }
 

@@ -78,7 +78,7 @@ class Incarnation {
   void sync(const control::effect::SyncJournal& sync);
   void seal(const std::string& why);
   void read_slots(const ReadSlots& read);
-  void write_journal(const control::effect::SyncJournal& sync);
+  [[nodiscard]] tl::expected<void, control::StateError> write_journal(const control::effect::SyncJournal& sync);
   void journal_done(std::uint64_t operation, bool synced);
   [[nodiscard]] control::Nonce draw_nonce();
 
@@ -88,6 +88,7 @@ class Incarnation {
   std::uint32_t host_;
   time::Uptime started_at_;
   control::Nonce nonce_;
+  Drive& drive_;
   control::Journal* journal_;
   control::StoreIdentity identity_;
   Process process_;

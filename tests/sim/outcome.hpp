@@ -11,6 +11,7 @@
 #include "oracle/time/instant.hpp"
 #include "tests/sim/check/liveness.hpp"
 #include "tests/sim/check/report.hpp"
+#include "tests/sim/hardships.hpp"
 #include "tests/sim/strokes.hpp"
 #include "tests/sim/time_clients.hpp"
 
@@ -49,6 +50,7 @@ struct Outcome {
   std::uint32_t faults = 0;
   std::uint32_t host_faults = 0;
   bool recovery_asked = false;
+  HardshipCounts hardships;
   std::optional<SharedCounts> shared;  // of a shared world
   Befell befell;
   std::optional<Part> part;  // that was replayed

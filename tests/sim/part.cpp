@@ -15,11 +15,11 @@ namespace {
 
 constexpr std::string_view kNothing = "nothing";
 constexpr std::array<std::string_view, kTroubleKinds> kNames = {
-    "faults", "host-faults", "loss", "preemption", "lost-answers", "failed-syncs", "duplicates",
+    "faults", "host-faults", "hardships", "loss", "preemption", "lost-answers", "failed-syncs", "duplicates",
 };
 
 std::string_view name_of(TroubleKind kind) { return kNames[static_cast<std::size_t>(kind)]; }
-bool is_numbered(TroubleKind kind) { return kind == TroubleKind::kFault || kind == TroubleKind::kHostFault; }
+bool is_numbered(TroubleKind kind) { return kind <= TroubleKind::kHardship; }
 
 /// Takes what stands before the separator, and the separator, off the text; all of it, if there is none.
 std::string_view take(std::optional<std::string_view>& text, char separator) {

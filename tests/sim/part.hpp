@@ -24,17 +24,18 @@
 
 namespace gnomon::sim {
 
-/// In the order of the text. All but the first two are nuisances: each is there as a whole, or not.
+/// In the order of the text. All but the first three are nuisances: each is there as a whole, or not.
 enum class TroubleKind : std::uint8_t {
   kFault,
   kHostFault,    // of clocks and machines
+  kHardship,     // of disks, copies, and clocks that take TAI for UTC
   kLoss,         // messages are lost, in worlds of daemons also doubled and delayed
   kPreemption,   // threads are preempted
   kLostAnswers,  // of a store with which nothing else is wrong
   kFailedSyncs,  // of a journal
   kDuplicates,   // messages come twice
 };
-constexpr std::size_t kTroubleKinds = 7;
+constexpr std::size_t kTroubleKinds = 8;
 
 /// Of nuisances the number is 0, of faults it begins with 1.
 struct Trouble {

@@ -74,6 +74,12 @@ bool Process::postponed(std::uint32_t thread, const Event& event) {
   return true;
 }
 
+bool Process::puts_an_honest_source_out() {
+  for (std::size_t i = 0; i < host_.sources().size(); ++i)
+    if (clock_.is_put_out(i) && host_.sources()[i].has_been_honest_for(time::seconds(1), env_.now())) return true;
+  return false;
+}
+
 void Process::handle(const Event& event) {
   const auto worker = static_cast<std::uint32_t>(event.argument);
   if (postponed(event.kind == EventKind::kWorkerStep ? kFirstWorkerThread + worker : kClockThread, event)) return;

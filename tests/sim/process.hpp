@@ -48,6 +48,8 @@ class Process {
   [[nodiscard]] std::uint32_t threads() const { return kFirstWorkerThread + place_.workers; }
   [[nodiscard]] time::Cycles counter(std::uint32_t thread) { return host_.counter(env_.now(), cores_[thread]); }
   [[nodiscard]] ClockTurns& clock() { return clock_; }
+  /// Whole seconds stand between it and a source that speaks the truth again.
+  [[nodiscard]] bool puts_an_honest_source_out();
   [[nodiscard]] page::RightsPage& rights_page() { return *rights_page_; }
   [[nodiscard]] page::WorkerPage& worker_page(std::uint32_t worker) { return *worker_pages_[worker]; }
 

@@ -34,7 +34,9 @@ inline std::string replay_command(std::uint64_t seed, std::string_view world, co
 /// A line for each stroke that struck.
 inline std::string text_of(const Befell& befell) {
   std::string text;
-  for (const auto& [kind, name] : {std::pair(TroubleKind::kFault, "fault"), {TroubleKind::kHostFault, "host fault"}}) {
+  for (const auto& [kind, name] : {std::pair(TroubleKind::kFault, "fault"),
+                                   {TroubleKind::kHostFault, "host fault"},
+                                   {TroubleKind::kHardship, "hardship"}}) {
     std::size_t number = 0;
     for (const Stroke& stroke : befell.strokes(kind)) {
       ++number;

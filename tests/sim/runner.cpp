@@ -36,6 +36,7 @@ void add(Summary& summary, Outcome outcome) {
     summary.shared.add(*outcome.shared);
   }
   summary.host_faults += outcome.host_faults;
+  summary.hardships.add(outcome.hardships);
   summary.times_checked += outcome.times_checked;
   summary.waits_released += outcome.waits_released;
   if (outcome.violation) summary.violations.push_back(std::move(outcome));
@@ -43,23 +44,19 @@ void add(Summary& summary, Outcome outcome) {
 
 }  // namespace
 
-namespace {
-
-Outcome run(const Scenario& scenario, bool print_trace) {
-  if (scenario.shared) return SharedWorld(scenario, print_trace).run();
-  return World(scenario, print_trace).run();
+Outcome run_seed(std::uint64_t seed, std::optional<WorldKind> kind, bool print_trace) {
+  return run_scenario(make_scenario(seed, kind), print_trace);
 }
 
-}  // namespace
-
-Outcome run_seed(std::uint64_t seed, std::optional<WorldKind> kind, bool print_trace) {
-  return run(make_scenario(seed, kind), print_trace);
+Outcome run_scenario(const Scenario& scenario, bool print_trace) {
+  if (scenario.shared) return SharedWorld(scenario, print_trace).run();
+  return World(scenario, print_trace).run();
 }
 
 Outcome run_part(std::uint64_t seed, std::optional<WorldKind> kind, Replay replay, bool print_trace) {
   Scenario scenario = make_scenario(seed, kind);
   scenario.replay = std::move(replay);
-  Outcome outcome = run(scenario, print_trace);
+  Outcome outcome = run_scenario(scenario, print_trace);
   outcome.part = scenario.replay->part;
   return outcome;
 }
@@ -127,11 +124,11 @@ std::string text_of(const Summary& summary) {
   const auto share = [&](Phase phase) { return percent_of(summary.served, phase); };
   return fmt::format(
       "{} seeds, {:.1f} simulated hours, {} daemons, {} faults, requests answered with IDs: calm {:.0f} %, faults "
-      "{:.0f} %, recovery {:.0f} %\n{}{}\n{} seeds, {:.1f} simulated hours, {} IDs checked, {} violations",
+      "{:.0f} %, recovery {:.0f} %\n{}{}\n{}\n{} seeds, {:.1f} simulated hours, {} IDs checked, {} violations",
       summary.worlds, static_cast<double>(summary.simulated.ns) / 3.6e12, summary.incarnations, summary.faults,
       share(Phase::kCalm), share(Phase::kFaults), share(Phase::kRecovery), text_of_shared(summary),
-      text_of_times(summary), summary.worlds, static_cast<double>(summary.simulated.ns) / 3.6e12, summary.ids,
-      summary.violations.size());
+      text_of_times(summary), text_of(summary.hardships), summary.worlds,
+      static_cast<double>(summary.simulated.ns) / 3.6e12, summary.ids, summary.violations.size());
 }
 
 }  // namespace gnomon::sim

@@ -33,6 +33,7 @@ struct Summary {
   std::array<TimeServed, kPhases> time_served{};
   std::uint64_t times_checked = 0;
   std::uint64_t waits_released = 0;
+  HardshipCounts hardships;
   std::uint64_t shared_worlds = 0;  // their hosts serve worse and better: counted by themselves
   SharedCounts shared;
   std::array<Served, kPhases> shared_served{};
@@ -44,6 +45,8 @@ struct Summary {
 /// Of what befell this seed's world, a part befalls it again, and nothing else does.
 [[nodiscard]] Outcome run_part(std::uint64_t seed, std::optional<WorldKind> kind, Replay replay,
                                bool print_trace = false);
+/// Of a scenario as it is, drawn or changed.
+[[nodiscard]] Outcome run_scenario(const Scenario& scenario, bool print_trace = false);
 /// `progress` is called now and then with the number of worlds that are done; from any thread, one at a time.
 [[nodiscard]] Summary run_seeds(const Seeds& seeds, const std::function<void(std::uint64_t)>& progress = {});
 

@@ -184,6 +184,7 @@ Scenario make_scenario(std::uint64_t seed, std::optional<WorldKind> kind) {
   scenario.preemption = random.below(2) == 0 ? 0 : static_cast<std::uint32_t>(random.between(1, 10));
   draw_time(random, scenario);
   if (shared) make_shared(random, scenario);
+  scenario.hardships = draw_hardships(seed, shared);
   return scenario;
 }
 
@@ -224,7 +225,7 @@ std::string text_of(const Scenario& scenario) {
   text += fmt::format(" one in about {} ms of", scenario.host_fault_gap.ns / 1'000'000);
   for (const HostFault fault : scenario.host_faults)
     text += fmt::format(" {}", name_of(fault));
-  return text;
+  return text + text_of(scenario.hardships);
 }
 
 }  // namespace gnomon::sim

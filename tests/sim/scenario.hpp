@@ -15,6 +15,7 @@
 #include "oracle/id/layout.hpp"
 #include "oracle/mint/ordering.hpp"
 #include "oracle/time/instant.hpp"
+#include "tests/sim/hardships.hpp"
 #include "tests/sim/host.hpp"
 #include "tests/sim/random.hpp"
 #include "tests/sim/shared_plan.hpp"
@@ -94,6 +95,7 @@ struct Scenario {
   time::Duration widest_reading;  // half of a reading's bracket, up to
   std::uint32_t commit_wait_limit = 1;
   time::Duration max_commit_wait;
+  HardshipPlan hardships;
   std::optional<SharedPlan> shared;  // and then every host has a daemon with an agent
   std::optional<Replay> replay;      // none: all that may befall it does
 

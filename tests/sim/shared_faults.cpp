@@ -145,7 +145,7 @@ void SharedWorld::go_mad(SharedFault kind, std::uint32_t host) {
   const time::Duration confirm = env_.scenario.confirm;
   const std::int64_t side = random.below(2) == 0 ? 1 : -1;
   const time::Duration noticed = plan().acquaintance() * 2 + time::seconds(3);
-  mad_ = MadClock{host, kind, 0, {}, ++mad_clocks_};
+  mad_ = MadClock{host, 0, {}, ++mad_clocks_};
   ++counts_.mad_clocks;
   env_.note(Happening::kClockMad, host, static_cast<std::uint64_t>(kind));
   time::Duration first_move;
@@ -196,6 +196,9 @@ void SharedWorld::heal_all() {
     seat.host->heal();
     seat.link->set_mode(StoreLink::Mode::kGood);
     ++seat.link_faults;
+    ++seat.disk_faults;
+    seat.drive->keep_power();
+    disk_is_well(seat.host->number());
   }
 }
 

@@ -24,7 +24,7 @@ void SharedWorld::later(time::Duration delay, Act what) {
 }
 
 control::SharedPaths SharedWorld::paths_of(std::uint32_t host) const {
-  return control::SharedPaths::of(fmt::format("/host{}", host), "sim");
+  return control::SharedPaths::of(folder_of(host), "sim");
 }
 
 control::Nonce SharedWorld::draw_nonce() {
@@ -34,8 +34,10 @@ control::Nonce SharedWorld::draw_nonce() {
   return nonce;
 }
 
-void SharedWorld::act(Act what) {
-  if (what == Act::kRestore) return restore();
+void SharedWorld::act(std::uint64_t what) {
+  const auto act = static_cast<Act>(what & UINT32_MAX);
+  if (act == Act::kRestore) return restore();
+  if (act == Act::kAdopt) return adopt(static_cast<std::uint32_t>(what >> 32));
   recovery_scheduled_ = false;
   recover();
 }
@@ -81,7 +83,9 @@ void SharedWorld::restore() {
   // A ceiling that is lost and lies beyond what the recovery assumes is nobody's to know.
   const control::RecoveryLimits limits = recovery_limits();
   const time::SmearedUtc floor = limits.now + limits.window + limits.max_lead;
-  if (phase_ != Phase::kFaults || doubtful_ || env_.windows.highest_ceiling(planted_) > floor + kTomorrow) return;
+  // One of a clock that was 37 s ahead is no nearer.
+  const time::Duration nearer = env_.scenario.hardships.has(Hardship::kSystemTaiForUtc) ? time::Duration{0} : kTomorrow;
+  if (phase_ != Phase::kFaults || doubtful_ || env_.windows.highest_ceiling(planted_) > floor + nearer) return;
   const Backup backup = backups_[env_.random.below(backups_.size())];
   const control::Revision to{backup.image.revision};
   std::vector<bool> knows;
@@ -124,7 +128,8 @@ void SharedWorld::release_held() {
     seats_[host].held_back = false;
     start(host);
   }
-  const bool stuck = std::any_of(seats_.begin(), seats_.end(), [](const Seat& seat) { return seat.refused; });
+  const bool stuck = std::any_of(seats_.begin(), seats_.end(),
+                                 [this](const Seat& seat) { return seat.refused && !is_damaged(seat.host->number()); });
   if (!stuck || recovery_scheduled_) return;
   recovery_scheduled_ = true;
   later(env_.random.between(time::milliseconds(500), time::seconds(5)), Act::kRecover);
@@ -157,6 +162,7 @@ void SharedWorld::recover() {
   StoreDoor door(env_, nullptr, {Committer::Kind::kOperator, 0, 0});
   const std::optional<control::SharedPaths> paths = by ? std::optional(paths_of(*by)) : std::nullopt;
   const auto report = control::recover_shared(door, paths ? &*paths : nullptr, recovery_limits());
+  if (!report && by && (seats_[*by].drive->full() || seats_[*by].drive->dark())) return try_again_later();
   if (!report) return env_.report.fail("operator", "the recovery is refused: " + report.error().text);
   env_.note(Happening::kRecovered, report->epoch, by ? *by : ~std::uint64_t{0});
   ++counts_.recoveries;
@@ -170,6 +176,13 @@ void SharedWorld::recover() {
     seats_[host].refused = seats_[host].held_back = false;
     if (!seats_[host].daemon) env_.queue.after(env_.random.around(time::milliseconds(200)), EventKind::kStart, 0, host);
   }
+}
+
+// The store may be recovered already, and only the journal of that host is missing: daemons that knew the old one end.
+void SharedWorld::try_again_later() {
+  restored_at_ = env_.now();
+  recovery_scheduled_ = true;
+  later(env_.hard_random.between(time::milliseconds(500), time::seconds(3)), Act::kRecover);
 }
 
 void SharedWorld::heal_right() {

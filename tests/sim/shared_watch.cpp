@@ -87,7 +87,10 @@ void SharedWorld::ask_others(const Landing& landing) {
 
 void SharedWorld::look_round() {
   release_held();
-  if (++rounds_ % kRoundsPerBackup == 0 && phase_ == Phase::kFaults) take_backup();
+  if (++rounds_ % kRoundsPerBackup == 0 && phase_ == Phase::kFaults) {
+    take_backup();
+    take_images();
+  }
   for (std::uint32_t host = 0; host < hosts(); ++host)
     look_at_clock(host);
   for (std::uint32_t host = 0; host < hosts(); ++host) {

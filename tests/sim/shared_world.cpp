@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <utility>
 
 #include "control/agent/hold_against.hpp"
 #include "tests/sim/store_door.hpp"
@@ -33,6 +34,7 @@ SharedWorld::SharedWorld(const Scenario& scenario, bool print_trace)
     seat.host = std::make_unique<Host>(number, host, env_.time_random.fork());
     seat.host->system.set_sane_error(env_.now(), plan().clock_errors[number]);
     seat.link = std::make_unique<StoreLink>(env_, number);
+    seat.drive = &env_.disk.drive(folder_of(number));
     seat.first_slot = slot;
     slot += host.workers;
   }
@@ -46,6 +48,7 @@ Outcome SharedWorld::run() {
   env_.queue.after(kRoundEvery, EventKind::kLookRound);
   while (!over_ && !env_.report.first()) {
     handle(env_.queue.pop());
+    look_at_power();
     look_at_landings();
     for (std::uint32_t host = 0; host < hosts(); ++host)
       if (seats_[host].daemon) check_exit(host);
@@ -71,6 +74,7 @@ Outcome SharedWorld::outcome() {
   outcome.incarnations = static_cast<std::uint32_t>(host_of_.size());
   outcome.faults = env_.faults.struck();
   outcome.host_faults = env_.host_faults.struck();
+  outcome.hardships = env_.hardships;
   outcome.recovery_asked = recovery_is_due();
   outcome.befell = env_.befell();
   outcome.shared = counts_;
@@ -84,7 +88,10 @@ void SharedWorld::handle(const Event& event) {
     case EventKind::kFaultEnds: return link_fault_ends(event.argument);
     case EventKind::kHostFault: return strike_host();
     case EventKind::kClockMoves: return clock_moves(event.argument);
-    case EventKind::kOperator: return act(static_cast<Act>(event.argument));
+    case EventKind::kOperator: return act(event.argument);
+    case EventKind::kHardship: return strike_hardship();
+    case EventKind::kHardshipEnds: return hardship_ends(event.argument);
+    case EventKind::kLookAtTime: return look_at_time();
     case EventKind::kTimeIsDue: return env_.liveness.time_deadline_passed();
     case EventKind::kPhaseEnds: return phase_ends(static_cast<Phase>(event.argument));
     case EventKind::kLookRound: look_round(); return env_.queue.after(kRoundEvery, EventKind::kLookRound);
@@ -119,9 +126,12 @@ void SharedWorld::start(std::uint32_t host) {
   Seat& seat = seats_[host];
   if (seat.daemon || seat.refused || seat.held_back) return;
   if (seat.host->away_until() > env_.now()) return env_.queue.at(seat.host->away_until(), EventKind::kStart, 0, host);
+  const bool damaged = is_damaged(host);
   StoreDoor door(env_, seat.link.get(), {Committer::Kind::kOpening, host, 0});
   auto state = control::open_shared(door, paths_of(host), fmt::format("host {}", host));
   if (!state) return start_refused(host, state.error());
+  if (damaged) env_.report.fail("damaged", fmt::format("the daemon of host {} starts on a damaged journal", host));
+  if (std::exchange(seat.has_old_journal, false)) ++env_.hardships.older_journals;
   if (env_.store.find(control::kSealKey) != nullptr)
     env_.report.fail("sealed", fmt::format("the daemon of host {} starts on a sealed store", host));
   seat.state.emplace(std::move(*state));
@@ -155,8 +165,11 @@ void SharedWorld::start(std::uint32_t host) {
 void SharedWorld::start_refused(std::uint32_t host, const control::StateError& error) {
   env_.note(Happening::kStartRefused, host, static_cast<std::uint64_t>(error.kind));
   disturb(host);
-  if (error.kind == control::StateErrorKind::kUnreachable)
+  const Drive& drive = *seats_[host].drive;
+  const bool for_its_disk = error.kind == control::StateErrorKind::kSystem && (drive.full() || drive.dark());
+  if (error.kind == control::StateErrorKind::kUnreachable || for_its_disk)
     return env_.queue.after(kTryAgainAfter, EventKind::kStart, 0, host);
+  if (error.kind == control::StateErrorKind::kDamaged) return refused_for_damage(host, error);
   ++counts_.refused_starts;
   seats_[host].refused = true;
   if (!doubtful_)
@@ -180,7 +193,8 @@ void SharedWorld::check_exit(std::uint32_t host) {
   env_.note(Happening::kExited, daemon.number(), exit.failed ? 1 : 0);
   const auto says = [&](const char* words) { return exit.text.find(words) != std::string::npos; };
   const bool knew_another = daemon.started_at() <= restored_at_ && counts_.restores > 0;
-  if (exit.failed && !knew_another && (says("went back") || says("identity") || says("a copy of this process")))
+  if (exit.failed && !ends_as_a_copy(host, exit.text) && !knew_another &&
+      (says("went back") || says("identity") || says("a copy of this process")))
     env_.report.fail("store",
                      fmt::format("host {}: its daemon ends over a store that never went back: {}", host, exit.text));
   if (phase_ == Phase::kCalm) env_.report.fail("liveness", "the agent stopped without a fault: " + exit.text);
@@ -200,8 +214,10 @@ void SharedWorld::begin(Phase phase) {
     case Phase::kFaults:
       env_.faults.begin(env_.now());
       env_.host_faults.begin(env_.now());
+      env_.hardship_strokes.begin(env_.now());
       schedule_fault();
       schedule_host_fault();
+      schedule_hardship();
       return env_.queue.after(env_.scenario.fault_phase, EventKind::kPhaseEnds, 0, 1);
     case Phase::kRecovery:
       heal_all();

@@ -18,6 +18,7 @@
 //   sealed       no daemon starts on a sealed store
 //   store        no start is refused and no daemon ends over a store that never went back
 //   quarantine   an id with a ceiling of next year is granted to nobody
+//   damaged      no daemon starts on a journal of which a bit has flipped, and none is refused over a sound one
 #pragma once
 
 #include <algorithm>
@@ -50,10 +51,15 @@ class SharedWorld {
   struct Seat {
     std::unique_ptr<Host> host;
     std::unique_ptr<StoreLink> link;
+    Drive* drive = nullptr;
     std::optional<control::SharedState> state;  // while a daemon runs
     std::unique_ptr<Incarnation> daemon;
     std::uint32_t first_slot = 0;
     std::uint32_t link_faults = 0;          // the end of an older one ends nothing
+    std::uint32_t disk_faults = 0;          // likewise
+    std::vector<Drive::Image> images;       // of its disk, the newest last
+    std::uint32_t copied = 0;               // this daemon, while it ran
+    bool has_old_journal = false;           // its disk was put back since its daemon started last
     bool refused = false;                   // only an operator helps
     bool held_back = false;                 // see above
     bool believes = false;                  // committed a ceiling of tomorrow that nobody could judge
@@ -67,7 +73,6 @@ class SharedWorld {
   /// One at a time.
   struct MadClock {
     std::uint32_t host = 0;
-    SharedFault kind = SharedFault::kDayAhead;
     std::uint32_t moves_left = 0;
     time::Duration step;
     std::uint64_t number = 0;  // its events
@@ -76,7 +81,7 @@ class SharedWorld {
     time::Uptime taken_at;
     SimulatedStore::Image image;
   };
-  enum class Act : std::uint8_t { kRestore, kRecover };
+  enum class Act : std::uint8_t { kRestore, kRecover, kAdopt };
 
   // shared_world.cpp
   void handle(const Event& event);
@@ -122,9 +127,39 @@ class SharedWorld {
   void repair_clock();
   void heal_all();
 
+  // shared_hardships.cpp
+  void schedule_hardship();
+  void strike_hardship();
+  [[nodiscard]] bool strike_hardship(Hardship hardship, std::uint32_t host);
+  [[nodiscard]] bool trouble_disk(Hardship hardship, std::uint32_t host);
+  void hardship_ends(std::uint64_t which);
+  void disk_is_well(std::uint32_t host);
+  [[nodiscard]] bool endanger_power(std::uint32_t host);
+  void power_is_lost(std::uint32_t host);
+  void look_at_power();
+  [[nodiscard]] bool may_lose_its_journal(std::uint32_t host) const;
+  [[nodiscard]] bool is_damaged(std::uint32_t host) const;
+  void put_down(std::uint32_t host);
+  [[nodiscard]] bool flip_a_bit(std::uint32_t host);
+  void refused_for_damage(std::uint32_t host, const control::StateError& error);
+  void adopt(std::uint32_t host);
+  void try_to_start(std::uint32_t host);
+  void later_on(std::uint32_t host, Act what);
+  void take_images();
+  [[nodiscard]] bool put_disk_back(std::uint32_t host);
+  [[nodiscard]] bool shift_system_clock(std::uint32_t host);
+  [[nodiscard]] bool shift_source(std::uint32_t on);
+  void look_at_time();
+
+  // shared_copies.cpp
+  [[nodiscard]] bool copy_machine(std::uint32_t host);
+  [[nodiscard]] control::Transaction extension_by_copy(const Incarnation& daemon, const control::Nonce& nonce);
+  [[nodiscard]] bool ends_as_a_copy(std::uint32_t host, const std::string& text);
+
   // shared_operator.cpp
   void later(time::Duration delay, Act what);
-  void act(Act what);
+  void act(std::uint64_t what);
+  void try_again_later();
   void take_backup();
   void begin_restore();
   void restore();

@@ -38,14 +38,16 @@ struct Befell {
   time::Uptime began;  // when the first one was drawn
   std::vector<Stroke> faults;
   std::vector<Stroke> host_faults;
+  std::vector<Stroke> hardships;
   std::vector<TroubleKind> nuisances;
 
   [[nodiscard]] const std::vector<Stroke>& strokes(TroubleKind kind) const {
+    if (kind == TroubleKind::kHardship) return hardships;
     return kind == TroubleKind::kFault ? faults : host_faults;
   }
   [[nodiscard]] Part whole() const {
     std::vector<Trouble> troubles;
-    for (const TroubleKind kind : {TroubleKind::kFault, TroubleKind::kHostFault})
+    for (const TroubleKind kind : {TroubleKind::kFault, TroubleKind::kHostFault, TroubleKind::kHardship})
       for (std::size_t i = 0; i < strokes(kind).size(); ++i)
         if (strokes(kind)[i].struck) troubles.push_back({kind, static_cast<std::uint32_t>(i + 1)});
     for (const TroubleKind kind : nuisances)

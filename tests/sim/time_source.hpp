@@ -55,6 +55,9 @@ class TimeSource {
     mood_until_ = until;
   }
   void heal() { lies_until_ = mood_until_ = time::Uptime{}; }
+  [[nodiscard]] bool has_been_honest_for(time::Duration span, time::Uptime now) const {
+    return now - lies_until_ >= span;
+  }
 
  private:
   [[nodiscard]] time::Duration honest_error(time::Uptime now);

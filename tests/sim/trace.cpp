@@ -40,6 +40,11 @@ std::string_view template_of(Happening what) {
     case Happening::kPlanted: return "machine id {} has a ceiling of next year";
     case Happening::kClockMad: return "the clock of host {} goes mad, fault {}";
     case Happening::kClockRepaired: return "the clock of host {} is repaired";
+    case Happening::kHardship: return "hardship {} strikes host {}";
+    case Happening::kPowerLost: return "host {} loses its power, in the middle of a write: {}; {} files are torn";
+    case Happening::kJournalFailed: return "daemon {}: its journal could not be written";
+    case Happening::kAdopted: return "an operator lets host {} begin a new journal";
+    case Happening::kRestartForTime: return "an operator restarts host {}, which believes a false TAI";
   }
   return "?";
 }

@@ -15,35 +15,40 @@
 namespace gnomon::sim {
 
 enum class Happening : std::uint8_t {
-  kStarted,        // incarnation, host
-  kCrashed,        // incarnation
-  kExited,         // incarnation, 1 if the agent gave up
-  kStopAsked,      // incarnation
-  kCloned,         // incarnation
-  kPaused,         // incarnation, thread (~0: all), ns
-  kClockFault,     // kind of fault, error of the source now, ns
-  kStoreFault,     // kind
-  kTakenOver,      // revision
-  kAgentNote,      // incarnation, kind of note
-  kPublished,      // worker, generation, rights
-  kNewEra,         // incarnation
-  kCommitSent,     // operation, puts
-  kCommitLanded,   // operation, revision (0: conflict)
-  kAnswered,       // operation, how
-  kAcknowledged,   // worker, generation
-  kIssued,         // worker, first ID, count
-  kRefused,        // worker, status
-  kTimeAnswered,   // worker, operation and status, first value
-  kHostFault,      // host, kind, amount
-  kPhase,          // number
-  kSealed,         // incarnation, outcome (~0: it could not)
-  kStartRefused,   // host, kind of error
-  kRestored,       // to revision, from revision, hosts that could not notice
-  kRecovered,      // epoch, host whose journal was used (~0: none)
-  kHealed,         // machine id, 1: done
-  kPlanted,        // machine id
-  kClockMad,       // host, kind of fault
-  kClockRepaired,  // host
+  kStarted,         // incarnation, host
+  kCrashed,         // incarnation
+  kExited,          // incarnation, 1 if the agent gave up
+  kStopAsked,       // incarnation
+  kCloned,          // incarnation
+  kPaused,          // incarnation, thread (~0: all), ns
+  kClockFault,      // kind of fault, error of the source now, ns
+  kStoreFault,      // kind
+  kTakenOver,       // revision
+  kAgentNote,       // incarnation, kind of note
+  kPublished,       // worker, generation, rights
+  kNewEra,          // incarnation
+  kCommitSent,      // operation, puts
+  kCommitLanded,    // operation, revision (0: conflict)
+  kAnswered,        // operation, how
+  kAcknowledged,    // worker, generation
+  kIssued,          // worker, first ID, count
+  kRefused,         // worker, status
+  kTimeAnswered,    // worker, operation and status, first value
+  kHostFault,       // host, kind, amount
+  kPhase,           // number
+  kSealed,          // incarnation, outcome (~0: it could not)
+  kStartRefused,    // host, kind of error
+  kRestored,        // to revision, from revision, hosts that could not notice
+  kRecovered,       // epoch, host whose journal was used (~0: none)
+  kHealed,          // machine id, 1: done
+  kPlanted,         // machine id
+  kClockMad,        // host, kind of fault
+  kClockRepaired,   // host
+  kHardship,        // kind, host
+  kPowerLost,       // host, 1: in the middle of a write, files that are torn
+  kJournalFailed,   // incarnation
+  kAdopted,         // host
+  kRestartForTime,  // host
 };
 
 struct TraceLine {

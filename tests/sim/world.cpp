@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/world.hpp"
 
+#include <utility>
+
 namespace gnomon::sim {
 namespace {
 
@@ -38,6 +40,7 @@ Outcome World::run() {
   outcome.times_checked = env_.clients.checked();
   outcome.waits_released = env_.clients.released();
   outcome.host_faults = env_.host_faults.struck();
+  outcome.hardships = env_.hardships;
   outcome.incarnations = incarnations_;
   outcome.faults = env_.faults.struck();
   outcome.recovery_asked = recovery_is_due();
@@ -51,6 +54,9 @@ void World::handle(const Event& event) {
     case EventKind::kFault: return strike();
     case EventKind::kFaultEnds: return fault_ends(event.argument);
     case EventKind::kHostFault: return strike_host();
+    case EventKind::kHardship: return strike_hardship();
+    case EventKind::kHardshipEnds: return disk_is_well(event.argument);
+    case EventKind::kLookAtTime: return look_at_time();
     case EventKind::kTimeIsDue: return env_.liveness.time_deadline_passed();
     case EventKind::kPhaseEnds: return phase_ends(static_cast<Phase>(event.argument));
     case EventKind::kStoreApply: return link_.apply(event.argument);
@@ -120,8 +126,10 @@ void World::begin(Phase phase) {
     case Phase::kFaults:
       env_.faults.begin(env_.now());
       env_.host_faults.begin(env_.now());
+      env_.hardship_strokes.begin(env_.now());
       schedule_fault();
       schedule_host_fault();
+      schedule_hardship();
       return env_.queue.after(env_.scenario.fault_phase, EventKind::kPhaseEnds, 0, 1);
     case Phase::kRecovery:
       heal();
@@ -143,6 +151,9 @@ void World::advance_phase() {
 void World::phase_ends(Phase phase) {
   if (phase != phase_) return;  // that phase ended early
   if (phase == Phase::kFaults) return begin(Phase::kRecovery);
+  // Ids that were taken up to a time 37 s ahead are free when that time has come.
+  if (phase == Phase::kRecovery && env_.near_futures > 0 && !std::exchange(waits_for_the_future_, true))
+    return env_.queue.after(kTaiMinusUtc + time::seconds(3), EventKind::kPhaseEnds, 0, 2);
   if (phase == Phase::kCalm) env_.liveness.time_deadline_passed();
   if (recovery_is_due()) env_.liveness.deadline_passed();
   over_ = true;

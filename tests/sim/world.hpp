@@ -47,8 +47,17 @@ class World {
   void strike(Fault fault);
   void strike_clock(Fault fault);
   void take_over();
+  void end_excursion_after(time::Duration length);
   void fault_ends(std::uint64_t which);
   void heal();
+
+  // world_hardships.cpp
+  void schedule_hardship();
+  void strike_hardship();
+  void disk_is_well(std::uint64_t number);
+  void shift_system_clock();
+  void shift_source();
+  void look_at_time();
 
   // host_faults.cpp
   void schedule_host_fault();
@@ -62,11 +71,13 @@ class World {
   std::vector<std::unique_ptr<Process>> peers_;  // by host; none on the first
   std::uint32_t incarnations_ = 0;
   std::uint32_t peers_started_ = 0;
+  std::uint32_t disk_faults_ = 0;  // the end of an older one ends nothing
+  bool waits_for_the_future_ = false;
   Phase phase_ = Phase::kCalm;
   bool over_ = false;
   time::Uptime healed_at_;
 
-  bool clock_excursion_ = false;  // an hour back, a day ahead, or frozen: until fault_ends
+  bool clock_excursion_ = false;  // an hour back, a day ahead, 37 s off, or frozen: until fault_ends
 };
 
 }  // namespace gnomon::sim

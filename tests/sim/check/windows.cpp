@@ -95,7 +95,8 @@ void Windows::acquired(mint::MachineId machine, const lease::Window& window, min
                             .floor = window.floor,
                             .ceiling = window.ceiling,
                             .final_ceiling = window.ceiling,
-                            .used_until = window.floor});
+                            .used_until = window.floor,
+                            .copied = std::nullopt});
   history.free_from = window.ceiling;
 }
 
@@ -176,10 +177,19 @@ void Windows::published(std::uint32_t host, const mint::RightSet& rights) {
     else if (grant->release_sent)
       report_.fail("release", fmt::format("a right to machine id {} was published after its release was sent",
                                           right.machine.value));
+    if (grant != grants.rend() && grant->copied && right.ceiling > *grant->copied)
+      report_.fail("copied", fmt::format("a right to machine id {} up to {} was published, but a copy has got that",
+                                         right.machine.value, right.ceiling.ns));
     if (right.ceiling > noted(host, right.machine).ceiling)
       report_.fail("durable", fmt::format("a right to machine id {} up to {} was published before the journal had it",
                                           right.machine.value, right.ceiling.ns));
   }
+}
+
+// The first time counts, should it be copied again.
+void Windows::copied(mint::MachineId machine, mint::Token token) {
+  for (Grant& grant : machines_[machine.value].grants)
+    if (grant.token == token && !grant.copied) grant.copied = grant.ceiling;
 }
 
 void Windows::restored(time::Uptime now) {
@@ -230,6 +240,9 @@ void Windows::issued(const Issue& issue) {
         fmt::format("the unit of {:#x} starts at {}, outside [{}, {}), the window that was committed "
                     "for machine id {}",
                     issue.first.value, issue.start().ns, grant->floor.ns, grant->ceiling.ns, issue.machine().value));
+  if (grant->copied && issue.start() >= *grant->copied)
+    report_.fail("copied", fmt::format("{:#x} was issued under machine id {} in a window that a copy has got",
+                                       issue.first.value, issue.machine().value));
   if (grant->release_sent)
     report_.fail("release", fmt::format("{:#x} was issued under machine id {} after its release was sent",
                                         issue.first.value, issue.machine().value));

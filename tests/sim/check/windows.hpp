@@ -10,6 +10,7 @@
 //   restored  nobody takes or extends a right, in a history that was put back, that was granted or extended otherwise
 //   in
 //             the one that is lost
+//   copied    nobody uses what only a copy of his machine got, under the token that both have
 //   floor     what an operator does (heal, recover) leaves no id with a floor below anything that was ever granted
 //
 // It forgets nothing when an older image of the store is put back: whatever was granted in the history that is lost may
@@ -49,6 +50,8 @@ class Windows {
   /// A worker of this host can read these from now on.
   void published(std::uint32_t host, const mint::RightSet& rights);
   void issued(const Issue& issue);
+  /// A copy of its holder is about to extend it.
+  void copied(mint::MachineId machine, mint::Token token);
 
   /// An older image of the store was put back.
   void restored(time::Uptime now);
@@ -63,9 +66,10 @@ class Windows {
   struct Grant {
     mint::Token token;
     time::SmearedUtc floor;
-    time::SmearedUtc ceiling;        // the highest that was committed while it was held
-    time::SmearedUtc final_ceiling;  // likewise, or what its release left
-    time::SmearedUtc used_until;     // start of the last unit used + 1 ns; the floor if none was
+    time::SmearedUtc ceiling;                // the highest that was committed while it was held
+    time::SmearedUtc final_ceiling;          // likewise, or what its release left
+    time::SmearedUtc used_until;             // start of the last unit used + 1 ns; the floor if none was
+    std::optional<time::SmearedUtc> copied;  // its holder's machine was, at this ceiling: what lies above is the copy's
     bool release_sent = false;
     bool released = false;
     bool lost = false;  // the store has been put back since: to a time before it was written, or changed

@@ -72,7 +72,7 @@ struct Environment {
   [[nodiscard]] time::Duration delay(time::Duration typical) { return plan.exact ? typical : random.around(typical); }
   [[nodiscard]] bool happens(std::uint32_t per_mille) { return !plan.exact && faulty && random.per_mille(per_mille); }
   [[nodiscard]] Befell befell() const {
-    Befell befell{faults.began(), faults.log(), {}, {}};
+    Befell befell{faults.began(), faults.log(), {}, {}, {}};
     if (plan.loss != 0) befell.nuisances.push_back(TroubleKind::kLoss);
     if (plan.unknown != 0) befell.nuisances.push_back(TroubleKind::kLostAnswers);
     if (plan.duplicates != 0) befell.nuisances.push_back(TroubleKind::kDuplicates);
