@@ -64,10 +64,8 @@ CallId LeaseRunner::Impl::submit(Call call, Done done) {
   call.id = id;
   open_.emplace(id.value, std::move(done));
   inbox_.emplace_back(desk_event::Asked{std::move(call)});
-  std::optional<std::deque<DeskEvent>> batch;
-  if (may_turn()) batch = begin_turn();
   lock.unlock();
-  if (batch) turn(*batch);
+  grown_.notify_one();
   return id;
 }
 
@@ -131,14 +129,12 @@ void LeaseRunner::Impl::stop() {
 }
 
 void LeaseRunner::Impl::post(DeskEvent event) {
-  std::optional<std::deque<DeskEvent>> batch;
   {
     const std::lock_guard lock(mutex_);
     if (ending_) return;
     inbox_.push_back(std::move(event));
-    if (may_turn()) batch = begin_turn();
   }
-  if (batch) turn(*batch);
+  grown_.notify_one();
 }
 void LeaseRunner::Impl::nudge() {
   {

@@ -3,21 +3,20 @@
 // The shell around the lease desk: threads, clock and store for a machine that has none of them. It decides nothing;
 // whatever can be decided is in LeaseDesk, where the simulator sees it.
 //
-//   callers -> inbox -> desk -> store queue -> store threads -+
-//                 ^       | replies                           |
-//                 +-------+---------- answers, watch ---------+
+//   callers -> inbox -> desk thread -> store queue -> store threads -+
+//                 ^          | replies                               |
+//                 +----------+---------- answers, watch -------------+
 //
-// One thread at a time has the desk and never waits for a store meanwhile: a lost member of etcd then delays the
-// commands that it was asked for, not every command. The clock is read after an event was taken out, never before it
-// arrived. Every queue is bounded; what does not fit is answered at once, as unavailable, instead of being kept beyond
-// its deadline.
+// One thread owns the desk and never waits for a store: a lost member of etcd then delays the commands that it was
+// asked for, not every command. The clock is read after an event was taken out, never before it arrived. Every queue is
+// bounded; what does not fit is answered at once, as unavailable, instead of being kept beyond its deadline.
 //
 // One watch follows the whole store: what three watches tell of three prefixes has three ends, and the desk wants one
 // revision through which it has heard everything.
 //
 // After the first kFatal of a store nothing is known any more: everything is answered kStoreFailed, and the daemon is
-// told once. Thread rule: any thread. Callbacks run one at a time on threads of the runner or in the submit() of any
-// caller, and in submit() itself if the answer is no at once; they must not block, and may call the runner.
+// told once. Thread rule: any thread. Callbacks run on the desk thread, or in submit() itself if the answer is no at
+// once; they must not block, and may call the runner.
 #pragma once
 
 #include <cstddef>
@@ -46,7 +45,7 @@ struct LeaseRunnerOptions {
   time::Duration longest_stall = time::seconds(30);  // of a watcher that takes nothing although there is something
 };
 
-/// All are called on threads of the runner, or in submit(), and must not block for long. Only `clock` is required.
+/// All are called on threads of the runner and must not block for long. Only `clock` is required.
 struct LeaseRunnerHooks {
   std::function<DeskTime()> clock;
   std::function<void(const std::string&)> on_failed{};   // once: the store failed, the daemon must end

@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The inside of the lease runner. What other threads may call is in lease_runner.cpp, the desk's turns in
+// The inside of the lease runner. What other threads may call is in lease_runner.cpp, the desk's thread in
 // lease_runner_loop.cpp; between the two there are the inbox and a few flags under one mutex.
-//
-// One thread at a time has the desk: whoever has the turn (`turning_`). Who puts an event in takes the turn at once if
-// nobody has it, for it would cost more to call another thread than to step the desk; he takes one, and what came in
-// meanwhile is left to the desk's own thread, so that no caller works for the others for long. That thread also does
-// what is due without an event.
 //
 // Inside the runner only. Thread rule: said with each group.
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -55,27 +49,18 @@ class LeaseRunner::Impl {
   void stop();
 
  private:
+  // Under mutex_.
+  [[nodiscard]] std::optional<DeskError> objection() const;
+
   // Of the store's threads, the listener's and the watchers'.
   void post(DeskEvent event);
   void nudge();
   void hear(Changes changes);
   void trouble(const StoreError& error);
 
-  // Under mutex_.
-  [[nodiscard]] std::optional<DeskError> objection() const;
-
-  // Turns: begun under mutex_, ended by end_turn.
-  [[nodiscard]] bool may_turn() const { return !turning_ && !ending_; }
-  [[nodiscard]] std::deque<DeskEvent> begin_turn();
-  void turn(const std::deque<DeskEvent>& batch);
-  void end_turn(time::Duration pause);
-  [[nodiscard]] bool is_called() const;
-
   // Of the desk's thread.
   void run();
-  [[nodiscard]] std::optional<std::deque<DeskEvent>> await_turn();
-
-  // Of whoever has the turn.
+  [[nodiscard]] bool take(std::deque<DeskEvent>& batch, time::Duration pause);
   void feed(const DeskEvent& event);
   void note_read(const desk_event::ReadDone& done);
   void perform(const desk_effect::Read& read);
@@ -95,7 +80,7 @@ class LeaseRunner::Impl {
   const LeaseRunnerHooks hooks_;
   std::vector<std::unique_ptr<Store>> owned_;
 
-  // Of whoever has the turn.
+  // Of the desk's thread.
   LeaseDesk desk_;
   std::unordered_map<std::uint64_t, std::size_t> loading_;  // reads under way that bring all leases: as which listing
   Revision gap_at_;      // of the watch's last gap: what was listed before it does not count
@@ -115,10 +100,7 @@ class LeaseRunner::Impl {
   std::optional<std::string> failed_;  // that has been told
   bool nudged_ = false;
   bool ending_ = false;
-  bool turning_ = false;
-  std::chrono::steady_clock::time_point look_at_{};         // when the desk's thread has something to do at the latest
-  std::chrono::steady_clock::time_point sleeping_until_{};  // of that thread; the past: it is awake
-  LeaseRunnerCounters counters_;                            // without what is sampled on demand
+  LeaseRunnerCounters counters_;  // without what is sampled on demand
 
   std::mutex serving_mutex_;  // guards on_serving_, and one telling at a time
   std::function<void(bool)> on_serving_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A turn at the desk: takes what is in the inbox, feeds it to the desk, and carries out what that says
+// The desk's thread: takes events out of the inbox, feeds them to the desk, and carries out what it says
 // (lease_runner_impl.hpp).
 #include <algorithm>
 #include <chrono>
@@ -19,56 +19,30 @@ constexpr time::Duration kLookEvery = time::seconds(1);  // at the clock and at 
 }  // namespace
 
 void LeaseRunner::Impl::run() {
-  while (const auto batch = await_turn())
-    turn(*batch);
+  std::deque<DeskEvent> batch;
+  time::Duration pause = kShortestPause;
+  while (take(batch, pause)) {
+    for (const DeskEvent& event : batch)
+      feed(event);
+    batch.clear();
+    pause = look_around();
+  }
   answer_all(runner_is_ending());
   watchers_.end_all("this daemon is ending; watch at another one");
   tell_serving(false);
 }
 
-/// Nothing: it is over, and nobody has a turn any more.
-std::optional<std::deque<DeskEvent>> LeaseRunner::Impl::await_turn() {
+/// False: it is over.
+bool LeaseRunner::Impl::take(std::deque<DeskEvent>& batch, time::Duration pause) {
   std::unique_lock lock(mutex_);
-  for (;;) {
-    if (!turning_) {
-      if (ending_) return std::nullopt;
-      if (is_called() || std::chrono::steady_clock::now() >= look_at_) break;
-    }
-    sleeping_until_ = turning_ ? std::chrono::steady_clock::time_point::max() : look_at_;
-    if (turning_)
-      grown_.wait(lock);  // who has the turn knows better until when
-    else
-      grown_.wait_until(lock, look_at_);
-  }
-  sleeping_until_ = {};
-  return begin_turn();
-}
-
-/// Whether there is something to do before look_at_.
-bool LeaseRunner::Impl::is_called() const { return ending_ || nudged_ || (fatal_ && !failed_) || !inbox_.empty(); }
-
-std::deque<DeskEvent> LeaseRunner::Impl::begin_turn() {
-  turning_ = true;
+  grown_.wait_for(lock, std::chrono::nanoseconds(pause.ns),
+                  [this] { return ending_ || nudged_ || (fatal_ && !has_failed_) || !inbox_.empty(); });
+  if (ending_) return false;
   nudged_ = false;
-  if (std::exchange(heard_, 0) > 0) shrunk_.notify_all();
-  return std::exchange(inbox_, {});
-}
-
-void LeaseRunner::Impl::turn(const std::deque<DeskEvent>& batch) {
-  for (const DeskEvent& event : batch)
-    feed(event);
-  end_turn(look_around());
-}
-
-void LeaseRunner::Impl::end_turn(time::Duration pause) {
-  bool is_needed = false;
-  {
-    const std::lock_guard lock(mutex_);
-    turning_ = false;
-    look_at_ = std::chrono::steady_clock::now() + std::chrono::nanoseconds(pause.ns);
-    is_needed = is_called() || look_at_ < sleeping_until_;
-  }
-  if (is_needed) grown_.notify_one();
+  batch.swap(inbox_);
+  heard_ = 0;
+  shrunk_.notify_all();
+  return true;
 }
 
 void LeaseRunner::Impl::feed(const DeskEvent& event) {

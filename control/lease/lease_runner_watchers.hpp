@@ -12,8 +12,8 @@
 //
 //   kInitial ... kInitial, kCaughtUp, kChanged ... [kGap, kInitial ..., kCaughtUp, kChanged ...] ... [kEnded]
 //
-// Thread rule: a subscription is used by whoever has the desk and by one taker at a time; the list by the former but
-// for what is said to be for any.
+// Thread rule: a subscription is used by the desk's thread and by one taker at a time; the list by the desk's thread
+// but for what is said to be for any.
 #pragma once
 
 #include <cstddef>
