@@ -59,6 +59,7 @@ TrueTimeEstimator::TrueTimeEstimator(const TrueTimeOptions& options, std::size_t
 
 void TrueTimeEstimator::resume(const TrueTimeLine& proven, time::Cycles supported_at) {
   proven_ = proven;
+  vouched_for_ = true;
   last_support_ = supported_at;
   last_sample_ = supported_at;
   view_.supported_at = supported_at;
@@ -174,7 +175,7 @@ std::optional<std::int64_t> TrueTimeEstimator::whole_seconds_off(std::size_t sou
   // Somebody may set the system clock by whole seconds, and for a good reason; nobody sets a card's clock so.
   const bool set_by_hand = claim.root.bare_clock && claim.root.clock == ClockKind::kSystem;
   if (set_by_hand || canary::planted(canary::Bug::kWholeSecondsBelieved)) return std::nullopt;
-  const auto& reference = proven_ && vouched_for() ? proven_ : lines_[source];
+  const auto& reference = proven_ && vouched_for_ ? proven_ : lines_[source];
   if (!reference) return std::nullopt;
   const Interval expected = reference->extrapolated(claim.at);
   if (intersection(claimed, expected)) return std::nullopt;
@@ -187,10 +188,8 @@ std::optional<std::int64_t> TrueTimeEstimator::whole_seconds_off(std::size_t sou
   return seconds;
 }
 
-// Whether what is proved rests on more than the system clock's word: that one may have been an hour off when this run
-// began, and then it is not the others who are wrong by whole seconds. What an earlier run left is taken as good.
-bool TrueTimeEstimator::vouched_for() const {
-  return !basis_ || std::any_of(sources_.begin(), sources_.end(), [](const SourceView& view) {
+bool TrueTimeEstimator::more_than_the_system_clock() const {
+  return std::any_of(sources_.begin(), sources_.end(), [](const SourceView& view) {
     const bool bare_system = view.claim && view.claim->root.bare_clock && view.claim->root.clock == ClockKind::kSystem;
     return view.state == SourceState::kUsed && !bare_system;
   });
@@ -326,6 +325,7 @@ void TrueTimeEstimator::confirm(Confirming& so_far, const Interval& fused, const
 
 void TrueTimeEstimator::prove(const Interval& interval, time::Cycles now) {
   proven_ = line_from(interval, now);
+  vouched_for_ = more_than_the_system_clock();
   last_support_ = now;
   view_.supported_at = now;
   publish(interval, now);

@@ -144,7 +144,7 @@ class TrueTimeEstimator {
   [[nodiscard]] std::optional<SourceError> implausible(const Claim& claim, time::Cycles now) const;
   [[nodiscard]] std::optional<std::int64_t> whole_seconds_off(std::size_t source, const Claim& claim,
                                                               const time::Interval& claimed) const;
-  [[nodiscard]] bool vouched_for() const;
+  [[nodiscard]] bool more_than_the_system_clock() const;
   [[nodiscard]] bool leap_announced(time::Cycles now) const;
   [[nodiscard]] bool healthy(std::size_t source, time::Cycles now) const;
   void update_health(time::Cycles now);
@@ -174,6 +174,9 @@ class TrueTimeEstimator {
   std::vector<std::optional<time::TrueTimeLine>> lines_;  // of each source's latest good claim, in TAI
   std::vector<bool> put_out_;                             // by whole seconds
   std::optional<time::TrueTimeLine> proven_;
+  // Whether proven_ rests on more than the system clock's word: that one may have been an hour off when this run began,
+  // and then it is not the others who are wrong by whole seconds. What an earlier run left is taken as good.
+  bool vouched_for_ = false;
   std::optional<Basis> basis_;  // of proven_; none after a resumption
   std::optional<Confirming> confirming_;
   time::Cycles now_;            // of the present turn

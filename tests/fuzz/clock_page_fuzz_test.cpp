@@ -111,8 +111,8 @@ std::string outcome(const Input& input) {
 TEST(ClockPageFuzz, TheSeedsInTheTreeMeanWhatTheirNamesSay) {
   if (std::getenv("GNOMON_REWRITE_SEEDS") != nullptr)
     for (const auto& [name, seed] : seeds())
-      write_to_corpus(GNOMON_FUZZ_CORPUS, name, seed.input);
-  const auto files = files_of_corpus(GNOMON_FUZZ_CORPUS);
+      write_to_corpus(corpus_folder(), name, seed.input);
+  const auto files = files_of_corpus(corpus_folder());
   for (const auto& [name, seed] : seeds()) {
     ASSERT_TRUE(files.contains(name)) << name;
     EXPECT_EQ(outcome(seed.input), seed.outcome) << name;
@@ -121,7 +121,7 @@ TEST(ClockPageFuzz, TheSeedsInTheTreeMeanWhatTheirNamesSay) {
 }
 
 TEST(ClockPageFuzz, EveryFileOfTheCorpusAndAllItsBeginnings) {
-  const auto files = files_of_corpus(GNOMON_FUZZ_CORPUS);
+  const auto files = files_of_corpus(corpus_folder());
   ASSERT_GE(files.size(), seeds().size());
   for (const auto& [name, input] : files) {
     SCOPED_TRACE(name);

@@ -3,6 +3,8 @@
 // What the tests of the fuzzers share: the inputs in the tree, and the fuzzer as a function.
 #pragma once
 
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -13,8 +15,13 @@
 
 namespace gnomon::fuzz {
 
-/// Of the target that this is linked with.
-[[nodiscard]] std::string corpus_folder();
+/// Of the target that this is linked with. The environment says where, so that what is compiled depends on no checkout.
+[[nodiscard]] inline std::string corpus_folder() {
+  const char* const folder = std::getenv("GNOMON_FUZZ_CORPUS");  // NOLINT(concurrency-mt-unsafe): one thread
+  if (folder != nullptr) return folder;
+  std::fputs("GNOMON_FUZZ_CORPUS is not set: it is tests/fuzz/corpus/NAME of this program's target\n", stderr);
+  std::exit(2);  // NOLINT(concurrency-mt-unsafe): one thread
+}
 
 /// By the names of the files.
 inline std::map<std::string, Input> files_of_corpus(const std::string& corpus) {

@@ -67,8 +67,8 @@ std::map<std::string, Input> seeds() {
 TEST(FrameFuzz, SeedsAreInTheTree) {
   if (std::getenv("GNOMON_REWRITE_SEEDS") != nullptr)
     for (const auto& [name, input] : seeds())
-      write_to_corpus(GNOMON_FUZZ_CORPUS, name, input);
-  const auto files = files_of_corpus(GNOMON_FUZZ_CORPUS);
+      write_to_corpus(corpus_folder(), name, input);
+  const auto files = files_of_corpus(corpus_folder());
   for (const auto& [name, input] : seeds()) {
     ASSERT_TRUE(files.contains(name)) << name;
     EXPECT_EQ(files.at(name), input) << name;
@@ -76,7 +76,7 @@ TEST(FrameFuzz, SeedsAreInTheTree) {
 }
 
 TEST(FrameFuzz, EveryFileOfTheCorpusUnderAllCircumstances) {
-  const auto files = files_of_corpus(GNOMON_FUZZ_CORPUS);
+  const auto files = files_of_corpus(corpus_folder());
   ASSERT_GE(files.size(), 20U);
   for (const auto& [name, input] : files) {
     SCOPED_TRACE(name);

@@ -93,7 +93,7 @@ std::string_view outcome(const Input& input, bool management) {
 }
 
 TEST(ReplyFuzz, TheGoldenRepliesAreInTheCorpus) {
-  const auto files = files_of_corpus(GNOMON_FUZZ_CORPUS);
+  const auto files = files_of_corpus(corpus_folder());
   const std::size_t management = in_corpus(ptp::testing::kManagementReplies, files);
   const std::size_t chrony = in_corpus(ptp::testing::kChronyReplies, files);
   EXPECT_TRUE((management == ptp::testing::kManagementReplies.size() && chrony == 0) ||
@@ -102,7 +102,7 @@ TEST(ReplyFuzz, TheGoldenRepliesAreInTheCorpus) {
 }
 
 TEST(ReplyFuzz, EveryFileOfTheCorpusAndAllItsBeginnings) {
-  const auto files = files_of_corpus(GNOMON_FUZZ_CORPUS);
+  const auto files = files_of_corpus(corpus_folder());
   ASSERT_GE(files.size(), ptp::testing::kChronyReplies.size());
   for (const auto& [name, input] : files) {
     SCOPED_TRACE(name);
@@ -117,7 +117,7 @@ TEST(ReplyFuzz, ChangedReplies) {
   const int times = full != nullptr && std::string_view(full) == "1" ? 1'000'000 : 100'000;
   constexpr std::uint64_t kSeed = 20261124;
   SCOPED_TRACE(::testing::Message() << "seed " << kSeed);
-  const auto files = files_of_corpus(GNOMON_FUZZ_CORPUS);
+  const auto files = files_of_corpus(corpus_folder());
   const bool management = files.contains("time_status");
   std::vector<Input> bases;
   bases.reserve(files.size());

@@ -236,6 +236,26 @@ TEST(TrueTimeEstimator, NeverFollowsAJumpByWholeSeconds) {
   }
 }
 
+TEST(TrueTimeEstimator, HoldsAFirstWordAgainstWhatAnotherProvedBeforeItWasPutOut) {
+  for (const std::int64_t jump : {-37LL, 37LL}) {
+    Bench bench(2);
+    bench.speaks[1] = false;
+    bench.run(seconds(1));
+    bench.off[0] = seconds(jump);
+    bench.run(seconds(1));
+    ASSERT_EQ(bench.estimator.sources()[0].state, SourceState::kEvicted);
+    bench.off[1] = seconds(jump);
+    bench.speaks[1] = true;
+    bench.run(seconds(5));
+    EXPECT_EQ(bench.estimator.sources()[1].state, SourceState::kEvicted) << "it is no witness that others jumped alike";
+    EXPECT_TRUE(bench.right()) << "held over";
+    bench.off[1] = {};
+    bench.run(seconds(1));
+    EXPECT_EQ(bench.estimator.sources()[1].state, SourceState::kUsed);
+    EXPECT_TRUE(bench.right());
+  }
+}
+
 TEST(TrueTimeEstimator, BelievesAWholeSecondOfTheSystemClockAloneAndOnlyInTheEnd) {
   for (const ClockKind kind : {ClockKind::kSystem, ClockKind::kPhc}) {
     Bench bench(1);

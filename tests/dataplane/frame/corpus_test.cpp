@@ -9,6 +9,7 @@
 #include <map>
 
 #include "tests/dataplane/frame/neighbour.hpp"
+#include "tests/support/source_tree.hpp"
 
 namespace gnomon::frame {
 namespace {
@@ -24,7 +25,7 @@ struct Step {
 using Corpus = std::map<std::string, Step>;
 
 Corpus read_corpus() {
-  std::ifstream file(GNOMON_FRAME_CORPUS);
+  std::ifstream file(support::in_source_tree("tests/dataplane/frame/corpus/linux.hex"));
   Corpus corpus;
   Step* step = nullptr;
   Bytes* frame = nullptr;

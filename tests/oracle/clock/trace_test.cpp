@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "tests/oracle/clock/trace_clocks.hpp"
+#include "tests/support/source_tree.hpp"
 
 namespace gnomon::clock {
 namespace {
@@ -67,7 +68,7 @@ std::string played(const std::string& trace) {
 
 TEST(ClockTrace, each_trace_plays_as_it_is_written) {
   std::vector<std::filesystem::path> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(GNOMON_CLOCK_TRACES))
+  for (const auto& entry : std::filesystem::directory_iterator(support::in_source_tree("tests/oracle/clock/traces")))
     paths.push_back(entry.path());
   std::sort(paths.begin(), paths.end());
   ASSERT_GE(paths.size(), 6U) << "traces are missing";

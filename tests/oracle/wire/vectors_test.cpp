@@ -13,6 +13,7 @@
 #include "oracle/wire/auth.hpp"
 #include "oracle/wire/message.hpp"
 #include "tests/oracle/wire/json.hpp"
+#include "tests/support/source_tree.hpp"
 
 namespace gnomon::wire {
 namespace {
@@ -22,7 +23,7 @@ using gnomon::testing::JsonReader;
 
 const Json& vectors() {
   static const Json kDocument = [] {
-    std::ifstream file(GNOMON_PROTOCOL_VECTORS);
+    std::ifstream file(support::in_source_tree("docs/protocol-vectors.json"));
     const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
     return JsonReader(text).document();
   }();
