@@ -27,8 +27,8 @@ void Assumptions::heard(std::size_t source, const Statement& statement) {
   // An honest error beside it moves it by a few ms.
   const time::Duration beside = std::max(off - kTaiMinusUtc, kTaiMinusUtc - off);
   const bool whole = !claim->root.bare_clock && beside <= claim->terms.source;
-  said_[source] = {claim->at, off > claim->terms.source, off >= kGross, whole, turn_};
-  if (whole && (!proved_at_ || contradicted_)) held_against_[source] = true;
+  said_[source] = {claim->at, off > claim->terms.source, off >= kGross, whole, claim->root.bare_clock, turn_};
+  if (whole && (!proved_at_ || !vouched_for_ || contradicted_)) held_against_[source] = true;
   fresh_ = true;
 }
 
@@ -39,6 +39,7 @@ Assumptions::Vote Assumptions::count(time::Cycles now) const {
     if (!said || age(said->at, now) > options_.source_timeout) continue;
     if (!said->is_false && held_against_[source]) continue;
     ++vote.speak;
+    vote.vouched_for = vote.vouched_for || !said->set_by_hand;
     if (!said->is_false) continue;
     ++vote.lie;
     vote.all_gross = vote.all_gross && said->gross;
@@ -61,12 +62,13 @@ void Assumptions::turn(time::Cycles now, bool in_line) {
   if (broken_ && small_ && !in_line) return;
   broken_ = small_ = contradicted_ = false;
   proved_at_ = now;
+  vouched_for_ = vote.vouched_for;
 }
 
-// Whoever speaks the truth beside a true line is believed from then on.
+// Whoever speaks the truth beside a true line that others vouch for is believed from then on.
 void Assumptions::agree(bool in_line) {
   for (std::size_t source = 0; source < said_.size(); ++source)
-    if (in_line && said_[source] && !said_[source]->is_false && said_[source]->turn == turn_)
+    if (in_line && vouched_for_ && said_[source] && !said_[source]->is_false && said_[source]->turn == turn_)
       held_against_[source] = false;
   ++turn_;
 }
@@ -79,7 +81,7 @@ void Assumptions::outvoted(const Vote& vote) {
   }
   if (vote.speak == 2 && vote.lie == 1) return;  // they don't meet, and nothing says which of them lies
   if (fresh) ++insisted_;
-  if (vote.all_whole && proved_at_ && !contradicted_) return;
+  if (vote.all_whole && proved_at_ && vouched_for_ && !contradicted_) return;
   contradicted_ = true;
   if (proved_at_ && insisted_ < options_.confirmations) return;
   broken_ = true;

@@ -10,9 +10,10 @@
 //              until then, and if there was something proved to be contradicted, the assumptions hold
 //   whole      all of these are off by exactly 37 s, and none is the system clock, which somebody may set: nobody sets
 //              a card so, and they are not to be believed however long they insist
-//              But that is held against what was proved, or else against what the source said last: it takes that
-//              nothing else was insisted on meanwhile; and a source of which nothing but such a lie is known may be put
-//              out for speaking the truth, and counts only once it has agreed with what is proved
+//              But that is held against what was proved by more than the bare system clock, or else against what the
+//              source said last: it takes that nothing else was insisted on meanwhile; and a source of which nothing
+//              but such a lie is known may be put out for speaking the truth, and counts only once it has agreed with
+//              what is proved
 //   broken     a small lie, an insisted one, or one that was the first thing ever heard, has been let in
 //
 // What was let in stays in the history that later results are intersected with. A gross lie is contradicted by the
@@ -53,7 +54,8 @@ class Assumptions {
     bool is_false = false;
     bool gross = false;
     bool whole = false;
-    std::uint64_t turn = 0;  // in which it was heard
+    bool set_by_hand = false;  // the bare system clock
+    std::uint64_t turn = 0;    // in which it was heard
   };
   struct Vote {
     std::size_t speak = 0;
@@ -61,6 +63,7 @@ class Assumptions {
     bool all_gross = true;
     bool all_whole = true;
     bool any_whole = false;
+    bool vouched_for = false;  // somebody speaks who isn't the bare system clock
   };
   [[nodiscard]] Vote count(time::Cycles now) const;
   void outvoted(const Vote& vote);
@@ -73,6 +76,7 @@ class Assumptions {
   std::vector<std::optional<Said>> said_;  // the latest of each that still counts
   bool fresh_ = false;                     // somebody said something new in this turn
   std::optional<time::Cycles> proved_at_;  // the latest turn in which an honest majority spoke
+  bool vouched_for_ = false;               // and not by the bare system clock alone
   std::uint64_t turn_ = 0;
   std::uint32_t insisted_ = 0;  // turns in which an outvoting lie was said anew
   bool broken_ = false;

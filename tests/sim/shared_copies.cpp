@@ -39,7 +39,7 @@ bool SharedWorld::copy_machine(std::uint32_t host) {
   const control::Revision revision = *env_.store.commit(transaction);
   env_.landed(transaction, revision, {Committer::Kind::kAgent, host, seat.daemon->number()}, env_.now());
   seat.copied = seat.daemon->number();
-  disturb(host);
+  disturb(host, env_.scenario.window * 2);  // until it has found out, and what the copy took has run out
   return true;
 }
 
