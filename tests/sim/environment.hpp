@@ -53,6 +53,24 @@ struct Environment {
     windows.landed(transaction, revision, by.kind, sent_at);
     if (scenario.shared) landings.push_back({transaction, revision, by, sent_at});
   }
+  void begin_strokes() {
+    for (Strokes* const strokes : {&faults, &host_faults, &hardship_strokes})
+      strokes->begin(now());
+    schedule_fault();
+    schedule_host_fault();
+    schedule_hardship();
+  }
+  void schedule_fault() { schedule(faults, random.around(scenario.fault_gap), EventKind::kFault); }
+  void schedule_host_fault() {
+    schedule(host_faults, time_random.around(scenario.host_fault_gap), EventKind::kHostFault);
+  }
+  void schedule_hardship() {
+    if (scenario.hardships.kinds.empty()) return;
+    schedule(hardship_strokes, hard_random.around(scenario.hardships.gap), EventKind::kHardship);
+  }
+  void schedule(const Strokes& strokes, time::Duration drawn, EventKind kind) {
+    if (const auto at = strokes.next(now() + drawn)) queue.at(*at, kind);
+  }
   [[nodiscard]] Befell befell() const {
     Befell befell{faults.began(),
                   faults.log(),

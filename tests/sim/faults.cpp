@@ -19,15 +19,10 @@ constexpr std::uint64_t number_of(Ending ending) { return static_cast<std::uint6
 
 }  // namespace
 
-void World::schedule_fault() {
-  if (const auto at = env_.faults.next(env_.now() + env_.random.around(env_.scenario.fault_gap)))
-    env_.queue.at(*at, EventKind::kFault);
-}
-
 void World::strike() {
   if (phase_ != Phase::kFaults) return;
   Strokes::Turn turn(env_.faults, env_.now());
-  schedule_fault();
+  env_.schedule_fault();
   if (!turn.strikes()) return;
   const Fault fault = env_.scenario.faults[env_.random.below(env_.scenario.faults.size())];
   turn.is(name_of(fault));

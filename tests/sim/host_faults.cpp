@@ -81,15 +81,10 @@ time::Duration strike_machine(Environment& env, Host& host, Process* process, bo
 
 // ---- a world of one host with an agent
 
-void World::schedule_host_fault() {
-  if (const auto at = env_.host_faults.next(env_.now() + env_.time_random.around(env_.scenario.host_fault_gap)))
-    env_.queue.at(*at, EventKind::kHostFault);
-}
-
 void World::strike_host() {
   if (phase_ != Phase::kFaults || env_.scenario.host_faults.empty()) return;
   Strokes::Turn turn(env_.host_faults, env_.now());
-  schedule_host_fault();
+  env_.schedule_host_fault();
   Host& host = *hosts_[env_.time_random.below(hosts_.size())];
   if (host.away_until() > env_.now()) return turn.meets_nobody();
   if (!turn.strikes()) return;

@@ -12,15 +12,10 @@ constexpr std::uint64_t kHostShift = 32;
 
 }  // namespace
 
-void SharedWorld::schedule_fault() {
-  if (const auto at = env_.faults.next(env_.now() + env_.random.around(env_.scenario.fault_gap)))
-    env_.queue.at(*at, EventKind::kFault);
-}
-
 void SharedWorld::strike() {
   if (phase_ != Phase::kFaults) return;
   Strokes::Turn turn(env_.faults, env_.now());
-  schedule_fault();
+  env_.schedule_fault();
   if (!turn.strikes()) return;
   const SharedFault fault = plan().faults[env_.random.below(plan().faults.size())];
   turn.is(name_of(fault));
@@ -102,16 +97,11 @@ void SharedWorld::link_fault_ends(std::uint64_t which) {
   disturb(seat.host->number());
 }
 
-void SharedWorld::schedule_host_fault() {
-  if (const auto at = env_.host_faults.next(env_.now() + env_.time_random.around(env_.scenario.host_fault_gap)))
-    env_.queue.at(*at, EventKind::kHostFault);
-}
-
 // A machine that slept or was moved has a clock that its timeline follows only once it has insisted.
 void SharedWorld::strike_host() {
   if (phase_ != Phase::kFaults || env_.scenario.host_faults.empty()) return;
   Strokes::Turn turn(env_.host_faults, env_.now());
-  schedule_host_fault();
+  env_.schedule_host_fault();
   const auto host = static_cast<std::uint32_t>(env_.time_random.below(seats_.size()));
   Seat& seat = seats_[host];
   if (seat.host->away_until() > env_.now()) return turn.meets_nobody();

@@ -19,17 +19,10 @@ constexpr std::uint32_t kStepsOfAReplacement = 5;
 
 }  // namespace
 
-void SharedWorld::schedule_hardship() {
-  const HardshipPlan& plan = env_.scenario.hardships;
-  if (plan.kinds.empty()) return;
-  if (const auto at = env_.hardship_strokes.next(env_.now() + env_.hard_random.around(plan.gap)))
-    env_.queue.at(*at, EventKind::kHardship);
-}
-
 void SharedWorld::strike_hardship() {
   if (phase_ != Phase::kFaults) return;
   Strokes::Turn turn(env_.hardship_strokes, env_.now());
-  schedule_hardship();
+  env_.schedule_hardship();
   if (!turn.strikes()) return;
   const HardshipPlan& plan = env_.scenario.hardships;
   const Hardship hardship = plan.kinds[env_.hard_random.below(plan.kinds.size())];

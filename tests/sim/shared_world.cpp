@@ -212,12 +212,7 @@ void SharedWorld::begin(Phase phase) {
   switch (phase) {
     case Phase::kCalm: return env_.queue.after(env_.scenario.calm_limit(), EventKind::kPhaseEnds, 0, 0);
     case Phase::kFaults:
-      env_.faults.begin(env_.now());
-      env_.host_faults.begin(env_.now());
-      env_.hardship_strokes.begin(env_.now());
-      schedule_fault();
-      schedule_host_fault();
-      schedule_hardship();
+      env_.begin_strokes();
       return env_.queue.after(env_.scenario.fault_phase, EventKind::kPhaseEnds, 0, 1);
     case Phase::kRecovery:
       heal_all();

@@ -113,13 +113,11 @@ class SharedWorld {
   [[nodiscard]] time::Duration steps_of(std::uint32_t host) const;
 
   // shared_faults.cpp
-  void schedule_fault();
   void strike();
   void strike(SharedFault fault);
   void strike_daemon(SharedFault fault, std::uint32_t host);
   void strike_link(std::uint32_t host, StoreLink::Mode mode, time::Duration length);
   void link_fault_ends(std::uint64_t which);
-  void schedule_host_fault();
   void strike_host();
   void nudge(std::uint32_t host);
   void go_mad(SharedFault kind, std::uint32_t host);
@@ -128,7 +126,6 @@ class SharedWorld {
   void heal_all();
 
   // shared_hardships.cpp
-  void schedule_hardship();
   void strike_hardship();
   [[nodiscard]] bool strike_hardship(Hardship hardship, std::uint32_t host);
   [[nodiscard]] bool trouble_disk(Hardship hardship, std::uint32_t host);

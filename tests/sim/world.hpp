@@ -42,7 +42,6 @@ class World {
   [[nodiscard]] bool recovery_is_due() const;
 
   // faults.cpp
-  void schedule_fault();
   void strike();
   void strike(Fault fault);
   void strike_clock(Fault fault);
@@ -52,7 +51,6 @@ class World {
   void heal();
 
   // world_hardships.cpp
-  void schedule_hardship();
   void strike_hardship();
   void disk_is_well(std::uint64_t number);
   void shift_system_clock();
@@ -60,7 +58,6 @@ class World {
   void look_at_time();
 
   // host_faults.cpp
-  void schedule_host_fault();
   void strike_host();
   [[nodiscard]] Process* process_on(const Host& host);
 
