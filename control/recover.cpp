@@ -12,7 +12,6 @@
 // of them is moved: from then on the old database is older than its journal, and no database at all is one that is
 // missing. A second recovery finds in the new journal every ceiling that the first one knew, and the rest in the
 // database that was made beside.
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -35,8 +34,6 @@ struct Known {
   std::uint16_t epoch = 0;
   time::SmearedUtc floor;
 };
-
-bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 // The highest epoch that anything readable tells of.
 std::uint16_t highest_epoch(const Known& known) {
@@ -98,7 +95,7 @@ std::map<mint::MachineId, time::SmearedUtc> highest_ceilings(const Known& known)
 // Puts the old files aside under the first number that is free.
 tl::expected<std::vector<std::string>, StateError> put_aside(const StatePaths& paths) {
   std::string aside;
-  for (int n = 1; aside.empty() || exists(aside) || exists(aside + "-wal"); ++n)
+  for (int n = 1; aside.empty() || platform::exists(aside) || platform::exists(aside + "-wal"); ++n)
     aside = paths.database + ".damaged-" + std::to_string(n);
   std::vector<std::string> moved;
   for (const char* suffix : {"-wal", "-shm", ""}) {
@@ -144,12 +141,13 @@ tl::expected<RecoveryReport, StateError> recover(const StatePaths& paths, const 
   };
   auto lock = WriterLock::take(paths.lock, "gnomon control recover");
   if (!lock) return tl::make_unexpected(lock.error());
-  if (!exists(paths.database) && !exists(paths.journal) && !exists(paths.database + "-wal"))
+  if (!platform::exists(paths.database) && !platform::exists(paths.journal) &&
+      !platform::exists(paths.database + "-wal"))
     return tl::make_unexpected(StateError{StateErrorKind::kIncomplete, "there is nothing to recover: neither " +
                                                                            paths.database + " nor " + paths.journal +
                                                                            " exists; check the path"});
   const std::string beside = paths.database + ".recovered";
-  auto salvaged = SqliteStore::salvage(exists(paths.database) ? paths.database : beside);
+  auto salvaged = SqliteStore::salvage(platform::exists(paths.database) ? paths.database : beside);
   if (!salvaged) return tl::make_unexpected(salvaged.error());
   const SqliteStore::Salvage& salvage = *salvaged;
   Known known = read_what_is_left(paths, salvage);
@@ -188,11 +186,8 @@ tl::expected<RecoveryReport, StateError> recover(const StatePaths& paths, const 
   if (!aside) return tl::make_unexpected(aside.error());
   report.aside = std::move(*aside);
   done("put aside");
-  if (std::rename(beside.c_str(), paths.database.c_str()) != 0)
-    return tl::make_unexpected(
-        StateError{StateErrorKind::kSystem, platform::system_error("rename " + beside + " to " + paths.database).text});
-  if (auto synced = platform::sync_directory_of(paths.database); !synced)
-    return tl::make_unexpected(StateError{StateErrorKind::kSystem, synced.error().text});
+  if (auto renamed = platform::rename_durably(beside, paths.database); !renamed)
+    return tl::make_unexpected(StateError{StateErrorKind::kSystem, renamed.error().text});
   return report;
 }
 

@@ -198,9 +198,8 @@ tl::expected<void, StateError> SqliteStore::create(const std::string& path, std:
     if (auto put = store.write_totals(totals); !put) return unusable(put.error());
     if (auto done = store.database_.execute("COMMIT"); !done) return unusable(done.error());
   }
-  if (std::rename(beside.c_str(), path.c_str()) != 0) return system("rename " + beside + " to " + path);
-  if (auto synced = platform::sync_directory_of(path); !synced)
-    return tl::make_unexpected(StateError{StateErrorKind::kSystem, synced.error().text});
+  if (auto renamed = platform::rename_durably(beside, path); !renamed)
+    return tl::make_unexpected(StateError{StateErrorKind::kSystem, renamed.error().text});
   return {};
 }
 

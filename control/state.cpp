@@ -11,15 +11,13 @@
 namespace gnomon::control {
 namespace {
 
-bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
-
 tl::unexpected<StateError> refuse(StateErrorKind kind, std::string text) {
   return tl::make_unexpected(StateError{kind, std::move(text)});
 }
 
 // A new store: one entry, its identity. The journal comes second: a database at its first revision may lack one.
 tl::expected<void, StateError> create_database(const StatePaths& paths, const Nonce& machine) {
-  if (exists(paths.database + "-wal"))
+  if (platform::exists(paths.database + "-wal"))
     return refuse(StateErrorKind::kIncomplete, "there is a write-ahead log " + paths.database +
                                                    "-wal without its database; put the database back, or run "
                                                    "`gnomon control recover`");
@@ -50,7 +48,7 @@ tl::expected<State, StateError> open_locked(const StatePaths& paths, WriterLock 
                                             const Nonce& here) {
   auto journal = Journal::load(paths.journal);
   if (!journal) return tl::make_unexpected(journal.error());
-  const bool created = !exists(paths.database);
+  const bool created = !platform::exists(paths.database);
   if (created) {
     if (*journal)
       return refuse(
@@ -80,7 +78,7 @@ tl::expected<State, StateError> open_locked(const StatePaths& paths, WriterLock 
 tl::expected<State, StateError> open_state(const StatePaths& paths, const std::string& who, const Nonce& machine) {
   auto lock = WriterLock::take(paths.lock, who);
   if (!lock) return tl::make_unexpected(lock.error());
-  if (exists(paths.cloned))
+  if (platform::exists(paths.cloned))
     return refuse(StateErrorKind::kCloned,
                   "this machine was cloned or restored while a daemon ran on " + paths.database + " (" + paths.cloned +
                       " says so): a copy may be issuing IDs from the same state. If no other copy is in use any more, "
@@ -93,7 +91,7 @@ tl::expected<std::uint16_t, StateError> adopt(const StatePaths& paths, const Non
                                               std::optional<time::SmearedUtc> floor) {
   auto lock = WriterLock::take(paths.lock, "gnomon control adopt");
   if (!lock) return tl::make_unexpected(lock.error());
-  if (!exists(paths.database))
+  if (!platform::exists(paths.database))
     return refuse(StateErrorKind::kIncomplete, "there is no database " + paths.database + " to adopt; check the path");
   auto state = open_locked(paths, std::move(*lock), nullptr, machine);
   if (!state) return tl::make_unexpected(state.error());
@@ -108,7 +106,7 @@ tl::expected<std::uint16_t, StateError> adopt(const StatePaths& paths, const Non
   transaction.compares.push_back({std::string(lease::kStoreKey), state->meta.facts.identity});
   transaction.puts.push_back(
       {std::string(lease::kStoreKey), encode_identity(identity, platform::random_value<Nonce>())});
-  const bool cloned = exists(paths.cloned);
+  const bool cloned = platform::exists(paths.cloned);
   if (cloned && floor)
     transaction.puts.push_back({std::string(kFloorKey), encode_floor(std::max(*floor, state->meta.facts.floor),
                                                                      platform::random_value<Nonce>())});

@@ -372,6 +372,7 @@ void TrueTimeEstimator::forget(time::Cycles now) {
     sources_[i].bounds_latest = false;
     sources_[i].state = SourceState::kUnhealthy;
     lines_[i].reset();
+    if (put_out_[i]) sources_[i].error.reset();  // what it was off by has been forgotten, too
     put_out_[i] = false;
   }
 }

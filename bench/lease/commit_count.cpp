@@ -91,11 +91,11 @@ Look settled(const LeasedDaemon& daemon, control::Store* store) {
   Look last;
   for (int looks = 0; looks < kMostLooks; ++looks) {
     Look look{revision_of(daemon, store), daemon.counters()};
-    if (look == last) break;
+    if (look == last) return last;
     last = std::move(look);
     std::this_thread::sleep_for(kBetweenLooks);
   }
-  return last;
+  die("the daemon does not come to rest: its commits can't be counted");
 }
 
 Tally count(Contender& contender, Command command, std::size_t each, const LeasedDaemon& daemon,

@@ -13,7 +13,8 @@ void Assumptions::forget() {
   proved_at_.reset();
   insisted_ = 0;
   std::fill(held_against_.begin(), held_against_.end(), false);
-  broken_ = small_ = fresh_ = contradicted_ = false;
+  std::fill(was_off_.begin(), was_off_.end(), false);
+  broken_ = was_broken_ = small_ = fresh_ = contradicted_ = vouched_for_ = false;
 }
 
 void Assumptions::heard(std::size_t source, const Statement& statement) {
@@ -28,6 +29,7 @@ void Assumptions::heard(std::size_t source, const Statement& statement) {
   const time::Duration beside = std::max(off - kTaiMinusUtc, kTaiMinusUtc - off);
   const bool whole = !claim->root.bare_clock && beside <= claim->terms.source;
   said_[source] = {claim->at, off > claim->terms.source, off >= kGross, whole, claim->root.bare_clock, turn_};
+  was_off_[source] = was_off_[source] || whole;
   if (whole && (!proved_at_ || !vouched_for_ || contradicted_)) held_against_[source] = true;
   fresh_ = true;
 }
@@ -51,6 +53,7 @@ Assumptions::Vote Assumptions::count(time::Cycles now) const {
 
 void Assumptions::turn(time::Cycles now, bool in_line) {
   agree(in_line);
+  was_broken_ = was_broken_ || broken_;
   const Vote vote = count(now);
   // A product that had nothing to say for so long has nothing left that a lie could contradict.
   if (proved_at_ && age(*proved_at_, now) > options_.holdover - time::seconds(5)) proved_at_.reset();

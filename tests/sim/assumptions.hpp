@@ -37,7 +37,7 @@ namespace gnomon::sim {
 class Assumptions {
  public:
   Assumptions(const ptp::TrueTimeOptions& options, std::size_t sources)
-      : options_(options), said_(sources), held_against_(sources) {}
+      : options_(options), said_(sources), held_against_(sources), was_off_(sources) {}
 
   /// All that was known is dropped: the counter can't be trusted across this moment.
   void forget();
@@ -47,6 +47,9 @@ class Assumptions {
   void turn(time::Cycles now, bool in_line);
 
   [[nodiscard]] bool hold() const { return !broken_; }
+  /// Whether this source may be held to be off by whole seconds although it speaks the truth: it was off by them once,
+  /// or others were let in that were.
+  [[nodiscard]] bool may_be_put_out(std::size_t source) const { return was_broken_ || was_off_[source]; }
 
  private:
   struct Said {
@@ -82,7 +85,9 @@ class Assumptions {
   bool broken_ = false;
   bool contradicted_ = false;       // another lie has outvoted the rest since then
   std::vector<bool> held_against_;  // by source: a lie by whole seconds, said when nothing was proved
-  bool small_ = false;              // it was broken by a lie that is not gross, or by one by whole seconds
+  std::vector<bool> was_off_;       // by source: it has lied by whole seconds
+  bool was_broken_ = false;
+  bool small_ = false;  // it was broken by a lie that is not gross, or by one by whole seconds
 };
 
 }  // namespace gnomon::sim

@@ -88,17 +88,15 @@ TEST_P(Canary, is_found) {
   FAIL() << kBound << " seeds did not find the planted bug: " << info.what;
 }
 
-// Nothing else that befalls a world would have shown them.
-TEST(CanaryOfHardships, is_not_found_without_them) {
+// Nothing else that befalls a world would have shown it. (Those of disks have no effect where no disk fails.)
+TEST(CanaryOfHardships, of_a_copy_is_not_found_without_copies) {
   constexpr std::uint64_t kSeeds = 60;
-  for (const Bug bug : {Bug::kSkippedSync, Bug::kIgnoredDiskError, Bug::kForgottenDamage, Bug::kCopyTakenForOwn}) {
-    canary::plant(bug);
-    for (std::uint64_t seed = kFirstSeed; seed < kFirstSeed + kSeeds; ++seed) {
-      Scenario scenario = make_scenario(seed, WorldKind::kShared);
-      scenario.hardships = {};
-      const Outcome outcome = run_scenario(scenario);
-      EXPECT_FALSE(outcome.violation) << text_of(outcome);
-    }
+  canary::plant(Bug::kCopyTakenForOwn);
+  for (std::uint64_t seed = kFirstSeed; seed < kFirstSeed + kSeeds; ++seed) {
+    Scenario scenario = make_scenario(seed, WorldKind::kShared);
+    scenario.hardships = {};
+    const Outcome outcome = run_scenario(scenario);
+    EXPECT_FALSE(outcome.violation) << text_of(outcome);
   }
   canary::plant(Bug::kNone);
 }

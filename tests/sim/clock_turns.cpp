@@ -85,8 +85,8 @@ void ClockTurns::publish() {
 }
 
 bool ClockTurns::is_put_out(std::size_t source) const {
-  const auto& error = estimator_.truth().sources()[source].error;
-  return error && error->fault == ptp::SourceFault::kWholeSeconds;
+  const ptp::SourceView& view = estimator_.truth().sources()[source];
+  return view.state == ptp::SourceState::kEvicted && view.error && view.error->fault == ptp::SourceFault::kWholeSeconds;
 }
 
 // What the ordering timeline has just followed.

@@ -46,6 +46,8 @@ class ClockTurns {
   [[nodiscard]] const RecordOrigin& origin() const { return origin_; }
   /// What an operator sees who asks for the status: the product holds that this source is off by whole seconds.
   [[nodiscard]] bool is_put_out(std::size_t source) const;
+  /// Whether that is to be expected of a source that speaks the truth.
+  [[nodiscard]] bool may_be_put_out(std::size_t source) const { return assumptions_.may_be_put_out(source); }
 
  private:
   [[nodiscard]] time::SmearedUtc ordered_by(const page::ClockRecord& record) const;

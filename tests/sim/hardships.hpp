@@ -28,12 +28,13 @@ enum class Hardship : std::uint8_t {
   kCopy,             // a running machine is copied, and the copy is quicker
 };
 constexpr std::size_t kHardships = 8;
+constexpr time::Duration kLookAtTimeEvery = time::milliseconds(500);  // an operator, at the sources
 constexpr std::size_t kHardshipsOfOneHost = 4;  // the first: its store and its journal are not files of this simulator
 
 [[nodiscard]] std::string_view name_of(Hardship hardship);
 
 struct HardshipPlan {
-  std::vector<Hardship> kinds;  // none in every third world
+  std::vector<Hardship> kinds;  // none in about half of all worlds
   time::Duration gap;           // typical, between two of them
 
   [[nodiscard]] bool has(Hardship hardship) const;

@@ -192,7 +192,7 @@ tl::expected<void, control::StateError> Incarnation::write_journal(const control
                         return control::StateError{control::StateErrorKind::kSystem, error.text};
                       });
   if (drive_.replaced() != replaced) env_.windows.journalled(host_, sync.rights);
-  if (drive_.full()) ++env_.hardships.failed_writes;
+  if (!merged && drive_.full()) ++env_.hardships.failed_writes;
   if (!merged) env_.note(Happening::kJournalFailed, number_);
   if (!merged && !drive_.full() && !drive_.dark()) env_.report.fail("journal", merged.error().text);
   return merged;

@@ -116,8 +116,8 @@ tl::expected<Part, PartError> parse_part(std::string_view text) {
 std::string_view text_of(PartError error) {
   switch (error) {
     case PartError::kUnknownName:
-      return "it names no trouble; there are faults=NUMBERS, host-faults=NUMBERS, loss, preemption, lost-answers, "
-             "failed-syncs and duplicates, with ; between them, or nothing";
+      return "it names no trouble; there are faults=NUMBERS, host-faults=NUMBERS, hardships=NUMBERS, loss, preemption, "
+             "lost-answers, failed-syncs and duplicates, with ; between them, or nothing";
     case PartError::kOutOfOrder: return "names and numbers have to ascend, each once";
     case PartError::kNotANumber: return "a fault's number is 1 to 100000, or two with - between them";
     case PartError::kNumbersMissing: return "which faults? As in faults=1-3,7";

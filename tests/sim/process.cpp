@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/process.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace gnomon::sim {
@@ -75,9 +77,17 @@ bool Process::postponed(std::uint32_t thread, const Event& event) {
 }
 
 bool Process::puts_an_honest_source_out() {
-  for (std::size_t i = 0; i < host_.sources().size(); ++i)
-    if (clock_.is_put_out(i) && host_.sources()[i].has_been_honest_for(time::seconds(1), env_.now())) return true;
-  return false;
+  bool any = false;
+  for (std::size_t i = 0; i < host_.sources().size(); ++i) {
+    if (!clock_.is_put_out(i) || !host_.sources()[i].has_been_honest_for(time::seconds(1), env_.now())) continue;
+    any = true;
+    if (!clock_.may_be_put_out(i))
+      env_.report.fail("put-out",
+                       fmt::format("daemon {}: source {} speaks the truth, nothing speaks against it, and it "
+                                   "is held to be off by whole seconds",
+                                   number(), i));
+  }
+  return any;
 }
 
 void Process::handle(const Event& event) {

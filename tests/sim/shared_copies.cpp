@@ -30,15 +30,17 @@ bool SharedWorld::copy_machine(std::uint32_t host) {
   control::Transaction transaction = extension_by_copy(*seat.daemon, nonce);
   if (transaction.puts.empty()) return false;
   const std::string session_key = lease::session_key(seat.daemon->nonce());
+  bool writes_session = false;
   const control::Entry* entry = env_.store.find(session_key);
   if (entry != nullptr && env_.hard_random.below(2) == 0)
     if (auto session = lease::parse_session(entry->value)) {
       session->nonce = nonce;
       transaction.puts.push_back({session_key, lease::encode(*session)});
+      writes_session = true;
     }
   const control::Revision revision = *env_.store.commit(transaction);
   env_.landed(transaction, revision, {Committer::Kind::kAgent, host, seat.daemon->number()}, env_.now());
-  seat.copied = seat.daemon->number();
+  if (writes_session) seat.copied = seat.daemon->number();
   disturb(host, env_.scenario.window * 2);  // until it has found out, and what the copy took has run out
   return true;
 }

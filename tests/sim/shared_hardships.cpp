@@ -12,7 +12,6 @@
 namespace gnomon::sim {
 namespace {
 
-constexpr time::Duration kLookEvery = time::milliseconds(500);
 constexpr std::size_t kMostImages = 24;
 constexpr std::uint64_t kHostShift = 32;
 constexpr std::uint32_t kStepsOfAReplacement = 5;
@@ -139,7 +138,7 @@ void SharedWorld::put_down(std::uint32_t host) {
 }
 
 bool SharedWorld::flip_a_bit(std::uint32_t host) {
-  if (!may_lose_its_journal(host)) return false;
+  if (!may_lose_its_journal(host) || !seats_[host].drive->exists(paths_of(host).journal)) return false;
   put_down(host);
   return seats_[host].drive->flip_a_bit(paths_of(host).journal);
 }
@@ -236,13 +235,13 @@ bool SharedWorld::shift_source(std::uint32_t on) {
   host.sources()[which].lie(env_.now() + length, random.below(2) == 0 ? kTaiMinusUtc : -kTaiMinusUtc);
   disturb(on, length + time::seconds(1));
   disturb_clock(on, length + env_.scenario.confirm + time::seconds(5));
-  if (env_.hardships.of(Hardship::kSourceTaiForUtc) == 0) env_.queue.after(kLookEvery, EventKind::kLookAtTime);
+  if (env_.hardships.of(Hardship::kSourceTaiForUtc) == 0) env_.queue.after(kLookAtTimeEvery, EventKind::kLookAtTime);
   return true;
 }
 
 // As in a world of one host (world_hardships.cpp).
 void SharedWorld::look_at_time() {
-  env_.queue.after(kLookEvery, EventKind::kLookAtTime);
+  env_.queue.after(kLookAtTimeEvery, EventKind::kLookAtTime);
   for (Seat& seat : seats_) {
     if (!seat.daemon || !seat.daemon->process().puts_an_honest_source_out()) continue;
     const std::uint32_t host = seat.host->number();

@@ -58,7 +58,7 @@ class SharedWorld {
     std::uint32_t link_faults = 0;          // the end of an older one ends nothing
     std::uint32_t disk_faults = 0;          // likewise
     std::vector<Drive::Image> images;       // of its disk, the newest last
-    std::uint32_t copied = 0;               // this daemon, while it ran
+    std::uint32_t copied = 0;               // this daemon's session was written by its copy
     bool has_old_journal = false;           // its disk was put back since its daemon started last
     bool refused = false;                   // only an operator helps
     bool held_back = false;                 // see above

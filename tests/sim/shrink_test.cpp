@@ -117,6 +117,8 @@ TEST(Part, has_one_text) {
       "faults=1-3,7",
       "host-faults=2",
       "faults=1,3,5-6;host-faults=2-100000;loss",
+      "hardships=2,4",
+      "faults=1;host-faults=2;hardships=3-5;duplicates",
       "loss;preemption;lost-answers;failed-syncs;duplicates",
       "preemption",
   };
@@ -218,6 +220,7 @@ void expect_that_the_others_stay(const Worlds& worlds) {
     const auto& after = part.befell.faults;
     ASSERT_EQ(after.size(), before.size()) << "seed " << seed;
     EXPECT_FALSE(after.front().struck);
+    EXPECT_EQ(part.befell.hardships.size(), whole.befell.hardships.size()) << "seed " << seed;
     for (std::size_t i = 1; i < after.size(); ++i) {
       EXPECT_EQ(after[i].at, before[i].at) << "seed " << seed;
       EXPECT_EQ(after[i].what, before[i].what) << "seed " << seed;
@@ -281,6 +284,9 @@ TEST_F(Shrinking, of_one_host_finds_the_fault_of_its_machine) {
 }
 TEST_F(Shrinking, of_many_hosts_finds_the_recovery_that_went_wrong) {
   expect_to_shrink(Daemons{WorldKind::kShared}, canary::Bug::kKeptFloor, 20, 4);
+}
+TEST_F(Shrinking, of_many_hosts_finds_the_loss_of_power) {
+  expect_to_shrink(Daemons{WorldKind::kShared}, canary::Bug::kSkippedSync, 10, 3);
 }
 TEST_F(Shrinking, of_leases_finds_the_sleep_that_a_holder_did_not_notice) {
   expect_to_shrink(Leases{}, canary::Bug::kOneClockOnly, 20, 4);

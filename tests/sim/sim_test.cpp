@@ -45,8 +45,8 @@ void expect_that_much_happened_to_many_hosts(const Summary& summary) {
   EXPECT_GT(share(summary.shared_served[1]), 0.08);
   EXPECT_GT(share(summary.shared_served[2]), 0.2);
   EXPECT_GT(counts.hosts, worlds * 3);
-  EXPECT_GT(counts.restores, worlds / 5);
-  EXPECT_GT(counts.seals, worlds / 5);
+  EXPECT_GT(counts.restores, worlds / 10);
+  EXPECT_GT(counts.seals, worlds / 10);
   EXPECT_GE(counts.recoveries, counts.restores / 2);
   EXPECT_GT(counts.refused_starts, worlds / 2);
   EXPECT_GT(counts.heals, worlds / 3);
@@ -65,14 +65,14 @@ void expect_that_much_hardship(const Summary& summary) {
   EXPECT_GT(counts.of(Hardship::kDiskSlow), worlds / 4);
   EXPECT_GT(counts.of(Hardship::kSystemTaiForUtc), worlds / 10);
   EXPECT_GT(counts.of(Hardship::kSourceTaiForUtc), worlds / 6);
-  EXPECT_GT(counts.of(Hardship::kPowerLost), worlds / 8);
+  EXPECT_GT(counts.of(Hardship::kPowerLost), worlds / 16);
   EXPECT_GT(counts.of(Hardship::kBitFlips), worlds / 12);
   EXPECT_GT(counts.of(Hardship::kOldDisk), worlds / 8);
   EXPECT_GT(counts.of(Hardship::kCopy), worlds / 20);
   EXPECT_GT(counts.copies_found, worlds / 80);
   EXPECT_GT(counts.failed_writes, worlds / 5);
   EXPECT_GT(counts.slow_writes, worlds / 5);
-  EXPECT_GT(counts.cut_writes, worlds / 16);
+  EXPECT_GT(counts.cut_writes, worlds / 32);
   EXPECT_GT(counts.torn_files, worlds / 500);
   EXPECT_GT(counts.damaged_refused, worlds / 12);
   EXPECT_GT(counts.adoptions, worlds / 12);

@@ -52,9 +52,11 @@ class World {
 
   // world_hardships.cpp
   void strike_hardship();
+  [[nodiscard]] bool strike_hardship(Hardship hardship, std::uint32_t& host);
+  [[nodiscard]] bool trouble_disk(Hardship hardship);
   void disk_is_well(std::uint64_t number);
-  void shift_system_clock();
-  void shift_source();
+  [[nodiscard]] bool shift_system_clock();
+  [[nodiscard]] bool shift_source(std::uint32_t& on);
   void look_at_time();
 
   // host_faults.cpp
