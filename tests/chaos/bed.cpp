@@ -63,13 +63,6 @@ bed::EtcdOptions newest_etcd() {
   return kEtcd;
 }
 
-/// Of one that may be another process's child; a zombie has given back all that it held.
-bool is_gone(pid_t pid) {
-  const std::string stat = support::slurp(fmt::format("/proc/{}/stat", pid));
-  const std::size_t name_ends = stat.rfind(')');
-  return name_ends == std::string::npos || stat.compare(name_ends, 3, ") Z") == 0;
-}
-
 std::vector<pid_t> children_of(pid_t parent) {
   std::vector<pid_t> children;
   std::error_code ignored;
@@ -106,18 +99,19 @@ Bed::Bed() {
 }
 
 Bed::~Bed() {
-  for (std::size_t j = 0; j < kDaemons; ++j) {
+  for (std::size_t j = 0; j < kDaemons; ++j)
     if (daemons_[j]) lose_power(j);
-    if (mounted_[j]) umount2((folder_of(j) / "state").c_str(), MNT_DETACH);
-  }
 }
+
+SmallDisk::SmallDisk(std::filesystem::path folder) : folder_(std::move(folder)) {
+  std::filesystem::create_directories(folder_);
+  check(mount("none", folder_.c_str(), "tmpfs", MS_NODEV | MS_NOSUID, kDiskSize) == 0, "a small disk");
+}
+SmallDisk::~SmallDisk() { umount2(folder_.c_str(), MNT_DETACH); }
 
 void Bed::make_daemon(std::size_t j) {
   const std::filesystem::path folder = folder_of(j);
-  const std::filesystem::path disk = folder / "state";
-  std::filesystem::create_directories(disk);
-  check(mount("none", disk.c_str(), "tmpfs", MS_NODEV | MS_NOSUID, kDiskSize) == 0, "a small disk");
-  mounted_[j] = true;
+  disks_[j].emplace(folder / "state");
   set_clock(j, {});
   daemons_[j] = std::make_unique<support::Daemon>(
       folder, std::map<std::string, std::string>{
@@ -180,7 +174,8 @@ pid_t Bed::serving_pid(std::size_t j) const {
   const auto page = platform::ForeignPage<page::RightsPage>::open("gnomon." + instance(j) + ".rights");
   const pid_t pid = page ? static_cast<pid_t>((*page)->header.pid) : 0;
   // A page outlives its writer, whose number may be somebody else's by now.
-  return pid > 0 && !is_gone(pid) && support::slurp(fmt::format("/proc/{}/comm", pid)) == "gnomond\n" ? pid : 0;
+  return pid > 0 && !support::is_gone(pid) && support::slurp(fmt::format("/proc/{}/comm", pid)) == "gnomond\n" ? pid
+                                                                                                               : 0;
 }
 
 void Bed::kill_supervisor(std::size_t j) {
@@ -198,7 +193,7 @@ void Bed::lose_power(std::size_t j) {
   for (const pid_t child : children)
     kill(child, SIGKILL);
   const auto until = std::chrono::steady_clock::now() + kDeathLimit;
-  while (!std::all_of(children.begin(), children.end(), is_gone) && std::chrono::steady_clock::now() < until)
+  while (!std::all_of(children.begin(), children.end(), support::is_gone) && std::chrono::steady_clock::now() < until)
     support::nap();
 }
 

@@ -37,6 +37,18 @@ constexpr std::size_t kClientHosts = 2;
 /// How wrong a daemon's clock says that it may be; each is off by less, and by another amount.
 constexpr std::chrono::microseconds kClockBound{5000};
 
+/// A file system of its own on a folder, as long as this lives.
+class SmallDisk {
+ public:
+  explicit SmallDisk(std::filesystem::path folder);
+  ~SmallDisk();
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+ private:
+  std::filesystem::path folder_;
+};
+
 class Bed {
  public:
   /// To be called before the process has a second thread: enters a mount namespace.
@@ -103,12 +115,12 @@ class Bed {
   void make_daemon(std::size_t j);
 
   support::ScratchFolder folder_;
+  std::array<std::optional<SmallDisk>, kDaemons> disks_;
   std::unique_ptr<bed::EtcdCluster> etcd_;
   std::array<std::unique_ptr<support::Daemon>, kDaemons> daemons_;
   std::array<bool, kDaemons> meant_to_run_{};
   std::array<std::chrono::steady_clock::time_point, kDaemons> last_start_{};
   std::uint64_t restarts_ = 0;
-  std::array<bool, kDaemons> mounted_{};
 };
 
 }  // namespace gnomon::chaos

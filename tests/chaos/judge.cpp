@@ -77,12 +77,7 @@ Verdict judge_hybrid_time(const Histories& histories) {
                fmt::format("{} handed over {} and was given {}", histories[h].client, answer.first, answer.last));
     }
   verdict.judged = points.size();
-  find_inversions(points, [&](const Inversion<std::uint64_t>& found) {
-    accuse(verdict, fmt::format("{} was given {}, and {}, which asked {} later, was given {}",
-                                histories[found.earlier.reference].client, found.earlier.high,
-                                histories[found.later.reference].client,
-                                in_ms(found.later.asked - found.earlier.answered), found.later.low));
-  });
+  accuse_inversions(verdict, histories, points, "was given", "was given");
   return verdict;
 }
 

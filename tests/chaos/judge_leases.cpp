@@ -14,8 +14,9 @@ namespace {
 
 using support::LeaseLine;
 
-// A grant that is older than any that a clock can have touched.
-constexpr time::Duration kLongestTenure = time::seconds(3);
+// A session that a wrong clock has touched before the tenure began is over within its TTL (lease_clients.cpp), and some
+// time for messages.
+constexpr time::Duration kLongestSession = time::seconds(3);
 
 /// Lines of a holder, one tenure after the other.
 std::vector<std::vector<LeaseLine>> tenures_of(const ClientHistory& history) {
@@ -36,7 +37,7 @@ Verdict judge_leases(const Histories& histories, const WrongClocks& wrong, std::
   for (const ClientHistory& history : histories)
     for (const std::vector<LeaseLine>& tenure : tenures_of(history)) {
       // A daemon that is ahead may take a lease from its holder at another one: so no clock at all may have been wrong.
-      if (rests_on_wrong_clock(wrong, kSomeDaemon, tenure.front().at.earliest - kLongestTenure,
+      if (rests_on_wrong_clock(wrong, kSomeDaemon, tenure.front().at.earliest - kLongestSession,
                                tenure.back().at.latest)) {
         ++excused;
         continue;
@@ -68,12 +69,7 @@ Verdict judge_tokens(const Histories& histories) {
                                     histories[at->second].client, histories[h].client));
     }
   verdict.judged = points.size();
-  find_inversions(points, [&](const Inversion<std::uint64_t>& found) {
-    accuse(verdict, fmt::format("name {}: {} had {}, and {}, which asked {} later, was given {}", found.later.domain,
-                                histories[found.earlier.reference].client, found.earlier.high,
-                                histories[found.later.reference].client,
-                                in_ms(found.later.asked - found.earlier.answered), found.later.low));
-  });
+  accuse_inversions(verdict, histories, points, "had a name's token", "was given");
   return verdict;
 }
 

@@ -9,9 +9,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "tests/chaos/judge.hpp"
+#include "tests/chaos/real_time_order.hpp"
 
 namespace gnomon::chaos {
 
@@ -23,6 +26,19 @@ inline void accuse(Verdict& verdict, std::string what) {
 
 [[nodiscard]] inline std::string in_ms(time::Duration d) {
   return fmt::format("{:.3f} ms", static_cast<double>(d.ns) / 1e6);
+}
+
+/// Sorts the points, whose references are indices of `histories`, and accuses of each inversion: "A {had} 5, and B,
+/// which asked 3 ms later, {has} 4".
+template <typename Value>
+void accuse_inversions(Verdict& verdict, const Histories& histories, std::vector<Point<Value>>& points,
+                       std::string_view had, std::string_view has) {
+  find_inversions(points, [&](const Inversion<Value>& found) {
+    accuse(verdict,
+           fmt::format("{} {} {}, and {}, which asked {} later, {} {}", histories[found.earlier.reference].client, had,
+                       found.earlier.high, histories[found.later.reference].client,
+                       in_ms(found.later.asked - found.earlier.answered), has, found.later.low));
+  });
 }
 
 /// Whether the clock of `daemon` was wrong at some moment between the two. kSomeDaemon: anybody's.

@@ -268,6 +268,16 @@ TEST(ChaosOutcome, AClientThatIsNotServedAgainIsFound) {
   expect_broken(verdict_on(outcome, "live"), 1, "holder was not");
 }
 
+TEST(ChaosOutcome, AKindOfFaultThatWasNeverDoneIsFound) {
+  ChaosRun run = served_run();
+  run.deeds = {{.fault = {.kind = FaultKind::kDaemonKilled}, .skipped = true},
+               {.fault = {.kind = FaultKind::kDaemonKilled}},
+               {.fault = {.kind = FaultKind::kDiskFull}}};
+  expect_kept(verdict_on(judge(run), "storm"), 2);
+  run.deeds[2].skipped = true;
+  expect_broken(verdict_on(judge(run), "storm"), 1, "disk full: never");
+}
+
 TEST(ChaosOutcome, AStepOfTheMachinesOwnClockIsFound) {
   ChaosRun run = served_run();
   run.largest_clock_step = time::milliseconds(20);

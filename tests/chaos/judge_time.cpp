@@ -70,12 +70,7 @@ Verdict judge_commits(const Histories& histories, const WrongClocks& wrong) {
     }
   verdict.judged = points.size();
   verdict.left_out = fmt::format("{} commits and intervals that rest on a clock that was set wrong", excused);
-  find_inversions(points, [&](const Inversion<std::int64_t>& found) {
-    accuse(verdict, fmt::format("{} was through with {}, and {}, which asked {} later, has {}",
-                                histories[found.earlier.reference].client, found.earlier.high,
-                                histories[found.later.reference].client,
-                                in_ms(found.later.asked - found.earlier.answered), found.later.low));
-  });
+  accuse_inversions(verdict, histories, points, "was through with", "has");
   return verdict;
 }
 

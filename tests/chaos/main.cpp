@@ -7,14 +7,17 @@
 // Exit code: 0 every promise was kept, 1 one was broken or the run failed, 2 usage, 77 it can't be had here (why is the
 // last line).
 #include <fmt/format.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): sigaction
 #include <sys/utsname.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <exception>
 #include <optional>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -44,7 +47,23 @@ struct Options {
   bool plan_only = false;
 };
 
-/// Looks at the clock that everything is judged by, against one that nobody sets.
+// Whoever interrupts a storm wants the machine back as it was: the run ends as one that failed, by way of everything
+// that takes back what was done. What it started itself gets the usual signals again when it is executed.
+volatile std::sig_atomic_t interrupted_by = 0;
+
+void listen_to_signals() {
+  struct sigaction action{};
+  action.sa_handler = [](int signal) { interrupted_by = signal; };
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    sigaction(signal, &action, nullptr);
+}
+
+void stop_if_interrupted() {
+  if (interrupted_by != 0)
+    throw std::runtime_error(fmt::format("interrupted by signal {}: nothing was judged", int{interrupted_by}));
+}
+
+/// Looks at the clock that everything is judged by, against one that nobody sets. (What slews it slews both.)
 class ClockWatch {
  public:
   void look() {
@@ -52,10 +71,11 @@ class ClockWatch {
     const time::Tai now = true_now();
     if (steady_now() - before > kTogether) return;  // this thread was put to sleep in between
     const time::Duration ahead = now - before;
-    if (last_) largest_ = std::max({largest_, ahead - *last_, *last_ - ahead});
-    last_ = ahead;
+    least_ = std::min(least_.value_or(ahead), ahead);
+    most_ = std::max(most_.value_or(ahead), ahead);
   }
-  [[nodiscard]] time::Duration largest() const { return largest_; }
+  /// By how much it was ahead of the other at most, more than at least.
+  [[nodiscard]] time::Duration largest() const { return least_ ? *most_ - *least_ : time::Duration{}; }
 
  private:
   static constexpr time::Duration kTogether = time::microseconds(200);
@@ -64,8 +84,8 @@ class ClockWatch {
     clock_gettime(CLOCK_MONOTONIC, &t);
     return {t.tv_sec * 1'000'000'000 + t.tv_nsec};
   }
-  std::optional<time::Duration> last_;
-  time::Duration largest_;
+  std::optional<time::Duration> least_;
+  std::optional<time::Duration> most_;
 };
 
 std::string machine_text() {
@@ -100,7 +120,12 @@ ChaosRun carry_out(const Plan& plan, const std::string& command) {
   fmt::print("{} members and {} daemons serve\n", kMembers, kDaemons);
   std::fflush(stdout);
   ClockWatch watch;
-  Nemesis nemesis(bed, [&] { watch.look(); });
+  Nemesis nemesis(bed, [&] {
+    watch.look();
+    stop_if_interrupted();
+  });
+  stop_if_interrupted();
+  watch.look();
   Population clients(bed, plan.seed);
   run.start = true_now();
   try {
@@ -113,6 +138,7 @@ ChaosRun carry_out(const Plan& plan, const std::string& command) {
   }
   run.end = true_now();
   run.histories = clients.finish();
+  watch.look();
   run.restarts = bed.restarts();
   run.largest_clock_step = watch.largest();
   if (std::any_of(run.served_again.begin(), run.served_again.end(), [](const auto& each) { return !each.after; }))
@@ -159,6 +185,7 @@ int main(int argc, char** argv) {
     const int status = app.exit(error);
     return status == 0 ? 0 : 2;
   }
+  listen_to_signals();
   try {
     return storm(options);
   } catch (const std::exception& error) {

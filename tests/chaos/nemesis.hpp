@@ -10,6 +10,8 @@
 // Thread rule: one, that of the bed.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <functional>
 #include <utility>
@@ -41,6 +43,8 @@ class Nemesis {
   void end_on_members(const Deed& deed);
   void begin_on_host(Deed& deed);
   [[nodiscard]] bool end_on_host(Deed& deed);
+  /// 0: there is none.
+  [[nodiscard]] pid_t wait_for_daemon(std::size_t j);
   void make_bad(Deed& deed);
   void damage(const Deed& deed);
   [[nodiscard]] bool repair(Deed& deed);

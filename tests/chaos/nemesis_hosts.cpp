@@ -16,20 +16,23 @@ namespace {
 
 // Every daemon extends its window at least once in this time, and so has what a snapshot from before does not know.
 constexpr time::Duration kBehindTheSnapshot = kWindow;
+// A daemon that an earlier fault has ended is back by then: its supervisor waits up to 10 s between two starts.
+constexpr time::Duration kPatience = time::seconds(12);
 
 }  // namespace
 
 void Nemesis::begin_on_host(Deed& deed) {
   const std::size_t j = deed.victim;
-  const pid_t pid = bed_.serving_pid(j);
   switch (deed.fault.kind) {
     case FaultKind::kDaemonKilled:
-    case FaultKind::kDaemonPaused:
+    case FaultKind::kDaemonPaused: {
+      const pid_t pid = wait_for_daemon(j);
       if (pid == 0 || kill(pid, deed.fault.kind == FaultKind::kDaemonKilled ? SIGKILL : SIGSTOP) != 0) {
         deed.skipped = true;
-        deed.note = "skipped: there is no such process at this moment";
+        deed.note = "skipped: there is no such process";
       }
       break;
+    }
     case FaultKind::kSupervisorKilled: bed_.kill_supervisor(j); break;
     case FaultKind::kClockAhead:
     case FaultKind::kClockBehind:
@@ -40,6 +43,13 @@ void Nemesis::begin_on_host(Deed& deed) {
     case FaultKind::kDiskDamaged: damage(deed); break;
     default: throw std::logic_error("this is nothing that is done to a host");
   }
+}
+
+pid_t Nemesis::wait_for_daemon(std::size_t j) {
+  const time::Tai until = true_now() + kPatience;
+  while (bed_.serving_pid(j) == 0 && true_now() < until)
+    wait_until(true_now());
+  return bed_.serving_pid(j);
 }
 
 bool Nemesis::end_on_host(Deed& deed) {

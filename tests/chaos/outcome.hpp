@@ -51,7 +51,7 @@ struct ChaosRun {
   Histories histories{};
   std::vector<ServedAgain> served_again{};
   std::uint64_t restarts = 0;           // of daemons that had ended by themselves
-  time::Duration largest_clock_step{};  // of the machine's own clock, between two looks
+  time::Duration largest_clock_step{};  // of the machine's own clock, all together
 };
 
 struct KindFigures {

@@ -7,8 +7,9 @@
 // meets which fault is up to the machine.
 //
 // Two tracks run beside each other: what happens to the network and to etcd, and what happens to hosts. In each there
-// is one fault at a time, so etcd is never without a majority but by a fault that says so, and a daemon has at most two
-// troubles. Each track goes through all of its kinds, in an order of chance, before it takes one again.
+// is one fault at a time, so etcd is without a majority only by a fault that says so, or while a member that is started
+// again is not back yet; and a daemon that is in trouble in one track is left alone by the other. Each track goes
+// through all of its kinds, in an order of chance, before it takes one again.
 #pragma once
 
 #include <array>

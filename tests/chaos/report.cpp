@@ -32,12 +32,11 @@ std::string head_of(const ChaosRun& run, const Outcome& outcome) {
   std::string out = "# A chaos run\n\n";
   out += fmt::format(
       "{} Five gnomond on three etcd members, each on a host of its own (a network namespace), and clients of all "
-      "kinds "
-      "on two more, while a nemesis does its work.\n\n",
+      "kinds on two more, while a nemesis does its work.\n\n",
       outcome.kept() ? "**Every promise was kept.**" : "**A promise was broken.**");
   out += fmt::format("- command: `{}`\n- seed: {}\n- machine: {}\n", run.command, run.plan.seed, run.machine);
   out += fmt::format(
-      "- duration: {:.1f} s, of which {:.1f} s of storm; {} faults; daemons that had ended by themselves "
+      "- duration: {:.1f} s, of which {:.1f} s of storm; {} faults planned; daemons that had ended by themselves "
       "were started again {} times\n",
       since_start(run, run.end), in_seconds(run.calm - run.start - kWarmUp), run.plan.faults.size(), run.restarts);
   return out + fmt::format("\n![who was in trouble when, and what was served]({})\n", kPictureName);

@@ -3,7 +3,8 @@
 // A libFuzzer target: any bytes as what etcd answers: protobufs of ranges, transactions and watches, and the words of
 // its errors. Demanded:
 //
-//   - an entry has the key without our prefix and its value; no revision that a store can't have gets through;
+//   - an entry has the key without our prefix, its value, and its revision; one that no store can have is read as
+//     damage where entries are read (stored_fuzz.cpp), and refused where a commit or a watch says it;
 //   - a conflict is named, whatever is missing in the answer;
 //   - a transaction compares every key that it relied on, and reads it when it fails;
 //   - a commit of which nobody knows what became of it is never called harmless, nor sent once more; each verdict has a

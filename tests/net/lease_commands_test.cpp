@@ -32,12 +32,6 @@ using namespace support;
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-/// It runs no more; whether its parent has reaped it yet is another matter.
-bool is_gone(pid_t pid) {
-  if (::kill(pid, 0) != 0 && errno == ESRCH) return true;
-  return contains(slurp("/proc/" + std::to_string(pid) + "/stat"), ") Z ");
-}
-
 std::int64_t now_ns() {
   const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::nanoseconds>(since_epoch).count();

@@ -68,6 +68,12 @@ std::vector<char*> pointers_to(const std::vector<std::string>& strings) {
 
 }  // namespace
 
+bool is_gone(pid_t pid) {
+  const std::string stat = slurp("/proc/" + std::to_string(pid) + "/stat");
+  const std::size_t name_ends = stat.rfind(')');  // the name may have any
+  return name_ends == std::string::npos || stat.compare(name_ends, 3, ") Z") == 0;
+}
+
 void nap(int ms) {
   pollfd none{-1, 0, 0};
   poll(&none, 1, ms);

@@ -68,6 +68,8 @@ Output run_program(const std::vector<std::string>& arguments, const std::map<std
 
 /// All of a file; empty if there is none.
 [[nodiscard]] std::string slurp(const std::filesystem::path& path);
+/// Of any process: it runs no more. A zombie has given back all that it held.
+[[nodiscard]] bool is_gone(pid_t pid);
 
 /// Sleeps for `ms` milliseconds at most.
 void nap(int ms = 2);
