@@ -355,6 +355,7 @@ void Agent::advance_acquiring() {
   if (!holdings_.empty()) return sync_journal();  // committed; the journal failed and is tried again
   if (tick_.ordering == mint::OrderingState::kNoTime || !membership_.may_acquire()) return;
   if (!options_.exclusive_store && tick_.ordering == mint::OrderingState::kBehind) return leave_false_future();
+  if (attended() < look_again_at_) return;
   if (must_list_ || !table_) return list_rights();
   if (nonce_used_) return;
   const lease::RightTable table = std::move(*table_);
@@ -397,7 +398,7 @@ void Agent::wait_for_ids(const lease::NotYet& not_yet) {
     note(NoteKind::kWaitingForFloor, std::to_string(not_yet.free) + " of " + wanted + " pinned machine ids are free",
          at);
   const time::Duration wait = std::clamp(time::saturating_sub(at, tick_.now), kShortestIdWait, kLongestIdWait);
-  backoff_.wait(attended() + wait);
+  look_again_at_ = attended() + wait;
 }
 
 // A commit of ours is known to have happened: answered, or found byte-equal by a list.

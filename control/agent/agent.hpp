@@ -350,6 +350,7 @@ class Agent {
   time::SmearedUtc highest_used_ = time::SmearedUtc::min();  // no unit was opened here beyond it, by rights given up
   mint::Era era_left_;
   std::optional<time::SmearedUtc> waiting_until_;
+  time::Uptime look_again_at_ = time::Uptime::min();  // for free ids; the session is renewed meanwhile
   std::optional<effect::Note> last_note_;
 };
 

@@ -153,6 +153,7 @@ void Agent::acquire_again() {
   state_ = AgentState::kAcquiring;
   table_.reset();
   backoff_.reset();
+  look_again_at_ = time::Uptime::min();
 }
 
 }  // namespace gnomon::control

@@ -23,8 +23,6 @@ class Backoff {
         now + half + time::Duration{static_cast<std::int64_t>(random % static_cast<std::uint64_t>(half.ns + 1))};
     delay_ = std::min(delay_ * 2, longest_);
   }
-  /// Not a failure: there is just nothing to do before then.
-  void wait(time::Uptime until) { wait_until_ = until; }
   void reset() {
     delay_ = kFirst;
     wait_until_ = time::Uptime::min();

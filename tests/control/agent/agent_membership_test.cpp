@@ -66,6 +66,25 @@ TEST(AgentMembership, ColdStartOfManyAtOnce) {
   EXPECT_EQ(rack.sessions(), 7U);
 }
 
+// The others would take it for dead, and a mad clock would find nobody to contradict it.
+TEST(AgentMembership, WhoWaitsForAMachineIdRenewsItsSession) {
+  const AgentOptions options{.machine_ids = 1, .heartbeat = milliseconds(200)};
+  Rack rack;
+  rack.add(options);
+  rack.until([&] { return rack.holds(0); });
+  rack.add(options);
+  rack.until([&] { return rack[1].notes(Kind::kIdsExhausted) == 1; });
+  ASSERT_EQ(rack.standing(1), Standing::kMember);
+  Nonce incarnation{};
+  incarnation.fill(0x11);
+  const auto session = [&] { return rack.store.get(lease::session_key(incarnation))->value().modified; };
+  for (int beat = 0; beat < 20; ++beat) {
+    const Revision before = session();
+    EXPECT_LE(rack.until([&] { return session() > before; }), milliseconds(300));
+  }
+  EXPECT_FALSE(rack.holds(1));
+}
+
 TEST(AgentMembership, ADeadSessionDelaysANewOneOnceAndIsClearedAway) {
   Rack rack;
   rack.add();

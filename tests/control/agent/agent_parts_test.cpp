@@ -58,14 +58,6 @@ TEST(Backoff, DoublesUpToASixteenthOfTheWindow) {
   }
 }
 
-TEST(Backoff, WaitingIsNoFailure) {
-  Backoff backoff(seconds(10));
-  backoff.wait(kNow + seconds(3));
-  EXPECT_FALSE(backoff.over(kNow + seconds(3) - nanoseconds(1)));
-  EXPECT_TRUE(backoff.over(kNow + seconds(3)));
-  expect_delay(backoff, milliseconds(10), milliseconds(20));
-}
-
 TEST(Handshake, IsCompleteWhenEachOfThoseThatWereAskedHasSeenThatGeneration) {
   EXPECT_TRUE(Handshake().complete());
   Handshake handshake(seconds(7));

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Promise M: IDs only grow,
-//   - per layout and machine id over the whole life of the store: windows of one id follow each other, so this covers
-//     "per right", and "across restarts" for pinned ids;
+//   - per layout and right. Windows of one machine id follow each other in the order of their tokens, which `Windows`
+//     checks, so what its rights issue is ordered too, across restarts for pinned ids. It need not be issued in that
+//     order: a holder whose clock lags is overtaken by one who finds the window long past, and goes on below him;
 //   - per layout and worker of one incarnation, across rights; but where policy `rotate` may start again in the past,
 //     only within one era of the ordering timeline.
 #pragma once
@@ -24,7 +25,8 @@ class Monotone {
 
   void issued(const Issue& issue) {
     const std::uint64_t layout = issue.layout->number.value;
-    grows(by_machine_[(layout << 16) | issue.machine().value], issue, "under one machine id");
+    grows(by_right_[(layout << 48) | (std::uint64_t{issue.machine().value} << 32) | issue.token_low], issue,
+          "under one right");
     // An incarnation has its own entry per worker; 24 bits are more restarts than a world can hold.
     grows(by_worker_[(layout << 56) | (std::uint64_t{issue.worker} << 48) | (std::uint64_t{issue.incarnation} << 24) |
                      issue.era.value],
@@ -45,7 +47,7 @@ class Monotone {
   }
 
   Report& report_;
-  std::unordered_map<std::uint64_t, Last> by_machine_;
+  std::unordered_map<std::uint64_t, Last> by_right_;
   std::unordered_map<std::uint64_t, Last> by_worker_;
 };
 
