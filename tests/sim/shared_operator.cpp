@@ -84,7 +84,9 @@ void SharedWorld::restore() {
   const control::RecoveryLimits limits = recovery_limits();
   const time::SmearedUtc floor = limits.now + limits.window + limits.max_lead;
   // One of a clock that was 37 s ahead is no nearer.
-  const time::Duration nearer = env_.scenario.hardships.has(Hardship::kSystemTaiForUtc) ? time::Duration{0} : kTomorrow;
+  const HardshipPlan& hardships = env_.scenario.hardships;
+  const bool by_37_s = hardships.has(Hardship::kSystemTaiForUtc) || hardships.has(Hardship::kSourceTaiForUtc);
+  const time::Duration nearer = by_37_s ? time::Duration{0} : kTomorrow;
   if (phase_ != Phase::kFaults || doubtful_ || env_.windows.highest_ceiling(planted_) > floor + nearer) return;
   const Backup backup = backups_[env_.random.below(backups_.size())];
   const control::Revision to{backup.image.revision};

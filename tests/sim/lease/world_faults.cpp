@@ -106,7 +106,7 @@ void World::strike_client(Fault fault, std::uint32_t number) {
       break;
     case Fault::kClientPause: client.pause(until); break;
     case Fault::kSuspend:
-      if (machine.is_asleep(env_.now())) break;
+      if (machine.is_asleep(env_.now()) || (is_local(number) && host_is_off_)) break;
       machine.suspend(env_.now(), until - env_.now());
       for (const auto& other : clients_)
         if (&other->machine() == &machine) other->pause(until);
