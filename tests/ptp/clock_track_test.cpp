@@ -94,6 +94,29 @@ TEST(ClockTrack, KnowsTheMomentBestAtAReading) {
   EXPECT_EQ(track.when(kFirst + kShown + 1, kNominal).error(), TrackFault::kNotYet);
 }
 
+// What it showed at a reading lies in both intervals beside it; the later pair of readings says when that was.
+TEST(ClockTrack, TakesTheLaterOfTwoPairsOfReadings) {
+  constexpr std::int64_t kFirst = 1'000'000'000'000;
+  ClockTrack track;
+  track.add({1'000}, kFirst, time::nanoseconds(900));
+  track.add({1'000 + kTurn}, kFirst + kTurn, time::nanoseconds(100));
+  track.add({1'000 + 2 * kTurn}, kFirst + 2 * kTurn, time::nanoseconds(200));
+  const auto moment = track.when(kFirst + kTurn, kNominal);
+  ASSERT_TRUE(moment);
+  EXPECT_EQ(moment->at.count, 1'000U + kTurn);
+  EXPECT_EQ(moment->width.ns, 1 + 200);
+}
+
+TEST(ClockTrack, ANanosecondIsARateToo) {
+  constexpr std::int64_t kFirst = 1'000'000'000'000;
+  ClockTrack track;
+  track.add({1'000}, kFirst, {});
+  track.add({1'001}, kFirst + 1, {});
+  const auto moment = track.when(kFirst, kNominal);
+  ASSERT_TRUE(moment);
+  EXPECT_EQ(moment->at.count, 1'000U);
+}
+
 // Around a step lies all that the clock may have shown on either side of it, and no more.
 TEST(ClockTrack, RefusesNoMoreThanTheStepLeavesOpen) {
   constexpr std::int64_t kAllowed = 10'000 + 1;

@@ -38,6 +38,10 @@ class Timeline {
   [[nodiscard]] const OrderingSnapshot& snapshot() const { return ordering_.snapshot(); }
   void start_new_era() { ordering_.start_new_era(); }
   const OrderingSnapshot& step(const SourceReading& reading) { return ordering_.step(reading); }
+  void re_anchor(time::Cycles at, time::SmearedUtc value) {
+    cycles = at;
+    ordering_.re_anchor(at, value);
+  }
 
   time::Cycles cycles{1'000'000'000'000};
   time::SmearedUtc true_time = kStart;
@@ -260,6 +264,20 @@ TEST(Ordering, goes_on_when_the_counter_jumps_back) {
   }
   EXPECT_EQ(timeline.snapshot().state, OrderingState::kFollowing);
   EXPECT_LT(std::abs((timeline.now() - timeline.true_time).ns), 1'000'000);
+}
+
+TEST(Ordering, goes_on_at_a_count_it_is_told_with_the_later_of_two_values) {
+  Timeline timeline;
+  timeline.run(seconds(1));
+  const time::SmearedUtc before = timeline.now();
+  timeline.re_anchor({5'000'000'000'000}, before + seconds(2));
+  EXPECT_EQ(timeline.now(), before + seconds(2));
+  timeline.re_anchor({7'000'000}, before + seconds(3));
+  EXPECT_EQ(timeline.now(), before + seconds(3));
+  timeline.re_anchor({9'000'000'000'000}, before);
+  EXPECT_EQ(timeline.now(), before + seconds(3)) << "never back";
+  timeline.cycles.count += 40'000'000;
+  EXPECT_EQ(timeline.now(), before + milliseconds(3'040)) << "at the nominal rate";
 }
 
 TEST(Ordering, a_counter_that_jumps_back_confirms_no_forward_jump) {
