@@ -94,7 +94,7 @@ Agent::Agent(AgentOptions options)
               .exclusive_store = options_.exclusive_store},
       published_(options_.workers),
       membership_(membership_of(options_)),
-      backoff_(options_.window) {
+      backoff_(options_.window, options_.heartbeat) {
   assert(fault_of(options_).empty());
   if (options_.exclusive_store) return;
   highest_ = options_.highest;

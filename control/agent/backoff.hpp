@@ -2,7 +2,7 @@
 //
 // When to try again: doubling delays with jitter, so that daemons which failed together don't come back together. The
 // randomness is handed in; the delay is bounded by a fraction of the window, so that many tries fit into what is left
-// of a right.
+// of a right, and by a heartbeat: while it waits nothing renews the session.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,8 @@ namespace gnomon::control {
 
 class Backoff {
  public:
-  explicit Backoff(time::Duration window) : longest_(std::clamp(window / 16, kFirst, time::milliseconds(1000))) {}
+  Backoff(time::Duration window, time::Duration heartbeat)
+      : longest_(std::clamp(std::min(window / 16, heartbeat), kFirst, time::milliseconds(1000))) {}
 
   /// After a failure: half of the delay is certain, half is random.
   void fail(time::Uptime now, std::uint64_t random) {

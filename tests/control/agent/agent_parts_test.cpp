@@ -37,16 +37,19 @@ void expect_delay(const Backoff& before, time::Duration shortest, time::Duration
   EXPECT_TRUE(wrapped.over(kNow + shortest)) << "no jitter leads beyond the longest delay";
 }
 
-TEST(Backoff, DoublesUpToASixteenthOfTheWindow) {
+TEST(Backoff, DoublesUpToASixteenthOfTheWindowOrAHeartbeat) {
   struct Case {
     time::Duration window;
+    time::Duration heartbeat;
     std::vector<std::int64_t> delays_us;
   };
-  for (const auto& [window, delays_us] :
-       {Case{seconds(10), {20'000, 40'000, 80'000, 160'000, 320'000, 625'000, 625'000}},
-        Case{seconds(1), {20'000, 40'000, 62'500, 62'500}}, Case{milliseconds(100), {20'000, 20'000}},
-        Case{seconds(600), {20'000, 40'000, 80'000, 160'000, 320'000, 640'000, 1'000'000, 1'000'000}}}) {
-    Backoff backoff(window);
+  for (const auto& [window, heartbeat, delays_us] :
+       {Case{seconds(10), seconds(1), {20'000, 40'000, 80'000, 160'000, 320'000, 625'000, 625'000}},
+        Case{seconds(10), milliseconds(200), {20'000, 40'000, 80'000, 160'000, 200'000, 200'000}},
+        Case{seconds(1), seconds(1), {20'000, 40'000, 62'500, 62'500}},
+        Case{milliseconds(100), seconds(1), {20'000, 20'000}},
+        Case{seconds(600), seconds(10), {20'000, 40'000, 80'000, 160'000, 320'000, 640'000, 1'000'000, 1'000'000}}}) {
+    Backoff backoff(window, heartbeat);
     EXPECT_TRUE(backoff.over(time::Uptime::min())) << "nothing has failed";
     for (const std::int64_t delay : delays_us) {
       expect_delay(backoff, time::microseconds(delay / 2), time::microseconds(delay));
