@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sched.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "platform/unique_fd.hpp"
 #include "ptp/cycle_calibration.hpp"
 #include "tests/support/leap_list.hpp"
+#include "tests/support/own_mounts.hpp"
 
 namespace gnomon::chaos {
 namespace {
@@ -82,7 +82,11 @@ bool Bed::available(std::string* why) {
     return false;
   }
   if (geteuid() != 0) {
-    *why = "network and mount namespaces take root";
+    *why = "network namespaces take root";
+    return false;
+  }
+  if (!support::may_have_own_mounts()) {
+    *why = support::kNoOwnMounts;
     return false;
   }
   return bed::EtcdCluster::available(newest_etcd(), why);
@@ -90,8 +94,7 @@ bool Bed::available(std::string* why) {
 
 Bed::Bed() {
   // Mounts made from here on are this process's, and go with it.
-  check(unshare(CLONE_NEWNS) == 0, "a mount namespace");
-  check(mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "mounts of one's own");
+  check(support::take_own_mounts(), "mounts of one's own");
   etcd_ = std::make_unique<bed::EtcdCluster>(newest_etcd());
   std::ofstream(folder_.path() / "leaps") << support::lasting_leap_list();
   for (std::size_t j = 0; j < kDaemons; ++j)

@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
@@ -26,6 +25,7 @@
 #include "tests/control/right_chronicle.hpp"
 #include "tests/control/stage.hpp"
 #include "tests/support/daemon.hpp"
+#include "tests/support/own_mounts.hpp"
 #include "tests/support/scratch_folder.hpp"
 
 namespace gnomon::bed {
@@ -57,7 +57,8 @@ class ClonedState : public Etcd {
   void SetUp() override {
     Etcd::SetUp();
     if (IsSkipped()) return;
-    if (geteuid() != 0 || support::find_program("unshare").empty()) GTEST_SKIP() << "takes root, and unshare";
+    if (support::find_program("unshare").empty()) GTEST_SKIP() << "takes unshare";
+    if (!support::may_have_own_mounts()) GTEST_SKIP() << support::kNoOwnMounts;
     program_ = program_on_a_host_of_its_own(folder_.path());
   }
 

@@ -3,7 +3,6 @@
 // A database and its write-ahead log, damaged in many ways. What must come of each: either it opens and knows all that
 // was promised, or it is refused with the way out; a recovery then works, and nothing is promised twice.
 #include <gtest/gtest.h>
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -19,6 +18,7 @@
 #include "platform/durable_file.hpp"
 #include "tests/control/holder.hpp"
 #include "tests/control/temp_directory.hpp"
+#include "tests/support/own_mounts.hpp"
 
 namespace gnomon::control {
 namespace {
@@ -239,8 +239,7 @@ std::string in_child(const std::function<std::string()>& body) {
 
 // A small file system of this child's own, invisible outside. False where that is not allowed.
 bool mount_small_disk(const std::string& where) {
-  return unshare(CLONE_NEWNS) == 0 && mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-         mount("tmpfs", where.c_str(), "tmpfs", 0, "size=256k") == 0;
+  return support::take_own_mounts() && mount("tmpfs", where.c_str(), "tmpfs", 0, "size=256k") == 0;
 }
 
 TEST(Damage, FullDiskStopsTheStoreForGood) {
@@ -315,9 +314,7 @@ TEST(Damage, ReadOnlyDiskIsRefusedWithItsName) {
   const std::string answer = in_child([&]() -> std::string {
     if (geteuid() == 0) {
       const char* where = directory.path().c_str();
-      const bool read_only = unshare(CLONE_NEWNS) == 0 &&
-                             mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-                             mount(where, where, nullptr, MS_BIND, nullptr) == 0 &&
+      const bool read_only = support::take_own_mounts() && mount(where, where, nullptr, MS_BIND, nullptr) == 0 &&
                              mount(nullptr, where, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0;
       if (!read_only) return "skip";
     } else if (chmod(paths.database.c_str(), 0400) != 0 || chmod(directory.path().c_str(), 0500) != 0) {
@@ -327,7 +324,7 @@ TEST(Damage, ReadOnlyDiskIsRefusedWithItsName) {
     return state ? "opened" : state.error().text;
   });
   std::filesystem::permissions(directory.path(), std::filesystem::perms::owner_all);
-  if (answer == "skip") GTEST_SKIP() << "root, but not allowed to mount: nothing here is read-only";
+  if (answer == "skip") GTEST_SKIP() << support::kNoOwnMounts;
   EXPECT_NE(answer.find(directory.path()), std::string::npos) << answer;
   EXPECT_NE(answer.find("read-only"), std::string::npos) << answer;
 }
@@ -340,15 +337,13 @@ TEST(Damage, ReadOnlyDatabaseFileIsRefused) {
     if (geteuid() != 0)
       return chmod(paths.database.c_str(), 0400) == 0 ? open_state(paths, "test").error().text : "skip";
     const char* file = paths.database.c_str();
-    const bool read_only = unshare(CLONE_NEWNS) == 0 &&
-                           mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-                           mount(file, file, nullptr, MS_BIND, nullptr) == 0 &&
+    const bool read_only = support::take_own_mounts() && mount(file, file, nullptr, MS_BIND, nullptr) == 0 &&
                            mount(nullptr, file, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0;
     if (!read_only) return "skip";
     const auto state = open_state(paths, "test");
     return state ? "opened" : state.error().text;
   });
-  if (answer == "skip") GTEST_SKIP() << "root, but not allowed to mount: nothing here is read-only";
+  if (answer == "skip") GTEST_SKIP() << support::kNoOwnMounts;
   EXPECT_NE(answer.find(paths.database), std::string::npos) << answer;
   EXPECT_NE(answer.find("read-only"), std::string::npos) << answer;
 }

@@ -81,6 +81,7 @@ TEST_F(LeaseHolder, WhoIsStoppedPastItsEndFindsOutBeforeItActs) {
     ASSERT_TRUE(comes_to_hold(stopped)) << words_of(stopped) << hosts_->logs();
     const std::uint64_t old_token = token_of(stopped);
     EXPECT_TRUE(resource.admits(name, old_token));
+    ASSERT_TRUE(support::eventually([&] { return hosts_->has_held(stopped.who); })) << words_of(stopped);
     const Holder next = start(1, name, 60s);
     ASSERT_TRUE(waits(name, 1)) << words_of(next) << hosts_->logs();
 

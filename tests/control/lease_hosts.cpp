@@ -159,6 +159,12 @@ std::vector<LeaseLine> LeaseHosts::lines_of(const std::string& who) const {
   return out;
 }
 
+bool LeaseHosts::has_held(const std::string& who) const {
+  const std::vector<LeaseLine> lines = lines_of(who);
+  return std::any_of(lines.begin(), lines.end(),
+                     [&](const LeaseLine& line) { return line.at.earliest > lines.front().at.latest; });
+}
+
 std::vector<LeaseLine> LeaseHosts::begun_by(const std::string& who) const {
   auto all = lines_of(who);
   std::erase_if(all, [](const LeaseLine& line) { return line.what != LeaseLine::What::kBegan; });

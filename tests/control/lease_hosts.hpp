@@ -76,6 +76,8 @@ class LeaseHosts {
 
   /// What this holder has written.
   [[nodiscard]] std::string written_by(const std::string& who) const;
+  /// Whether it has held the lease for a time that is certain, whatever the clocks' bounds: see LeaseHistory.
+  [[nodiscard]] bool has_held(const std::string& who) const;
   /// Its grants: the lines that begin one.
   [[nodiscard]] std::vector<support::LeaseLine> begun_by(const std::string& who) const;
   /// Of all holders. A line that can't be read is a failed expectation.

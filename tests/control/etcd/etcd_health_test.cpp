@@ -19,7 +19,7 @@ using testing::HasSubstr;
 EtcdOptions options(const std::vector<std::string>& endpoints) {
   EtcdOptions options;
   options.endpoints = endpoints;
-  options.deadline = time::seconds(1);
+  options.deadline = time::seconds(5);  // the dead one refuses at once
   return options;
 }
 
