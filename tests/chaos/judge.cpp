@@ -77,7 +77,7 @@ Verdict judge_hybrid_time(const Histories& histories) {
                fmt::format("{} handed over {} and was given {}", histories[h].client, answer.first, answer.last));
     }
   verdict.judged = points.size();
-  accuse_inversions(verdict, histories, points, "was given", "was given");
+  accuse_inversions(verdict, histories, points, "", "was given", "was given");
   return verdict;
 }
 

@@ -69,7 +69,7 @@ Verdict judge_tokens(const Histories& histories) {
                                     histories[at->second].client, histories[h].client));
     }
   verdict.judged = points.size();
-  accuse_inversions(verdict, histories, points, "had a name's token", "was given");
+  accuse_inversions(verdict, histories, points, "name", "had", "was given");
   return verdict;
 }
 

@@ -28,16 +28,17 @@ inline void accuse(Verdict& verdict, std::string what) {
   return fmt::format("{:.3f} ms", static_cast<double>(d.ns) / 1e6);
 }
 
-/// Sorts the points, whose references are indices of `histories`, and accuses of each inversion: "A {had} 5, and B,
-/// which asked 3 ms later, {has} 4".
+/// Sorts the points, whose references are indices of `histories`, and accuses of each inversion: "{domains} 2: A {had}
+/// 5, and B, which asked 3 ms later, {has} 4". `domains`: what their points' domains number; empty if there is but one.
 template <typename Value>
 void accuse_inversions(Verdict& verdict, const Histories& histories, std::vector<Point<Value>>& points,
-                       std::string_view had, std::string_view has) {
+                       std::string_view domains, std::string_view had, std::string_view has) {
   find_inversions(points, [&](const Inversion<Value>& found) {
-    accuse(verdict,
-           fmt::format("{} {} {}, and {}, which asked {} later, {} {}", histories[found.earlier.reference].client, had,
-                       found.earlier.high, histories[found.later.reference].client,
-                       in_ms(found.later.asked - found.earlier.answered), has, found.later.low));
+    const std::string where = domains.empty() ? "" : fmt::format("{} {}: ", domains, found.later.domain);
+    accuse(verdict, fmt::format("{}{} {} {}, and {}, which asked {} later, {} {}", where,
+                                histories[found.earlier.reference].client, had, found.earlier.high,
+                                histories[found.later.reference].client,
+                                in_ms(found.later.asked - found.earlier.answered), has, found.later.low));
   });
 }
 

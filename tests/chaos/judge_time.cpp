@@ -70,7 +70,7 @@ Verdict judge_commits(const Histories& histories, const WrongClocks& wrong) {
     }
   verdict.judged = points.size();
   verdict.left_out = fmt::format("{} commits and intervals that rest on a clock that was set wrong", excused);
-  accuse_inversions(verdict, histories, points, "was through with", "has");
+  accuse_inversions(verdict, histories, points, "", "was through with", "has");
   return verdict;
 }
 
