@@ -12,6 +12,7 @@ namespace gnomon::platform {
 namespace {
 
 constexpr std::size_t kV4Offset = 12;  // of the IPv4 address in a v4-mapped one
+constexpr std::size_t kMostPortDigits = 5;
 
 tl::unexpected<EndpointError> refuse(EndpointFault fault, std::string_view text, std::string_view why) {
   std::string sentence = "'";
@@ -21,6 +22,7 @@ tl::unexpected<EndpointError> refuse(EndpointFault fault, std::string_view text,
 }
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
+  if (text.size() > kMostPortDigits) return std::nullopt;  // from_chars would skip leading zeros without end
   std::uint16_t port = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;

@@ -38,6 +38,8 @@ TEST(Endpoint, SaysWhatIsWrong) {
   EXPECT_EQ(fault("127.0.0.1:-1"), EndpointFault::kBadPort);
   EXPECT_EQ(fault("127.0.0.1:1x"), EndpointFault::kBadPort);
   EXPECT_EQ(fault("127.0.0.1: 1"), EndpointFault::kBadPort);
+  EXPECT_EQ(fault("127.0.0.1:000080"), EndpointFault::kBadPort);
+  EXPECT_EQ(parse_endpoint("127.0.0.1:00080")->port, 80);
   EXPECT_EQ(fault("localhost:1"), EndpointFault::kBadAddress);
   EXPECT_EQ(fault(""), EndpointFault::kBadAddress);
   EXPECT_EQ(fault(":1"), EndpointFault::kBadAddress);

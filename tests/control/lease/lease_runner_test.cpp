@@ -289,10 +289,14 @@ class LeaseRunnerWatchTest : public LeaseRunnerTest {
     EXPECT_TRUE(eventually([&] { return (news = subscription.take()).has_value(); })) << "nothing comes";
     return news.value_or(LeaseNews{});
   }
-  /// Everything up to the next kCaughtUp: the names, which must be initial.
-  static std::vector<std::string> telling(LeaseSubscription& subscription) {
+  /// Everything up to the next kCaughtUp: the names, which must be initial. A gap that `may_begin_anew` forgets them.
+  static std::vector<std::string> telling(LeaseSubscription& subscription, bool may_begin_anew = false) {
     std::vector<std::string> names;
     for (LeaseNews news = next(subscription); news.kind != Kind::kCaughtUp; news = next(subscription)) {
+      if (may_begin_anew && news.kind == Kind::kGap) {
+        names.clear();
+        continue;
+      }
       EXPECT_EQ(news.kind, Kind::kInitial);
       if (news.kind != Kind::kInitial || news.lease.name.empty()) break;
       names.push_back(news.lease.name);
@@ -421,7 +425,8 @@ TEST_F(LeaseRunnerWatchTest, NothingIsCaughtUpBeforeTheStoreWasRead) {
   EXPECT_FALSE(subscription->take().has_value());
   EXPECT_FALSE(house_.runner->is_serving());
   house_.gate.open();
-  EXPECT_EQ(telling(*subscription), std::vector<std::string>{"old"});
+  // Where the desk's reading overtakes the first words of the store's watch, it is told once more.
+  EXPECT_EQ(telling(*subscription, true), std::vector<std::string>{"old"});
 }
 
 }  // namespace
