@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "oracle/canary.hpp"
@@ -141,11 +142,12 @@ bool TrueTimeEstimator::take_claim(std::size_t source, const Claim& claim, time:
   if (const auto off = whole_seconds_off(source, claim, tai->interval)) {
     if (!put_out_[source]) ++view.evictions;
     put_out_[source] = true;
+    const std::string_view before = is_vouched_for() ? "was proved" : "it said itself";
     take_error(source, {SourceFault::kWholeSeconds,
-                        fmt::format("it is off by {} s from what was proved before: a wrong UTC offset or time scale, "
-                                    "here or at its reference; put that right, or, if what was proved before was "
-                                    "wrong, stop gnomond, remove its clock page under /dev/shm and start it",
-                                    *off)});
+                        fmt::format("it is off by {} s from what {} before: a wrong UTC offset or time scale, here or "
+                                    "at its reference; put that right, or, if what {} before was wrong, stop gnomond, "
+                                    "remove its clock page under /dev/shm and start it",
+                                    *off, before, before)});
     return false;
   }
   put_out_[source] = false;
@@ -169,13 +171,15 @@ std::optional<SourceError> TrueTimeEstimator::implausible(const Claim& claim, ti
   return std::nullopt;
 }
 
-// Against what is proved, or else against what it said itself before it was put out or fell silent.
+// Against what is proved, or else against what it said itself before it was put out or fell silent. But what it said
+// itself may have been wrong all along: who says now what the system clock alone had proved is taken at his word.
 std::optional<std::int64_t> TrueTimeEstimator::whole_seconds_off(std::size_t source, const Claim& claim,
                                                                  const Interval& claimed) const {
   // Somebody may set the system clock by whole seconds, and for a good reason; nobody sets a card's clock so.
   const bool set_by_hand = claim.root.bare_clock && claim.root.clock == ClockKind::kSystem;
   if (set_by_hand || canary::planted(canary::Bug::kWholeSecondsBelieved)) return std::nullopt;
-  const auto& reference = proven_ && vouched_for_ ? proven_ : lines_[source];
+  if (proven_ && intersection(claimed, proven_->extrapolated(claim.at))) return std::nullopt;
+  const auto& reference = is_vouched_for() ? proven_ : lines_[source];
   if (!reference) return std::nullopt;
   const Interval expected = reference->extrapolated(claim.at);
   if (intersection(claimed, expected)) return std::nullopt;

@@ -14,8 +14,8 @@
 // `confirmations` claims agree among themselves: either side may have lied, and with one source nobody can tell which.
 //
 // A source that jumps by whole seconds (but for the bare system clock, which somebody may set) has a wrong UTC offset,
-// not a wrong clock. It is put out until it is back where
-// it was; insisting does not help it, since the error is as steady as the truth.
+// not a wrong clock. It is put out until it is back where it was, or says what others prove; insisting does not help it,
+// since the error is as steady as the truth.
 //
 // What the counter can't be trusted across (suspend, migration, a jump) ends everything that was known.
 #pragma once
@@ -144,6 +144,7 @@ class TrueTimeEstimator {
   [[nodiscard]] std::optional<SourceError> implausible(const Claim& claim, time::Cycles now) const;
   [[nodiscard]] std::optional<std::int64_t> whole_seconds_off(std::size_t source, const Claim& claim,
                                                               const time::Interval& claimed) const;
+  [[nodiscard]] bool is_vouched_for() const { return proven_ && vouched_for_; }
   [[nodiscard]] bool more_than_the_system_clock() const;
   [[nodiscard]] bool leap_announced(time::Cycles now) const;
   [[nodiscard]] bool healthy(std::size_t source, time::Cycles now) const;

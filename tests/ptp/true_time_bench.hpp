@@ -33,7 +33,7 @@ inline TrueTimeOptions options() {
 class Bench {
  public:
   explicit Bench(std::size_t sources, const TrueTimeOptions& o = options())
-      : estimator(o, sources), news(sources), off(sources), speaks(sources, true) {}
+      : estimator(o, sources), news(sources), off(sources), speaks(sources, true), bare(sources) {}
 
   const TrueTimeView& turn(time::Duration by = kTurn) {
     now = now + by;
@@ -61,9 +61,9 @@ class Bench {
     out.reading_ns = kTai + now.ns + off[i].ns - (scale == Scale::kTai ? 0 : 37'000'000'000);
     out.terms.source = bound;
     out.root.reference = 100 + i;
-    out.root.disciplines = !bare;
-    out.root.bare_clock = bare.has_value();
-    out.root.clock = bare.value_or(ClockKind::kSystem);
+    out.root.disciplines = !bare[i];
+    out.root.bare_clock = bare[i].has_value();
+    out.root.clock = bare[i].value_or(ClockKind::kSystem);
     out.leap_announced = announced;
     out.tai_minus_utc = tai_minus_utc;
     return out;
@@ -81,12 +81,12 @@ class Bench {
   std::vector<News> news;
   std::vector<time::Duration> off;
   std::vector<bool> speaks;
+  std::vector<std::optional<ClockKind>> bare;
   Scale scale = Scale::kTai;
   time::Duration bound = time::microseconds(100);
   bool trusted = true;
   bool announced = false;
   std::optional<time::Duration> tai_minus_utc;
-  std::optional<ClockKind> bare;
   time::LeapTable leaps = table();
 };
 

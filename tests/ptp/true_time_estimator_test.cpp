@@ -259,13 +259,34 @@ TEST(TrueTimeEstimator, HoldsAFirstWordAgainstWhatAnotherProvedBeforeItWasPutOut
 TEST(TrueTimeEstimator, BelievesAWholeSecondOfTheSystemClockAloneAndOnlyInTheEnd) {
   for (const ClockKind kind : {ClockKind::kSystem, ClockKind::kPhc}) {
     Bench bench(1);
-    bench.bare = kind;
+    bench.bare[0] = kind;
     bench.run(seconds(1));
     bench.off[0] = seconds(37);
     bench.turn();
     EXPECT_EQ(bench.fault(), kind == ClockKind::kSystem ? ClockFault::kContradiction : ClockFault::kNone);
     bench.run(seconds(1));
     EXPECT_EQ(bench.right(), kind == ClockKind::kPhc) << "set by somebody, or off by TAI - UTC";
+  }
+}
+
+// Its own first word was off by whole seconds, and all that was heard of it: that must not keep it out for good.
+TEST(TrueTimeEstimator, TakesBackWhoSaysWhatTheSystemClockSaysToo) {
+  for (const std::int64_t jump : {-37LL, 37LL}) {
+    Bench bench(2);
+    bench.bare = {ClockKind::kPhc, ClockKind::kSystem};
+    bench.off[0] = seconds(jump);
+    bench.run(seconds(1));
+    EXPECT_EQ(bench.fault(), ClockFault::kDisagreement) << "nobody can tell which of them is right";
+    bench.off[0] = {};
+    bench.turn();
+    EXPECT_EQ(bench.estimator.sources()[0].state, SourceState::kEvicted);
+    EXPECT_NE(bench.estimator.sources()[0].error->text.find("it said itself before"), std::string::npos);
+    bench.turn();
+    EXPECT_EQ(bench.estimator.sources()[0].state, SourceState::kUsed);
+    EXPECT_TRUE(bench.right());
+    bench.off[1] = seconds(jump);
+    bench.turn();
+    EXPECT_EQ(bench.fault(), ClockFault::kDisagreement) << "and the system clock alone is not believed again";
   }
 }
 

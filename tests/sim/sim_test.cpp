@@ -126,6 +126,8 @@ TEST(Simulation, keeps_its_promises_on_seeds_that_once_found_a_bug) {
       {20556, WorldKind::kShared},    // ids that a clone had cost were never free again for this process
       // a source's first word was not held against what another had proved, once that one was put out by whole seconds
       {807160489, WorldKind::kOneHost, true},
+      // a source that agreed with the system clock stayed out for what it had said wrongly itself before
+      {2468237674, WorldKind::kOneHost, true},
       {49309, WorldKind::kShared},  // two clocks that had failed the vote had to agree four times better than sane ones
   };
   for (const auto& [seed, kind, with_hardships] : kSeeds) {
