@@ -171,14 +171,13 @@ std::optional<SourceError> TrueTimeEstimator::implausible(const Claim& claim, ti
   return std::nullopt;
 }
 
-// Against what is proved, or else against what it said itself before it was put out or fell silent. But what it said
-// itself may have been wrong all along: who says now what the system clock alone had proved is taken at his word.
+// Against what is proved, or else against what it said itself before it was put out or fell silent. But that may have
+// been what was wrong: where the system clock alone tells the two apart, who agrees with it now is taken at his word.
 std::optional<std::int64_t> TrueTimeEstimator::whole_seconds_off(std::size_t source, const Claim& claim,
                                                                  const Interval& claimed) const {
   // Somebody may set the system clock by whole seconds, and for a good reason; nobody sets a card's clock so.
   const bool set_by_hand = claim.root.bare_clock && claim.root.clock == ClockKind::kSystem;
   if (set_by_hand || canary::planted(canary::Bug::kWholeSecondsBelieved)) return std::nullopt;
-  if (proven_ && intersection(claimed, proven_->extrapolated(claim.at))) return std::nullopt;
   const auto& reference = is_vouched_for() ? proven_ : lines_[source];
   if (!reference) return std::nullopt;
   const Interval expected = reference->extrapolated(claim.at);
@@ -189,6 +188,10 @@ std::optional<std::int64_t> TrueTimeEstimator::whole_seconds_off(std::size_t sou
   const Duration shift = kSecond * -seconds;
   const Interval shifted{saturating_add(claimed.earliest, shift), saturating_add(claimed.latest, shift)};
   if (!intersection(shifted, expected.widened(time::milliseconds(1)))) return std::nullopt;
+  if (proven_) {
+    const Interval proved = proven_->extrapolated(claim.at);
+    if (intersection(claimed, proved) && !intersection(shifted, proved)) return std::nullopt;
+  }
   return seconds;
 }
 

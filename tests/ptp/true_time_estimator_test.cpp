@@ -290,6 +290,20 @@ TEST(TrueTimeEstimator, TakesBackWhoSaysWhatTheSystemClockSaysToo) {
   }
 }
 
+TEST(TrueTimeEstimator, KeepsOutWhoJumpedByLessThanTheSystemClockCanTell) {
+  Bench bench(2);
+  bench.bare = {ClockKind::kPhc, ClockKind::kSystem};
+  for (int turn = 0; turn < 200; ++turn) {
+    if (turn == 100) bench.off[0] = seconds(1);
+    bench.now = bench.now + kTurn;
+    Claim wide = bench.claim(1);
+    wide.terms.source = seconds(2);
+    bench.news = {ClaimOr(bench.claim(0)), ClaimOr(wide)};
+    bench.step();
+    EXPECT_EQ(bench.estimator.sources()[0].state, turn < 100 ? SourceState::kUsed : SourceState::kEvicted) << turn;
+  }
+}
+
 TEST(TrueTimeEstimator, DropsAllItKnewWhenTheCounterCannotBeTrusted) {
   Bench bench(1);
   bench.run(seconds(1));
