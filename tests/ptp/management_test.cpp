@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
+#include <string_view>
 
 #include "tests/ptp/golden_replies.hpp"
 #include "tests/ptp/reply_judge.hpp"
@@ -361,6 +363,27 @@ TEST(ManagementTypes, Identities) {
   EXPECT_EQ(text_of(kGrandmaster), "001122.fffe.334455");
   EXPECT_EQ(text_of(PortIdentity{kGrandmaster, 12}), "001122.fffe.334455-12");
   EXPECT_LT(kGrandmaster, kClient);
+}
+
+/// How many different words the values from 0 to `last` have.
+template <typename Type>
+std::size_t different_words(unsigned last) {
+  std::set<std::string_view> words;
+  for (unsigned value = 0; value <= last; ++value)
+    words.insert(text_of(static_cast<Type>(value)));
+  EXPECT_FALSE(words.contains(""));
+  return words.size();
+}
+
+TEST(ManagementTypes, EachValueOfTheStandardHasItsOwnWords) {
+  constexpr unsigned kByte = 0xff;
+  EXPECT_EQ(different_words<PortState>(kByte), 9U + 1) << "and one for all that is none of them";
+  EXPECT_EQ(different_words<Timestamping>(kByte), 5U + 1);
+  EXPECT_EQ(different_words<ClockClass>(kByte), 10U - 2 + 1) << "A and B of the degraded ones are the same";
+  EXPECT_EQ(different_words<TimeSourceKind>(kByte), 9U + 1);
+  EXPECT_EQ(different_words<DelayMechanism>(kByte), 6U + 1);
+  EXPECT_EQ(different_words<ErrorId>(0xffff), 7U + 1);
+  EXPECT_EQ(text_of(PortState::kPreMaster), "PRE_MASTER") << "as pmc writes it";
 }
 
 TEST(ManagementTypes, AccuracyBoundsOfTheStandardsTable) {

@@ -240,6 +240,9 @@ RigOptions serving(std::vector<id::Layout> layouts) {
 TEST(Server, too_many_layouts_or_one_number_twice_is_refused_at_start) {
   const id::Layout snowflake = id::builtin_layouts()[0];
   EXPECT_THROW(Rig(serving({snowflake, snowflake})), std::invalid_argument);
+  id::Layout without_room = snowflake;
+  without_room.number = {256};
+  EXPECT_THROW(Rig(serving({without_room})), std::invalid_argument) << "a message has a byte for it";
   std::vector<id::Layout> many;
   many.reserve(Server::kMaxLayouts + 1);
   for (std::uint16_t i = 0; i < Server::kMaxLayouts + 1; ++i)
