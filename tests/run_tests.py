@@ -57,6 +57,7 @@ NOT_UNDER_THREAD_SANITIZER = {
     "guest/*": "runs in a machine of its own, whose addresses are randomised",
     "*/*_tbb_test": "oneTBB is not instrumented",
     "oracle/*uniqueness*": "oneTBB is not instrumented",
+    "chaos/*judge*": "oneTBB is not instrumented",
 }
 DAEMON = "cmd/gnomond"
 
