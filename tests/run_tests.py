@@ -36,6 +36,7 @@ SIDE_BY_SIDE = ("unit", "sim", "control")
 SKIP_STATUS = 77
 DEFAULT_TIMEOUT_S = 120
 SANITIZER_SLOWDOWN = 6
+SUPPRESSIONS = "tests/thread_sanitizer.supp"
 FULL_SLOWDOWN = 20
 
 # Programs that a thread sanitizer can't judge: it sees only code that was compiled with it, and reports races inside a
@@ -202,7 +203,7 @@ class Runner:
             "TMPDIR": scratch,
             "TEST_TMPDIR": scratch,
             "UBSAN_OPTIONS": "print_stacktrace=1",
-            "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+            "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={self.args.source_dir / SUPPRESSIONS}",
         })
         env.pop("GNOMON_TEST_FULL", None)
         if self.args.full:
