@@ -14,8 +14,8 @@
 // `confirmations` claims agree among themselves: either side may have lied, and with one source nobody can tell which.
 //
 // A source that jumps by whole seconds (but for the bare system clock, which somebody may set) has a wrong UTC offset,
-// not a wrong clock. It is put out until it is back where it was, or says what others prove; insisting does not help it,
-// since the error is as steady as the truth.
+// not a wrong clock. It is put out until it is back where it was, or says what others prove; insisting does not help
+// it, since the error is as steady as the truth.
 //
 // What the counter can't be trusted across (suspend, migration, a jump) ends everything that was known.
 #pragma once
