@@ -59,6 +59,7 @@ NOT_UNDER_THREAD_SANITIZER = {
     "*/*_tbb_test": "oneTBB is not instrumented",
     "oracle/*uniqueness*": "oneTBB is not instrumented",
     "chaos/*judge*": "oneTBB is not instrumented",
+    "sim/sim_test": "oneTBB is not instrumented",
 }
 DAEMON = "cmd/gnomond"
 
