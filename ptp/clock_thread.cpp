@@ -85,7 +85,8 @@ tl::expected<void, ClockStartError> ClockThread::start() {
                     "no time from the " + sources_.system->describe() + ": " + last_failure());
     sleep_for(options_.interval);
   }
-  while (estimator_->record().truth.fault != time::ClockFault::kNone &&
+  // Without a trusted counter there will be none.
+  while (calibration_.kernel_trusts_counter && estimator_->record().truth.fault != time::ClockFault::kNone &&
          read_clock(CLOCK_BOOTTIME) - began < options_.truth_limit.ns) {
     sleep_for(options_.interval);
     turn();

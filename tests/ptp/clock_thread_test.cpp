@@ -93,6 +93,8 @@ TEST_F(ClockThreadTest, ShowsWhatItKnowsOfItsSources) {
   const ClockStatus first = clock.status();
   ASSERT_EQ(first.sources.size(), 1U);
   EXPECT_EQ(first.sources[0].description, "told source");
+  // Without a counter to carry it on, what a source claims is of no use, so nobody asks.
+  if (!clock.calibration().kernel_trusts_counter) GTEST_SKIP() << "the kernel does not trust this counter";
   EXPECT_GE(first.sources[0].view.claims + first.sources[0].view.errors, 1U) << "start() has looked";
   EXPECT_GT(first.at.count, 0U);
   EXPECT_EQ(first.nominal, clock.calibration().rate);
@@ -154,6 +156,21 @@ TEST_F(ClockThreadTest, DoesNotStartWithoutTime) {
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().fault, ClockStartFault::kSource);
   EXPECT_NE(started.error().text.find("told to fail"), std::string::npos);
+}
+
+TEST_F(ClockThreadTest, WaitsForTheTrueTimeWhereThereMayBeOneAndStartsWithoutIt) {
+  ClockThreadOptions options;
+  options.truth_limit = time::milliseconds(150);
+  ClockSources witness;
+  witness.system = source();
+  witness.system_counts = false;
+  ClockThread clock(options, std::move(witness), *page);
+  const auto began = std::chrono::steady_clock::now();
+  ASSERT_TRUE(clock.start());
+  EXPECT_EQ(record().ordering.state, mint::OrderingState::kFollowing);
+  EXPECT_NE(record().truth.fault, time::ClockFault::kNone);
+  const bool waits = clock.calibration().kernel_trusts_counter;
+  EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(waits ? 150 : 0));
 }
 
 TEST_F(ClockThreadTest, StartsANewEraOnRequest) {

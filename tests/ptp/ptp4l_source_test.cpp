@@ -14,8 +14,10 @@
 #include <chrono>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "platform/unique_fd.hpp"
@@ -40,6 +42,7 @@ struct Manner {
   milliseconds delay{0};          // of each answer
   milliseconds event_every{0};    // TIME_STATUS_NP unasked, as linuxptp 4 sends it at each Sync; 0: never
   bool withholds_stamps = false;  // as linuxptp 4's read-only socket does
+  bool silent = false;            // it runs, and says nothing
 };
 
 class FakePtp4l {
@@ -87,7 +90,7 @@ class FakePtp4l {
     peer_size_ = known_size_;
   }
   void answer(std::span<const std::byte> question) {
-    if (question.size() < kIdAt + 2) return;
+    if (question.size() < kIdAt + 2 || manner_.silent) return;
     for (const testing::GoldenReply& golden : testing::kManagementReplies) {
       Bytes reply = golden.bytes();
       if (!std::equal(&reply[kIdAt], &reply[kIdAt] + 2, &question[kIdAt])) continue;
@@ -113,14 +116,15 @@ class FakePtp4l {
 };
 
 /// What the source says in `length` of turns like those of the clock thread.
-std::vector<SourceError> errors_in(milliseconds length, Manner manner) {
+std::vector<SourceError> errors_in(milliseconds length, Manner manner,
+                                   std::unique_ptr<ReferenceClock> clock = std::make_unique<SystemClock>()) {
   const support::ScratchFolder folder;
   const std::string socket = (folder.path() / "ptp4l").string();
   const FakePtp4l ptp4l(socket, manner);
   Ptp4lOptions options;
   options.socket = socket;
   options.own_socket = (folder.path() / "own").string();
-  Ptp4lSource source(options, std::make_unique<SystemClock>());
+  Ptp4lSource source(options, std::move(clock));
   std::vector<SourceError> errors;
   for (const auto until = Clock::now() + length; Clock::now() < until;) {
     const News news = source.poll(kNominal);
@@ -130,6 +134,19 @@ std::vector<SourceError> errors_in(milliseconds length, Manner manner) {
   EXPECT_GT(ptp4l.asked(), 10U);
   return errors;
 }
+
+/// A card's clock, by its own word.
+class Card final : public ReferenceClock {
+ public:
+  [[nodiscard]] tl::expected<ClockReading, SourceError> read(time::CycleRate nominal) override {
+    return inner_.read(nominal);
+  }
+  [[nodiscard]] ClockKind kind() const override { return ClockKind::kPhc; }
+  [[nodiscard]] std::string describe() const override { return "clock /dev/ptp0"; }
+
+ private:
+  SystemClock inner_;
+};
 
 std::size_t count(const std::vector<SourceError>& errors, SourceFault fault) {
   return static_cast<std::size_t>(
@@ -154,6 +171,21 @@ TEST(Ptp4lSource, ASocketThatWithholdsTheStampsIsSaidToBeOne) {
   EXPECT_GE(errors.size(), 2U);
   EXPECT_EQ(count(errors, SourceFault::kUnsupported), errors.size()) << (errors.empty() ? "" : errors.front().text);
   EXPECT_NE(errors.front().text.find("uds_address"), std::string::npos);
+}
+
+TEST(Ptp4lSource, OneThatSaysNothingIsSaidToBeSilent) {
+  const auto errors = errors_in(milliseconds(4'500), {.silent = true});
+  EXPECT_GE(errors.size(), 2U);
+  EXPECT_EQ(count(errors, SourceFault::kUnreadable), errors.size()) << (errors.empty() ? "" : errors.front().text);
+  EXPECT_NE(errors.front().text.find("does not answer in domain 0"), std::string::npos) << errors.front().text;
+}
+
+// The recorded ptp4l stamps in software, and so disciplines the system's clock: what the card says is of another clock.
+TEST(Ptp4lSource, AClockThatItDoesNotDisciplineIsRefused) {
+  const auto errors = errors_in(milliseconds(2'000), {}, std::make_unique<Card>());
+  EXPECT_GT(count(errors, SourceFault::kPolicy), 5U);
+  EXPECT_EQ(count(errors, SourceFault::kPolicy), errors.size());
+  EXPECT_NE(errors.front().text.find("leave out clock="), std::string::npos) << errors.front().text;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -145,6 +146,16 @@ TEST(ParseSource, PathsWhereTheyBelong) {
   expect_reason("ptp4l?clock=ptp0", "path of its device");
 }
 
+TEST(ParseSource, APortIsNamedAsInTheListOfDevices) {
+  const SourceSpec port = parsed("port:0000:3b:00.0?bound_us=5");
+  EXPECT_EQ(port.kind, SourceKind::kPort);
+  EXPECT_EQ(port.path, "0000:3b:00.0");
+  EXPECT_EQ(port.scale, Scale::kTai);
+  for (const char* word :
+       {"port?bound_us=5", "port:?bound_us=5", "port:0000:3b:00.0,rx=1?bound_us=5", "port:/dev/ptp0"})
+    expect_reason(word, "name a device of dpdk.devices");
+}
+
 TEST(ParseSource, ACardSaysNothingAboutItsError) {
   expect_reason("phc:/dev/ptp0", "state its bound");
   expect_reason("phc:/dev/ptp0?bound_us=0", "a whole number from 1");
@@ -226,6 +237,21 @@ TEST(MakeSource, DevicesAreOpenedAtOnce) {
   const auto no_card = make_source(parsed("ptp4l?clock=/dev/null"), place, 0);
   ASSERT_FALSE(no_card);
   EXPECT_EQ(no_card.error().fault, SourceFault::kUnsupported);
+}
+
+TEST(MakeSource, APortIsReadByTheProgramThatHasIt) {
+  const auto port = make_source(parsed("port:0000:3b:00.0?bound_us=5"), {"/nonexistent", "main", {}}, 0);
+  ASSERT_FALSE(port);
+  EXPECT_EQ(port.error().fault, SourceFault::kUnsupported);
+  EXPECT_NE(port.error().text.find("0000:3b:00.0"), std::string::npos) << port.error().text;
+}
+
+TEST(SourceFaults, EachHasAWordOfItsOwn) {
+  std::set<std::string_view> names;
+  for (std::size_t fault = 0; fault < kSourceFaults; ++fault)
+    names.insert(name_of(static_cast<SourceFault>(fault)));
+  EXPECT_EQ(names.size(), kSourceFaults) << "they are labels of a metric";
+  EXPECT_FALSE(names.contains("unknown"));
 }
 
 TEST(SourcesHelp, NamesEveryKindAndParameter) {

@@ -84,5 +84,25 @@ TEST(BurstClock, reads_the_true_time_at_the_same_cycles_until_it_is_void) {
   EXPECT_EQ(clock.at({1'700'000}).truth, tl::make_unexpected(time::ClockFault::kDisagreement));
 }
 
+TEST(BurstClock, tells_a_line_that_is_younger_than_the_reading_from_one_that_is_void) {
+  const auto page = std::make_unique<page::ClockPage>();
+  page::ClockRecord record = record_at(1'000'000'000, kStart);
+  record.truth = {.anchor = {1'000'000'000},
+                  .void_after = {2'000'000'000},
+                  .earliest = time::Tai{kStart.ns},
+                  .latest = time::Tai{kStart.ns + 1},
+                  .slow = kNominal.adjusted(-200'000),
+                  .fast = kNominal.adjusted(200'000),
+                  .fault = time::ClockFault::kNone};
+  page->record.write(record);
+  BurstClock clock(*page);
+  EXPECT_TRUE(clock.met_a_younger_line(clock.at({1})));
+  EXPECT_FALSE(clock.met_a_younger_line(clock.at({1'000'000'000})));
+  EXPECT_FALSE(clock.met_a_younger_line(clock.at({2'000'000'000}))) << "to read again would not help";
+  record.truth = time::TrueTimeLine::refusing(time::ClockFault::kCounterUntrusted);
+  page->record.write(record);
+  EXPECT_FALSE(clock.met_a_younger_line(clock.at({1}))) << "nor here";
+}
+
 }  // namespace
 }  // namespace gnomon::serve

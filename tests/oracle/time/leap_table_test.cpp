@@ -7,6 +7,7 @@
 
 #include <limits>
 #include <random>
+#include <string_view>
 
 #include "tests/oracle/time/tables.hpp"
 
@@ -74,6 +75,12 @@ TEST(LeapTable, a_deleted_second_is_folded_into_its_deletion) {
   EXPECT_EQ(table.to_tai(kJan2030 - milliseconds(500)).value(), midnight);
   EXPECT_EQ(table.to_tai(kJan2030 - Duration{1}).value(), midnight);
   EXPECT_EQ(table.to_tai(kJan2030 + Duration{1}).value(), midnight + Duration{1});
+}
+
+TEST(LeapTable, says_what_is_wrong_with_an_instant_and_what_to_look_at) {
+  EXPECT_NE(text_of(LeapFault::kBeforeTable).find("clock that it was read from is not set"), std::string_view::npos);
+  EXPECT_NE(text_of(LeapFault::kOutOfRange).find("clock that it was read from is wrong"), std::string_view::npos);
+  EXPECT_NE(text_of(LeapFault::kReversed).find("ends before it begins"), std::string_view::npos);
 }
 
 TEST(LeapTable, converts_nothing_before_it_begins_nor_beyond_the_range) {
