@@ -37,10 +37,7 @@ class Release {
     for (int tried = 0; tried < kEstateTries; ++tried) {
       if (tried != 0 && hooks_.pause) hooks_.pause();
       const auto done = turn();
-      if (done) {
-        if (*done) return report_;
-        continue;
-      }
+      if (done) return report_;
       last = done.error();
       if (last.kind == StoreErrorKind::kFatal) break;
       if (last.kind == StoreErrorKind::kConflict && ++conflicts_ > 1) break;
@@ -56,8 +53,8 @@ class Release {
     lease::HeldRight held{};
   };
 
-  /// One listing and one commit at most. True: there is nothing more to do.
-  tl::expected<bool, StoreError> turn() {
+  /// One listing and one commit at most, after which there is nothing more to do.
+  tl::expected<void, StoreError> turn() {
     auto rights = to_.store.list(lease::kRightPrefix);
     if (!rights) return tl::make_unexpected(rights.error());
     if (rights->at < to_.journal.content().highest)
@@ -68,11 +65,14 @@ class Release {
     std::vector<lease::Used> used;
     std::vector<lease::HeldRight> settled;
     if (auto sorted = sort_out(*rights, used, settled); !sorted) return tl::make_unexpected(sorted.error());
-    if (!settled.empty()) return finished(settled);
+    if (!settled.empty()) {
+      finished(settled);
+      return {};
+    }
     const auto found = find_session();
     if (!found) return tl::make_unexpected(found.error());
     const std::optional<Entry>& session = *found;
-    if (used.empty() && !session) return true;
+    if (used.empty() && !session) return {};
 
     Transaction transaction = lease::release(used, policy_, hooks_.nonce());
     if (session) {
@@ -82,7 +82,7 @@ class Release {
     return commit(std::move(transaction), used);
   }
 
-  tl::expected<bool, StoreError> commit(Transaction transaction, const std::vector<lease::Used>& used) {
+  tl::expected<void, StoreError> commit(Transaction transaction, const std::vector<lease::Used>& used) {
     const auto revision = to_.store.commit(transaction);
     if (!revision) {
       if (revision.error().kind == StoreErrorKind::kUnknown) sent_.push_back(std::move(transaction));
@@ -93,11 +93,12 @@ class Release {
     given.reserve(used.size());
     for (const lease::Used& each : used)
       given.push_back(lease::held_after(transaction, each.right.machine, *revision, &each.right, policy_.store.epoch));
-    return finished(given);
+    finished(given);
+    return {};
   }
 
   /// The commit is known to have happened: what is left is to remember it.
-  tl::expected<bool, StoreError> finished(const std::vector<lease::HeldRight>& given) {
+  void finished(const std::vector<lease::HeldRight>& given) {
     Revision highest;
     std::vector<JournalRight> notes;
     for (const lease::HeldRight& right : given) {
@@ -106,7 +107,6 @@ class Release {
       report_.released.push_back(right.machine);
     }
     if (const auto merged = to_.journal.merge(highest, notes); !merged) report_.journal_fault = merged.error().text;
-    return true;
   }
 
   tl::expected<void, StoreError> sort_out(const Listing& rights, std::vector<lease::Used>& used,

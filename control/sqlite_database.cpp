@@ -128,6 +128,4 @@ tl::expected<std::string, SqlError> Database::ask(std::string_view sql) {
   return *row ? statement->text(0) : std::string();
 }
 
-bool Database::in_transaction() const { return sqlite3_get_autocommit(database_.get()) == 0; }
-
 }  // namespace gnomon::control

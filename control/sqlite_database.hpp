@@ -58,8 +58,6 @@ class Database {
   [[nodiscard]] tl::expected<Statement, SqlError> prepare(std::string_view sql);
   /// The first column of the first row, as text ("" if there is none).
   [[nodiscard]] tl::expected<std::string, SqlError> ask(std::string_view sql);
-  /// Whether a transaction is open.
-  [[nodiscard]] bool in_transaction() const;
 
  private:
   struct Close {

@@ -202,7 +202,6 @@ tl::expected<std::shared_ptr<LeaseSubscription>, DeskError> LeaseRunner::subscri
 bool LeaseRunner::is_serving() const { return impl_->is_serving(); }
 void LeaseRunner::on_serving(std::function<void(bool)> told) { impl_->on_serving(std::move(told)); }
 LeaseRunnerCounters LeaseRunner::counters() const { return impl_->counters(); }
-const LeaseRunnerOptions& LeaseRunner::options() const { return impl_->options(); }
 void LeaseRunner::stop() { impl_->stop(); }
 
 }  // namespace gnomon::control

@@ -101,7 +101,6 @@ class LeaseRunner {
   void on_serving(std::function<void(bool)> told);
 
   [[nodiscard]] LeaseRunnerCounters counters() const;
-  [[nodiscard]] const LeaseRunnerOptions& options() const;
 
   /// Answers everything that is open with kStoreUnavailable, "ending", and ends all threads. What a store is asked at
   /// this moment is waited for (it has a deadline of its own), what it has not been asked yet never will be.

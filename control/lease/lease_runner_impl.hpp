@@ -45,7 +45,6 @@ class LeaseRunner::Impl {
   [[nodiscard]] bool is_serving() const { return serving_.load(std::memory_order_relaxed); }
   void on_serving(std::function<void(bool)> told);
   [[nodiscard]] LeaseRunnerCounters counters() const;
-  [[nodiscard]] const LeaseRunnerOptions& options() const { return options_; }
   void stop();
 
  private:
