@@ -7,9 +7,13 @@
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "control/state.hpp"
 #include "platform/cycle_counter.hpp"
@@ -27,18 +31,30 @@ using time::seconds;
 
 constexpr time::SmearedUtc kNow{1'800'000'000'000'000'000};
 
-/// A store that can be told to break, for good.
+/// A store that can be told to break, for good, or to let whoever commits wait.
 class BreakableStore final : public Store {
  public:
   explicit BreakableStore(Store& store) : store_(store) {}
   tl::expected<std::optional<Entry>, StoreError> get(std::string_view key) override { return store_.get(key); }
-  tl::expected<Listing, StoreError> list(std::string_view prefix) override { return store_.list(prefix); }
+  tl::expected<Listing, StoreError> list(std::string_view prefix) override {
+    if (prefix == kNoPrefixOfTheAgents) ++lists_for_others;
+    return store_.list(prefix);
+  }
   tl::expected<Revision, StoreError> commit(const Transaction& transaction) override {
+    static_cast<void>(eventually([this] {
+      waiting = stuck.load();
+      return !waiting;
+    }));
     if (broken.load()) return tl::make_unexpected(StoreError{StoreErrorKind::kFatal, "the disk is gone"});
     return store_.commit(transaction);
   }
   std::unique_ptr<Watch> watch(std::string_view prefix, Revision after) override { return store_.watch(prefix, after); }
+
+  static constexpr std::string_view kNoPrefixOfTheAgents = "layout/";
   std::atomic<bool> broken{false};
+  std::atomic<bool> stuck{false};
+  std::atomic<bool> waiting{false};  // somebody, because it is stuck
+  std::atomic<int> lists_for_others{0};
 
  private:
   Store& store_;
@@ -238,6 +254,77 @@ TEST_F(AgentThreadTest, RotationGoesThroughTheClocksHook) {
   ASSERT_TRUE(eventually([&] { return published(1).era.value == 2 && published(1).count == 1; }));
   EXPECT_EQ(published(0).slots[0].machine.value, 2);
   EXPECT_LT(published(0).slots[0].ceiling, kNow);
+}
+
+TEST_F(AgentThreadTest, TellsOthersWhatTheStoreHolds) {
+  AgentThread agent(wiring());
+  agent.start();
+  ASSERT_TRUE(eventually([&] { return published(1).count == 1; }));
+  const auto told = agent.list(std::string(lease::kRightPrefix), seconds(20));
+  ASSERT_TRUE(told) << told.error().text;
+  EXPECT_EQ(lease::read_rights(told->entries).rights.size(), 2U) << "one for each worker";
+  EXPECT_EQ(told->entries.size(), 4U) << "and nothing of other prefixes";
+  EXPECT_GE(told->at, Revision{2});
+}
+
+TEST_F(AgentThreadTest, SaysWhenTheStoreWasNotReadInTime) {
+  const FakeWorker zero(rights.workers[0], *workers[0]);
+  const FakeWorker one(rights.workers[1], *workers[1]);
+  AgentThread agent(wiring());
+  agent.start();
+  ASSERT_TRUE(eventually([&] { return published(1).count == 1; }));
+  const std::string prefix(BreakableStore::kNoPrefixOfTheAgents);
+  breakable->stuck = true;
+  EXPECT_TRUE(eventually([&] { return breakable->waiting.load(); })) << "an extension came to it";
+  const auto busy = agent.list(prefix, milliseconds(20));
+  breakable->stuck = false;
+  ASSERT_FALSE(busy);
+  EXPECT_EQ(busy.error().kind, StoreErrorKind::kUnavailable);
+  EXPECT_NE(busy.error().text.find("was not read in time"), std::string::npos) << busy.error().text;
+  EXPECT_TRUE(agent.list(prefix, seconds(20))) << "it goes on";
+  EXPECT_EQ(breakable->lists_for_others, 1) << "nobody waited for the first any more";
+
+  agent.request_stop();
+  ASSERT_TRUE(agent.wait_stopped(seconds(20)).has_value());
+  EXPECT_TRUE(eventually([&] { return !agent.list(prefix, milliseconds(20)); }))
+      << "its last turn may answer once more";
+  const auto ended = agent.list(prefix, milliseconds(20));
+  ASSERT_FALSE(ended) << "but nobody reads the store any more";
+  EXPECT_EQ(ended.error().kind, StoreErrorKind::kUnavailable);
+}
+
+TEST_F(AgentThreadTest, AJournalThatCantBeWrittenStopsItBeforeAnythingIsPublished) {
+  const std::string journal = StatePaths::of(directory.file("gnomon.db")).journal;
+  std::filesystem::remove(journal);
+  std::filesystem::create_directory(journal);  // no file can be renamed over it
+  AgentThread agent(wiring());
+  agent.start();
+  const auto stopped = agent.wait_stopped(seconds(20));
+  ASSERT_TRUE(stopped.has_value());
+  EXPECT_TRUE(stopped->failed);
+  EXPECT_NE(stopped->text.find(journal), std::string::npos) << stopped->text;
+  EXPECT_EQ(published(0).generation.value, 0U);
+  EXPECT_EQ(published(1).generation.value, 0U);
+}
+
+TEST_F(AgentThreadTest, AMarkOfACloningThatCantBeLeftIsWarnedOf) {
+  std::vector<std::string> warnings;  // of the agent's thread, until it has stopped
+  AgentWiring marking = wiring();
+  marking.watch_for_clones = false;
+  marking.clone_mark = directory.file("none/cloned");
+  marking.hooks.on_warning = [&](const std::string& text) { warnings.push_back(text); };
+  AgentThread agent(std::move(marking));
+  agent.start();
+  ASSERT_TRUE(eventually([&] { return published(1).count == 1; }));
+  agent.report_clone();
+  const auto stopped = agent.wait_stopped(seconds(20));
+  ASSERT_TRUE(stopped.has_value());
+  EXPECT_TRUE(stopped->failed);
+  EXPECT_EQ(published(0).count, 0U);
+  ASSERT_EQ(warnings.size(), 1U);
+  for (const std::string& word :
+       {std::string("a restart would serve again"), directory.file("none/cloned"), std::string("gnomon control adopt")})
+    EXPECT_NE(warnings[0].find(word), std::string::npos) << warnings[0];
 }
 
 TEST_F(AgentThreadTest, EndsAtOnceWhenItIsDropped) {

@@ -11,8 +11,13 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <memory>
 #include <random>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "control/state.hpp"
 #include "platform/durable_file.hpp"
@@ -212,6 +217,86 @@ TEST(Damage, BothFilesOverwrittenWithNoise) {
   for (char& c : image.log)
     c = static_cast<char>(random());
   EXPECT_EQ(survive(image, "noise"), Outcome::kRefused);
+}
+
+// ---- disks that change what they hold
+
+/// More rows than SQLite keeps in memory, and a disk that alters the first of them once they were found whole.
+class RunningStore {
+ public:
+  RunningStore() {
+    std::vector<Entry> entries;
+    for (int i = 0; i < kRows; ++i)
+      entries.push_back({key_of(i), key_of(i) + std::string(900, 'x'), {1}});
+    EXPECT_TRUE(SqliteStore::create(path_, entries, {1}));
+    EXPECT_TRUE(open());
+  }
+  static std::string key_of(int row) { return "row/" + std::to_string(10'000 + row); }
+  tl::expected<void, StateError> open() {
+    store.reset();
+    auto opened = SqliteStore::open(path_);
+    if (!opened) return tl::make_unexpected(opened.error());
+    store = std::move(*opened);
+    return {};
+  }
+  void flip_first_row() {
+    const std::size_t at = content_of(path_).find(key_of(0) + key_of(0) + "xxx");
+    ASSERT_NE(at, std::string::npos);
+    std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(at + 100));
+    const int old = file.get();
+    file.seekp(static_cast<std::streamoff>(at + 100));
+    file.put(static_cast<char>(old ^ 1));
+    ASSERT_TRUE(file.flush());
+  }
+
+  std::unique_ptr<SqliteStore> store;
+
+ private:
+  static constexpr int kRows = 6'000;
+  TempDirectory directory_;
+  std::string path_ = directory_.file("gnomon.db");
+};
+
+TEST(Damage, ARowThatIsAlteredUnderARunningStoreStopsItForGood) {
+  const std::string first = RunningStore::key_of(0);
+  const std::string other = RunningStore::key_of(4'000);
+  const Transaction harmless{{}, {{other, "new"}}, {}};
+  using Touch = std::function<tl::expected<void, StoreError>(Store&)>;
+  const std::vector<std::pair<const char*, Touch>> touches{
+      {"get", [&](Store& store) { return store.get(first).map([](const auto&) {}); }},
+      {"list", [&](Store& store) { return store.list("row/").map([](const auto&) {}); }},
+      {"compare", [&](Store& store) { return store.commit({{{first, {1}}}, {{other, "new"}}, {}}).map([](auto) {}); }},
+      {"put", [&](Store& store) { return store.commit({{}, {{other, "new"}, {first, "new"}}, {}}).map([](auto) {}); }},
+  };
+  for (const auto& [name, touch] : touches) {
+    SCOPED_TRACE(name);
+    RunningStore running;
+    ASSERT_TRUE(running.store->get(other));
+    running.flip_first_row();
+    ASSERT_TRUE(running.store->get(other)) << "nobody has looked at it yet";
+    const auto touched = touch(*running.store);
+    ASSERT_FALSE(touched) << "what the disk made of it was believed";
+    EXPECT_EQ(touched.error().kind, StoreErrorKind::kFatal);
+    for (const std::string& word : {first + " fails its checksum", std::string("gnomon control recover")})
+      EXPECT_NE(touched.error().text.find(word), std::string::npos) << touched.error().text;
+    // Latched: what is still whole is not answered either, with the same words.
+    const auto get = running.store->get(other);
+    const auto list = running.store->list("row/15");
+    const auto commit = running.store->commit(harmless);
+    ASSERT_FALSE(get || list || commit) << "it went on";
+    for (const StoreError& error : {get.error(), list.error(), commit.error()}) {
+      EXPECT_EQ(error.kind, StoreErrorKind::kFatal);
+      EXPECT_EQ(error.text, touched.error().text);
+    }
+    const auto again = running.open();
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().kind, StateErrorKind::kDamaged) << again.error().text;
+    running.flip_first_row();  // once the row is as it was, nothing of a commit that failed is there
+    ASSERT_TRUE(running.open());
+    EXPECT_EQ(running.store->revision(), Revision{1});
+    EXPECT_NE((**running.store->get(other)).value, "new");
+  }
 }
 
 // ---- disks that refuse

@@ -214,6 +214,22 @@ TEST_F(SharedRecoveryTest, AStoreThatIsLostForGoodIsReplaced) {
   expect_nothing_promised_twice("a");
 }
 
+// Neither the store nor a journal says which store it was: it is another one from now on, with the same rights.
+TEST_F(SharedRecoveryTest, AnIdentityThatNobodyKnowsIsMadeAnew) {
+  live("a", {0});
+  const Nonce id = read_meta(store)->identity.id;
+  ASSERT_TRUE(store.commit({{}, {}, {std::string(lease::kStoreKey)}}));
+  const auto report = recover_shared(store, nullptr, kSharedLimits);
+  ASSERT_TRUE(report) << report.error().text;
+  EXPECT_EQ(report->epoch, 2) << "the grants tell of the first";
+  EXPECT_EQ(report->released, 1U);
+  EXPECT_NE(read_meta(store)->identity.id, id);
+  EXPECT_NE(read_meta(store)->identity.id, Nonce{});
+  EXPECT_FALSE(extends(last, last_policy));
+  EXPECT_EQ(refused("a").kind, StateErrorKind::kOtherStore) << "its journal tells of the one that was lost";
+  expect_nothing_promised_twice("new");
+}
+
 TEST_F(SharedRecoveryTest, AnotherClustersStoreIsNotTouched) {
   live("a", {0});
   store.restore({});
@@ -338,6 +354,42 @@ TEST_F(SharedRecoveryTest, DisturbedItLooksAgain) {
       EXPECT_GE(bounds().next.at(id), next);
   }
   expect_nothing_promised_twice();
+}
+
+TEST_F(SharedRecoveryTest, GivesUpAgainstOthersWhoKeepWritingAndChangesNothing) {
+  live("a", {0});
+  const SharedPaths paths = host("a");
+  TroubledStore raced(store);
+  raced.before_commit = [&] {
+    const std::string identity = encode_identity(read_meta(store)->identity, platform::random_value<Nonce>());
+    ASSERT_TRUE(store.commit({{}, {{std::string(lease::kStoreKey), identity}}, {}}));
+  };
+  const auto report = recover_shared(raced, &paths, kSharedLimits);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().kind, StateErrorKind::kUnreachable);
+  EXPECT_TRUE(says(report.error(), "stop all daemons and run it again")) << report.error().text;
+  EXPECT_EQ(raced.commits, 8U);
+  EXPECT_EQ(read_meta(store)->identity.epoch, 1);
+  EXPECT_EQ(rights().find({0})->window->value.state, lease::WindowState::kHeld);
+  EXPECT_FALSE(*is_sealed(store));
+  live("a", {0}, kSharedNow + seconds(60));  // its journal is as it was, too
+}
+
+TEST_F(SharedRecoveryTest, GivesUpWhenEveryAnswerIsLost) {
+  live("a", {0});
+  const SharedPaths paths = host("a");
+  TroubledStore troubled(store);
+  troubled.always = StoreErrorKind::kUnknown;
+  const auto report = recover_shared(troubled, &paths, kSharedLimits);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().kind, StateErrorKind::kUnreachable);
+  EXPECT_TRUE(says(report.error(), "answers are lost again and again")) << report.error().text;
+  EXPECT_EQ(troubled.commits, 8U);
+  EXPECT_EQ((*Journal::load(paths.journal))->content().epoch, 1) << "nothing says that it was recovered";
+  // The last one that was sent may still land. Then it was recovered, and the next recovery goes on from there.
+  ASSERT_TRUE(store.commit(troubled.last));
+  EXPECT_EQ(recovered("a").epoch, 3);
+  expect_nothing_promised_twice("a");
 }
 
 TEST_F(SharedRecoveryTest, AnExtensionInBetweenIsNotUndone) {

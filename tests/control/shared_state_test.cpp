@@ -69,6 +69,45 @@ TEST_F(SharedStateTest, LostAnswerToTheCreationIsFoundOut) {
   }
 }
 
+// No journal is begun before there is an identity to note in it.
+TEST_F(SharedStateTest, CreationThatNeverSucceedsIsGivenUp) {
+  for (const StoreErrorKind kind : {StoreErrorKind::kConflict, StoreErrorKind::kUnknown}) {
+    TroubledStore troubled(store);
+    troubled.always = kind;
+    const auto state = open_shared(troubled, host("a"), "a");
+    ASSERT_FALSE(state);
+    EXPECT_EQ(state.error().kind, StateErrorKind::kUnreachable);
+    EXPECT_TRUE(says(state.error(), "try again")) << state.error().text;
+    EXPECT_EQ(troubled.commits, 8U);
+    EXPECT_FALSE(platform::exists(host("a").journal));
+  }
+  EXPECT_TRUE(open_shared(store, host("a"), "a")) << "nothing is left of it";
+}
+
+// Identity and rights would be of two moments.
+TEST_F(SharedStateTest, IdentityThatKeepsChangingIsNotOpened) {
+  live("a", {0});
+  const auto before = **platform::read_file(host("a").journal, 10'000);
+  TroubledStore raced(store);
+  int recoveries = 0;
+  raced.after_list = [&](std::string_view prefix) {
+    if (prefix != lease::kRightPrefix) return;
+    ++recoveries;
+    ASSERT_TRUE(recover_shared(store, nullptr, kSharedLimits));
+  };
+  for (const char* name : {"a", "new"}) {
+    recoveries = 0;
+    const auto state = open_shared(raced, host(name), name);
+    ASSERT_FALSE(state);
+    EXPECT_EQ(state.error().kind, StateErrorKind::kUnreachable);
+    EXPECT_TRUE(says(state.error(), "others keep writing it")) << state.error().text;
+    EXPECT_EQ(recoveries, 8);
+  }
+  EXPECT_EQ(**platform::read_file(host("a").journal, 10'000), before);
+  EXPECT_FALSE(platform::exists(host("new").journal));
+  EXPECT_TRUE(open_shared(store, host("a"), "a")) << "once there is peace";
+}
+
 TEST_F(SharedStateTest, CrashBetweenIdentityAndJournalIsNoHarm) {
   TroubledStore troubled(store);
   troubled.trouble = Trouble::kCrashAfter;
@@ -274,6 +313,28 @@ TEST_F(SharedStateTest, TwoSealersAndLostAnswersLeaveOneSeal) {
   EXPECT_FALSE(*is_sealed(store)) << "a recovery that came in between is not undone";
 }
 
+TEST_F(SharedStateTest, SealThatNeverLandsIsNotCalledOne) {
+  live("a", {0});
+  const StoreIdentity known = read_meta(store)->identity;
+  struct Case {
+    StoreErrorKind always;
+    StateErrorKind told;
+    std::size_t commits;
+  };
+  for (const Case& each : {Case{StoreErrorKind::kConflict, StateErrorKind::kUnreachable, 8},
+                           Case{StoreErrorKind::kUnknown, StateErrorKind::kUnreachable, 8},
+                           Case{StoreErrorKind::kFatal, StateErrorKind::kDamaged, 1}}) {
+    TroubledStore troubled(store);
+    troubled.always = each.always;
+    const auto sealed = seal_store(troubled, known, "x");
+    ASSERT_FALSE(sealed);
+    EXPECT_EQ(sealed.error().kind, each.told) << sealed.error().text;
+    EXPECT_EQ(troubled.commits, each.commits);
+  }
+  EXPECT_FALSE(*is_sealed(store));
+  EXPECT_TRUE(extends(last, last_policy));
+}
+
 TEST_F(SharedStateTest, SealThatCannotBeReadIsASeal) {
   live("a", {0});
   ASSERT_TRUE(store.commit({{}, {{std::string(kSealKey), "in another language"}}, {}}));
@@ -288,6 +349,42 @@ TEST_F(SharedStateTest, NoLayoutIsAddedToASealedStore) {
   ASSERT_TRUE(ensure_layouts(store, std::span(&layout, 1)));
   ASSERT_EQ(seal_store(store, read_meta(store)->identity, "x"), SealOutcome::kSealed);
   EXPECT_EQ(ensure_layouts(store, std::span(&layout, 1)).error().kind, StateErrorKind::kSealed);
+}
+
+TEST_F(SharedStateTest, LayoutThatCannotBeWrittenIsNotCalledKnown) {
+  const id::Layout layout = *id::make_layout({16}, "wide", {}, time::milliseconds(1), 41, 10, 12);
+  live("a", {0});
+  struct Case {
+    StoreErrorKind always;
+    StateErrorKind told;
+    std::size_t commits;
+  };
+  for (const Case& each : {Case{StoreErrorKind::kFatal, StateErrorKind::kDamaged, 1},
+                           Case{StoreErrorKind::kUnavailable, StateErrorKind::kUnreachable, 1},
+                           Case{StoreErrorKind::kConflict, StateErrorKind::kSystem, 8},
+                           Case{StoreErrorKind::kUnknown, StateErrorKind::kSystem, 8}}) {
+    TroubledStore troubled(store);
+    troubled.always = each.always;
+    const auto known = ensure_layouts(troubled, std::span(&layout, 1));
+    ASSERT_FALSE(known);
+    EXPECT_EQ(known.error().kind, each.told) << known.error().text;
+    EXPECT_EQ(troubled.commits, each.commits);
+    if (each.commits > 1) {
+      EXPECT_TRUE(says(known.error(), "layouts could not be written")) << known.error().text;
+    }
+  }
+  EXPECT_TRUE(ensure_layouts(store, {})->empty());
+}
+
+// What the errors of a store are to an operator.
+TEST_F(SharedStateTest, ErrorsOfTheStoreKeepTheirWords) {
+  EXPECT_EQ(state_error_of({StoreErrorKind::kFatal, "a"}).kind, StateErrorKind::kDamaged);
+  EXPECT_EQ(state_error_of({StoreErrorKind::kUnavailable, "a"}).kind, StateErrorKind::kUnreachable);
+  EXPECT_EQ(state_error_of({StoreErrorKind::kConflict, "a"}).kind, StateErrorKind::kSystem);
+  EXPECT_EQ(state_error_of({StoreErrorKind::kUnknown, "a"}).kind, StateErrorKind::kSystem);
+  for (const StoreErrorKind kind :
+       {StoreErrorKind::kFatal, StoreErrorKind::kUnavailable, StoreErrorKind::kConflict, StoreErrorKind::kUnknown})
+    EXPECT_EQ(state_error_of({kind, "what the store said"}).text, "what the store said");
 }
 
 // ---- adopting
@@ -409,6 +506,39 @@ TEST_F(HealRightTest, LostAnswersAreFoundOut) {
     EXPECT_EQ(troubled.commits, trouble == Trouble::kUnknownLanded ? 1U : 2U);
     store.restore(before);
   }
+}
+
+TEST_F(HealRightTest, GivesUpWithAWayOutAndHealsNothing) {
+  struct Case {
+    StoreErrorKind always;
+    StateErrorKind told;
+    std::size_t commits;
+    const char* word;
+  };
+  for (const Case& each : {Case{StoreErrorKind::kUnavailable, StateErrorKind::kUnreachable, 1, "no commit succeeds"},
+                           Case{StoreErrorKind::kFatal, StateErrorKind::kDamaged, 1, "no commit succeeds"},
+                           Case{StoreErrorKind::kConflict, StateErrorKind::kUnreachable, 16, "stop the holder"},
+                           Case{StoreErrorKind::kUnknown, StateErrorKind::kUnreachable, 16, "stop the holder"}}) {
+    TroubledStore troubled(store);
+    troubled.always = each.always;
+    const auto report = heal_right(troubled, {1}, "operator");
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().kind, each.told) << report.error().text;
+    EXPECT_TRUE(says(report.error(), each.word)) << report.error().text;
+    EXPECT_EQ(troubled.commits, each.commits);
+  }
+  EXPECT_EQ(window(1).state, lease::WindowState::kHeld);
+  EXPECT_TRUE(extends(last, last_policy));
+}
+
+TEST_F(HealRightTest, NeedsAStoreThatSaysWhichItIs) {
+  ASSERT_TRUE(store.commit({{}, {}, {std::string(lease::kStoreKey)}}));
+  const auto report = heal_right(store, {1}, "operator");
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().kind, StateErrorKind::kDamaged);
+  EXPECT_TRUE(says(report.error(), "does not say which store it is")) << report.error().text;
+  EXPECT_TRUE(says(report.error(), "gnomon control recover")) << report.error().text;
+  EXPECT_EQ(window(1).state, lease::WindowState::kHeld);
 }
 
 TEST_F(HealRightTest, RefusesWithAWayOut) {

@@ -235,6 +235,30 @@ TEST_F(StateTest, AlteredCounterIsNoticed) {
   expect_recovered();
 }
 
+TEST_F(StateTest, StoreThatDoesNotSayWhichItIs) {
+  live(kHolderStart);
+  Nonce id{};
+  {
+    auto state = open_state(paths, "test");
+    ASSERT_TRUE(state) << state.error().text;
+    id = state->meta.identity.id;
+    ASSERT_TRUE(state->store->commit({{}, {}, {std::string(lease::kStoreKey)}}));
+  }
+  expect_refused(StateErrorKind::kDamaged, "it does not say which store it is");
+  expect_recovered();
+  EXPECT_EQ(open_state(paths, "test")->meta.identity.id, id) << "the journal knows it";
+}
+
+// No damage if another version wrote it: nothing is touched, and that version goes on with it.
+TEST_F(StateTest, DatabaseOfAnotherFormatIsLeftToItsVersion) {
+  live(kHolderStart);
+  run_sql("PRAGMA user_version=2");
+  expect_refused(StateErrorKind::kDamaged, "has format 2, this program knows format 1",
+                 "use the version of gnomon that wrote it");
+  run_sql("PRAGMA user_version=1");
+  expect_nothing_promised_twice(paths, promises);
+}
+
 TEST_F(StateTest, MissingJournal) {
   live(kHolderStart);
   std::filesystem::remove(paths.journal);
@@ -283,6 +307,37 @@ TEST_F(StateTest, NothingToRecover) {
   const auto report = recover(paths, kLimits);
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().kind, StateErrorKind::kIncomplete);
+}
+
+TEST_F(StateTest, NothingToAdopt) {
+  const auto epoch = adopt(paths);
+  ASSERT_FALSE(epoch);
+  EXPECT_EQ(epoch.error().kind, StateErrorKind::kIncomplete);
+  EXPECT_NE(epoch.error().text.find(paths.database), std::string::npos) << epoch.error().text;
+  EXPECT_FALSE(platform::exists(paths.database)) << "adopting makes no store";
+}
+
+// A seventeenth bit would begin the tokens at 0 again.
+TEST_F(StateTest, TheLastEpochIsTheLast) {
+  live(kHolderStart);
+  {
+    auto state = open_state(paths, "test");
+    ASSERT_TRUE(state) << state.error().text;
+    StoreIdentity identity = state->meta.identity;
+    identity.epoch = UINT16_MAX;
+    ASSERT_TRUE(state->store->commit({{}, {{std::string(lease::kStoreKey), encode_identity(identity, {})}}, {}}));
+  }
+  const auto adopted = adopt(paths);
+  const auto recovered = recover(paths, kLimits);
+  ASSERT_FALSE(adopted || recovered);
+  for (const StateError& error : {adopted.error(), recovered.error()}) {
+    EXPECT_EQ(error.kind, StateErrorKind::kSystem);
+    EXPECT_NE(error.text.find("an empty data directory and machine ids that were never used"), std::string::npos)
+        << error.text;
+  }
+  const auto state = open_state(paths, "test");
+  ASSERT_TRUE(state) << "it can be used as it is: " << state.error().text;
+  EXPECT_EQ(state->meta.identity.epoch, UINT16_MAX);
 }
 
 TEST_F(StateTest, RecoveryRaisesTheEpochAndEveryFloorEachTime) {

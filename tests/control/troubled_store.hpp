@@ -43,6 +43,7 @@ class TroubledStore final : public Store {
     last = transaction;
     largest = std::max({largest, transaction.compares.size(), transaction.puts.size() + transaction.deletes.size()});
     if (const auto hook = before_commit) hook();  // a copy: it may put itself out of use
+    if (always) return tl::make_unexpected(StoreError{*always, "no commit succeeds"});
     if (!trouble || commits != at) return store_.commit(transaction);
     const bool lands = *trouble == Trouble::kUnknownLanded || *trouble == Trouble::kCrashAfter;
     if (lands) {
@@ -54,7 +55,8 @@ class TroubledStore final : public Store {
   std::unique_ptr<Watch> watch(std::string_view prefix, Revision after) override { return store_.watch(prefix, after); }
 
   std::optional<Trouble> trouble;
-  std::size_t at = 1;  // the commit that goes wrong
+  std::size_t at = 1;                    // the commit that goes wrong
+  std::optional<StoreErrorKind> always;  // so every commit ends, and none happens
   std::function<void()> before_commit;
   std::function<void(std::string_view)> after_list;
   std::size_t commits = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The agent's ordinary life, as transcripts: taking, extending, waiting, pausing, giving back.
+#include "oracle/lease/history.hpp"
 #include "tests/control/agent/scenario.hpp"
 
 namespace gnomon::control {
@@ -185,6 +186,50 @@ TEST(AgentLife, UnreadableRightsAreReportedAndLeftAlone) {
   ASSERT_TRUE(s.run_until_held());
   EXPECT_EQ(s.published[0].slots[0].machine.value, 1);
   EXPECT_EQ(s.notes(Kind::kUnreadable), 1);
+}
+
+// ---- the history of who took what
+
+/// A life that takes the one machine id that there is, and ends killed: its window runs out.
+AgentOptions successor(std::uint8_t life) {
+  AgentOptions options{.machine_ids = 1, .keep_history = seconds(60)};
+  options.incarnation.fill(life);
+  return options;
+}
+
+std::size_t kept_history(MemoryStore& store) { return store.list(lease::kHistoryPrefix)->entries.size(); }
+
+TEST(AgentLife, HistoryIsPrunedOnceItIsOlderThanIsKept) {
+  for (const int gap_s : {59, 61}) {
+    MemoryStore store;
+    for (std::uint8_t life = 0; life < 3; ++life) {
+      Scenario s(successor(life), &store);
+      s.nonce_salt = life;
+      s.now = kStart + seconds(gap_s * life);
+      ASSERT_TRUE(s.run_until_held());
+    }
+    EXPECT_EQ(kept_history(store), gap_s < 60 ? 2U : 1U) << gap_s << " s between acquisitions, 60 s are kept";
+  }
+}
+
+// Recovered between the listing and the deletion: what was listed there is not what stands there.
+TEST(AgentLife, HistoryOfAStoreThatWasRecoveredMeanwhileIsNotPruned) {
+  MemoryStore store;
+  Scenario first(successor(1), &store);
+  ASSERT_TRUE(first.run_until_held());
+  Scenario s(successor(2), &store);
+  s.nonce_salt = 2;
+  s.now = kStart + seconds(120);
+  s.journal_silent = true;
+  s.tick();
+  ASSERT_EQ(s.late.size(), 1U);
+  s.list_silent = true;
+  s.feed(s.late.front());
+  ASSERT_EQ(s.view().state, AgentState::kHeld);
+  ASSERT_EQ(s.late.size(), 2U) << "the history was asked for";
+  ASSERT_TRUE(store.commit({{}, {{std::string(lease::kStoreKey), "recovered"}}, {}}));
+  s.feed(s.late.back());
+  EXPECT_EQ(kept_history(store), 2U);
 }
 
 TEST(AgentOptionsFault, NamesWhatIsWrong) {

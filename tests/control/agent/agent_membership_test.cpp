@@ -319,6 +319,37 @@ TEST(AgentMembership, ARestartedDaemonHoldsTheStoreAgainstItsJournal) {
   EXPECT_NE(rack[1].stopped->text.find("machine id 0 is older"), std::string::npos) << rack[1].stopped->text;
 }
 
+// An older copy was put back and lived on until it stood at the acknowledged revision: only what it says there tells.
+TEST(AgentMembership, ARestartedDaemonReadsWhatStandsUnderTheAcknowledgedRevision) {
+  enum class Other { kNothing, kNonce, kCeiling, kIllegible };
+  for (const Other other : {Other::kNothing, Other::kNonce, Other::kCeiling, Other::kIllegible}) {
+    SCOPED_TRACE(static_cast<int>(other));
+    Rack rack;
+    rack.add();
+    rack.until([&] { return rack.holds(0); });
+    const std::string key = lease::window_key({0});
+    lease::Window window = rack[0].window(0);
+    const JournalRight acknowledged{{0}, (**rack.store.get(key)).modified, window.nonce, window.ceiling};
+    rack.kill(0);
+    if (other == Other::kNonce) window.nonce[0] ^= 1;
+    if (other == Other::kCeiling) window.ceiling = window.ceiling + time::nanoseconds(1);
+    MemoryStore::Image image = rack.store.image();
+    image.entries[key].value = other == Other::kIllegible ? "illegible" : lease::encode(window);
+    rack.store.restore(std::move(image));
+    rack.add({.acknowledged = {acknowledged}});
+    rack.run_for(seconds(10));
+    ASSERT_EQ(rack[1].stopped.has_value(), other != Other::kNothing);
+    if (other == Other::kNothing) continue;
+    EXPECT_TRUE(rack[1].stopped->failed);
+    const std::string said = rack[1].take_transcript();
+    EXPECT_NE(said.find("seal: the store went back in time: the window of machine id 0 has the acknowledged revision "
+                        "and another content"),
+              std::string::npos)
+        << said;
+    EXPECT_EQ(said.find("commit take"), std::string::npos) << said;
+  }
+}
+
 // Put back between the opening of the store and the agent's first answer, and the windows are all as they were: nothing
 // but the revision tells.
 TEST(AgentMembership, ARestartedDaemonKnowsHowFarTheStoreHadCome) {

@@ -128,6 +128,17 @@ TEST(Attempts, ForgetsTheOldestBeyondItsBound) {
   EXPECT_TRUE(attempts.empty());
 }
 
+// `gnomon status` and the log say them.
+TEST(AgentState, HasAWordForEachOfThem) {
+  EXPECT_EQ(text_of(AgentState::kStarting), "starting");
+  EXPECT_EQ(text_of(AgentState::kAcquiring), "acquiring");
+  EXPECT_EQ(text_of(AgentState::kHeld), "held");
+  EXPECT_EQ(text_of(AgentState::kRevoking), "revoking");
+  EXPECT_EQ(text_of(AgentState::kReleasing), "releasing");
+  EXPECT_EQ(text_of(AgentState::kAwaitingEra), "awaiting a new era");
+  EXPECT_EQ(text_of(AgentState::kStopped), "stopped");
+}
+
 TEST(AgentOptions, AreRefusedBeyondTheirBoundsAndNotAtThem) {
   const auto fault = [](auto change) {
     AgentOptions options;

@@ -68,6 +68,25 @@ TEST(AgentStop, WhileTheAcquisitionsOutcomeIsUnknown) {
   }
 }
 
+TEST(AgentStop, GivesUpAskingWhatBecameOfTheAcquisition) {
+  for (const Fate fate : {Fate::kLostAfter, Fate::kLostBefore}) {
+    Scenario s({});
+    s.fates = {fate};
+    s.tick();
+    s.list_unavailable = true;
+    const auto begun = s.now;
+    s.feed(event::StopRequested{});
+    EXPECT_FALSE(s.stopped.has_value()) << "the store may come back";
+    ASSERT_TRUE(s.run_until_stopped());
+    EXPECT_LT(s.now - begun, seconds(40));
+    EXPECT_FALSE(s.stopped->failed);
+    EXPECT_NE(s.stopped->text.find("whether rights were granted in the last moment is not known"), std::string::npos)
+        << s.stopped->text;
+    EXPECT_EQ(s.published[0].generation.value, 0U) << "what may have been granted is never used";
+    EXPECT_EQ(s.commits, 1);
+  }
+}
+
 TEST(AgentStop, WhileTheJournalIsBeingSynced) {
   Scenario s({});
   s.journal_silent = true;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is said about a cluster that is not well. The scripted etcd knows neither members nor alarms, so this is also
-// the case in which their list can't be had; with them it runs against a real etcd.
+// What is said about a cluster that is not well. Where a test tells the scripted etcd neither members nor alarms, this
+// is also the case in which their list can't be had; with a healthy one's it runs against a real etcd.
 #include "control/etcd/etcd_health.hpp"
 
 #include <gmock/gmock.h>
@@ -75,6 +75,65 @@ TEST(EtcdHealth, EndpointOfAnotherClusterIsNamed) {
   const bool a_first = health->cluster_id == ours.id();
   EXPECT_THAT(at(*health, a_first ? b.endpoint() : a.endpoint()).error, HasSubstr("belongs to cluster"));
   EXPECT_EQ(at(*health, a_first ? a.endpoint() : b.endpoint()).error, "");
+}
+
+/// `urls`: where its clients are to find it.
+void add_member(etcdserverpb::MemberListResponse& to, std::uint64_t id, const std::string& name,
+                const std::vector<std::string>& urls) {
+  etcdserverpb::Member& member = *to.add_members();
+  member.set_id(id);
+  member.set_name(name);
+  for (const std::string& url : urls)
+    member.add_client_urls(url);
+}
+
+// It can't say who it is: so the others' list has to.
+TEST(EtcdHealth, MemberThatDoesNotAnswerIsNamedByTheAddressItClaims) {
+  FakeCluster cluster;
+  FakeMember a(cluster);
+  FakeMember dead(cluster);
+  etcdserverpb::MemberListResponse members;
+  add_member(members, a.id(), "db-1", {"http://" + a.endpoint()});
+  add_member(members, 0x3, "db-3", {"http://1" + dead.endpoint()});  // the end of its address is that of the dead one
+  add_member(members, 0x2, "db-2", {"http://10.0.0.2:2379", "http://" + dead.endpoint()});
+  cluster.tell_health(members, {});
+  dead.stop();
+  const auto health = ask_health(options({dead.endpoint(), a.endpoint()}));
+  ASSERT_TRUE(health) << health.error().text;
+  EXPECT_EQ(health->members_error, "");
+  ASSERT_EQ(health->members.size(), 3U) << "nobody is listed twice";
+  const EtcdMember& silent = at(*health, dead.endpoint());
+  EXPECT_EQ(silent.name, "db-2");
+  EXPECT_EQ(silent.id, 0x2U);
+  EXPECT_FALSE(silent.reachable);
+  EXPECT_THAT(silent.error, HasSubstr(dead.endpoint()));
+  EXPECT_EQ(at(*health, a.endpoint()).name, "db-1");
+  EXPECT_TRUE(at(*health, a.endpoint()).reachable);
+  EXPECT_EQ(at(*health, "").name, "db-3");
+  EXPECT_THAT(at(*health, "").error, HasSubstr("none of the configured endpoints"));
+}
+
+TEST(EtcdHealth, AlarmsComeWithTheMembersThatRaisedThem) {
+  FakeCluster cluster;
+  FakeMember a(cluster);
+  etcdserverpb::AlarmResponse alarms;
+  const auto raise = [&alarms](std::uint64_t member, etcdserverpb::AlarmType type) {
+    alarms.add_alarms()->set_member_id(member);
+    alarms.mutable_alarms(alarms.alarms_size() - 1)->set_alarm(type);
+  };
+  raise(a.id(), etcdserverpb::NOSPACE);
+  raise(0x2, etcdserverpb::CORRUPT);
+  raise(0x2, static_cast<etcdserverpb::AlarmType>(7));  // of a later etcd
+  cluster.tell_health({}, alarms);
+  const auto health = ask_health(options({a.endpoint()}));
+  ASSERT_TRUE(health) << health.error().text;
+  EXPECT_EQ(health->alarms_error, "");
+  ASSERT_EQ(health->alarms.size(), 3U);
+  EXPECT_EQ(health->alarms[0].member_id, a.id());
+  EXPECT_EQ(health->alarms[0].name, "NOSPACE");
+  EXPECT_EQ(health->alarms[1].member_id, 0x2U);
+  EXPECT_EQ(health->alarms[1].name, "CORRUPT");
+  EXPECT_EQ(health->alarms[2].name, "alarm 7");
 }
 
 TEST(EtcdHealth, NobodyThereIsAnAnswer) {

@@ -281,6 +281,47 @@ TEST_F(EtcdStoreTest, EndpointOfAnotherClusterIsNeverWrittenTo) {
   EXPECT_EQ(a.served().applied + c.served().applied, 5);
 }
 
+// The connection stays, and what is behind it is another one: so the greeting of before says nothing.
+TEST_F(EtcdStoreTest, AnswerOfAnotherClusterIsNotBelievedAndACommitThereIsUnknown) {
+  auto store = connected(options());
+  cluster.put({{"gnomon/k", "ours"}});
+  a.answer_as_cluster(0xdead);
+  const auto lost = store->commit(put("l", "theirs"));
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().kind, StoreErrorKind::kUnknown) << "it was carried out, somewhere";
+  EXPECT_THAT(lost.error().text, testing::AllOf(HasSubstr(a.endpoint()), HasSubstr("dead"), HasSubstr("c1")));
+  EXPECT_EQ(a.served().txns, 1);
+  EXPECT_EQ(b.served().txns, 0) << "and is not repeated";
+  a.answer_as_cluster(0);
+  b.lose_leader();
+  ASSERT_TRUE(store->get("k")) << "back at the first one";
+  b.lose_leader(false);
+  a.answer_as_cluster(0xdead);
+  a.next_range({true, std::nullopt, false, {}, [](etcdserverpb::RangeResponse& page) {
+                  page.mutable_kvs(0)->set_value("theirs");
+                }});
+  const auto found = store->get("k");
+  ASSERT_TRUE(found) << found.error().text;
+  EXPECT_EQ((*found)->value, "ours") << "a read is asked of the next one";
+}
+
+TEST_F(EtcdStoreTest, CommitAtARevisionThatNoStoreCanHaveIsUnknown) {
+  auto with = options();
+  with.endpoints = {a.endpoint()};
+  auto store = open(with);
+  for (const std::int64_t impossible : {std::int64_t{-1}, static_cast<std::int64_t>(lease::kLastRevision.value) + 1}) {
+    const int before = a.served().txns;
+    a.next_txn({true, std::nullopt, false, {}, {}, [impossible](etcdserverpb::TxnResponse& response) {
+                  response.mutable_header()->set_revision(impossible);
+                }});
+    const auto lost = store->commit(put("k", "v"));
+    ASSERT_FALSE(lost);
+    EXPECT_EQ(lost.error().kind, StoreErrorKind::kUnknown) << "it said that it was committed";
+    EXPECT_THAT(lost.error().text, HasSubstr("a revision that no store can have"));
+    EXPECT_EQ(a.served().txns - before, 1);
+  }
+}
+
 TEST_F(EtcdStoreTest, LongListingIsOneStateOfTheStore) {
   std::map<std::string, std::string> values;
   for (int i = 0; i < 10'000; ++i)
@@ -315,6 +356,28 @@ TEST_F(EtcdStoreTest, ListingBeginsAnewIfItsRevisionIsCompactedAway) {
   EXPECT_EQ(listing->entries.size(), 2'501U);
   EXPECT_EQ(listing->at.value, static_cast<std::uint64_t>(cluster.revision()));
   EXPECT_EQ(a.served().ranges, 4) << "a page, a refusal, two pages";
+}
+
+TEST_F(EtcdStoreTest, ListingThatIsCompactedAwayAgainAndAgainIsGivenUp) {
+  std::map<std::string, std::string> values;
+  for (int i = 0; i < 2'001; ++i)  // one more than a page
+    values["gnomon/history/" + std::to_string(100'000 + i)] = "v";
+  cluster.put(values);
+  auto with = options();
+  with.endpoints = {a.endpoint()};
+  auto store = open(with);
+  for (int i = 0; i < 9; ++i) {
+    a.next_range({true, std::nullopt, false, [this] { cluster.compact(cluster.put({{"gnomon/busy", "v"}})); }});
+    a.next_range({});  // the second page: refused
+  }
+  const auto refused = store->list("history/");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, StoreErrorKind::kUnavailable);
+  EXPECT_THAT(refused.error().text, testing::AllOf(HasSubstr("gnomon/history/"), HasSubstr("compact it less often")));
+  EXPECT_EQ(a.served().ranges, 18) << "it does not go on for ever";
+  const auto listing = store->list("history/");
+  ASSERT_TRUE(listing) << listing.error().text;
+  EXPECT_EQ(listing->entries.size(), 2'001U);
 }
 
 // Nothing that answers so is etcd. It must neither hold the caller for ever nor give him a part for the whole.

@@ -262,6 +262,61 @@ TEST_F(EtcdWatchTest, NotificationOfSuchARevisionMovesNothing) {
   }
 }
 
+TEST_F(EtcdWatchTest, ChangesOfAnotherClusterAreNotTold) {
+  auto store = open({a.endpoint()});
+  auto watch = store->watch("", as_revision(cluster.revision()));
+  ASSERT_TRUE(watch->next(time::milliseconds(100)));
+  wait_for_watches(a, 1);
+  cluster.put({{"gnomon/k", "1"}});
+  EXPECT_EQ(collect(*watch, 1)[0].entry.value, "1");
+  a.answer_as_cluster(0xdead);  // on the stream that is open
+  cluster.put({{"gnomon/k", "2"}});
+  auto refused = watch->next(time::milliseconds(100));
+  for (int i = 0; i < 200 && refused; ++i) {
+    EXPECT_TRUE(refused->changes.empty());
+    refused = watch->next(time::milliseconds(100));
+  }
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, StoreErrorKind::kUnavailable);
+  EXPECT_THAT(refused.error().text, testing::AllOf(HasSubstr(a.endpoint()), HasSubstr("dead"), HasSubstr("c1")));
+  a.answer_as_cluster(0);
+  EXPECT_EQ(collect(*watch, 1)[0].entry.value, "2") << "it is told by whom it comes from";
+}
+
+// A member that lags is asked how far the store is. That answer decides whether everything is read anew.
+TEST_F(EtcdWatchTest, RevisionOfWhomeverElseIsNoGap) {
+  using Page = etcdserverpb::RangeResponse;
+  const auto last = static_cast<std::int64_t>(lease::kLastRevision.value);
+  const std::vector<std::pair<std::string, std::function<void(Page&)>>> answers{
+      {"cluster",
+       [](Page& page) {
+         page.mutable_header()->set_cluster_id(0xdead);
+         page.mutable_header()->set_revision(1);
+       }},
+      {"a revision that no store can have", [](Page& page) { page.mutable_header()->set_revision(-1); }},
+      {"a revision that no store can have", [last](Page& page) { page.mutable_header()->set_revision(last + 1); }}};
+  for (const auto& [words, forge] : answers) {
+    FakeMember member(cluster);
+    auto store = open({member.endpoint()});
+    const Revision start = as_revision(cluster.put({{"gnomon/k", "old"}}));
+    member.lag(1);
+    for (int i = 0; i < 100; ++i)  // as often as it asks
+      member.next_range({true, std::nullopt, false, {}, forge});
+    auto watch = store->watch("", start);
+    auto refused = watch->next(time::milliseconds(100));
+    for (int i = 0; i < 200 && refused; ++i) {
+      EXPECT_FALSE(refused->gap) << words;
+      refused = watch->next(time::milliseconds(100));
+    }
+    ASSERT_FALSE(refused) << words;
+    EXPECT_EQ(refused.error().kind, StoreErrorKind::kUnavailable);
+    EXPECT_THAT(refused.error().text, HasSubstr(words));
+    member.lag(0);
+    cluster.put({{"gnomon/k", "new"}});
+    EXPECT_EQ(collect(*watch, 1)[0].entry.value, "new") << "and nothing was missed";
+  }
+}
+
 TEST_F(EtcdWatchTest, ForgottenLoginIsMadeAnew) {
   user = "gn";
   a.want_login("secret");

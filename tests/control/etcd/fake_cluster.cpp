@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <utility>
 
 #include "tests/control/etcd/fake_etcd.hpp"
 
@@ -60,6 +61,16 @@ void FakeCluster::restore(std::int64_t revision) {
   revision_ = revision;
   std::erase_if(history_, [revision](const pb::Event& event) { return event.kv().mod_revision() > revision; });
   std::erase_if(keys_, [revision](const auto& entry) { return entry.second.mod_revision() > revision; });
+}
+
+void FakeCluster::tell_health(pb::MemberListResponse members, pb::AlarmResponse alarms) {
+  const std::lock_guard lock(mutex_);
+  health_ = Health{std::move(members), std::move(alarms)};
+}
+
+std::optional<FakeCluster::Health> FakeCluster::health() const {
+  const std::lock_guard lock(mutex_);
+  return health_;
 }
 
 pb::TxnResponse FakeCluster::apply(const pb::TxnRequest& request) {

@@ -36,6 +36,13 @@ class FakeCluster {
   void compact(std::int64_t revision);
   /// Another history takes its place, as after a restore.
   void restore(std::int64_t revision);
+  /// What any member says who they are, and which alarms there are; until then neither call is known to them.
+  void tell_health(etcdserverpb::MemberListResponse members, etcdserverpb::AlarmResponse alarms);
+  struct Health {
+    etcdserverpb::MemberListResponse members;
+    etcdserverpb::AlarmResponse alarms;
+  };
+  [[nodiscard]] std::optional<Health> health() const;
 
   [[nodiscard]] etcdserverpb::TxnResponse apply(const etcdserverpb::TxnRequest& request);
   /// Fails with etcd's error if the revision is compacted.
@@ -59,6 +66,7 @@ class FakeCluster {
   std::int64_t compacted_ = 0;
   std::map<std::string, etcdserverpb::KeyValue> keys_;
   std::vector<etcdserverpb::Event> history_;
+  std::optional<Health> health_;
 };
 
 /// What happens to one request. Default: it is served.
@@ -68,6 +76,7 @@ struct Script {
   bool hold = false;                                          // no answer until the client gives up or the server stops
   std::function<void()> then;                                 // after it was applied
   std::function<void(etcdserverpb::RangeResponse&)> forge{};  // of a range: changes the answer
+  std::function<void(etcdserverpb::TxnResponse&)> forge_txn{};  // of a transaction
 };
 
 struct Served {
@@ -82,12 +91,17 @@ class FakeMember {
   FakeMember& operator=(const FakeMember&) = delete;
 
   [[nodiscard]] std::string endpoint() const { return "127.0.0.1:" + std::to_string(port_); }
+  /// As it calls itself in its answers.
+  [[nodiscard]] std::uint64_t id() const { return static_cast<std::uint64_t>(port_); }
   void stop();
   void start();
   [[nodiscard]] Served served() const;
 
   void next_txn(Script script);
   void next_range(Script script);
+  /// From now on its answers bear this cluster's id, on connections that are up as well: what happens behind a proxy
+  /// that is pointed elsewhere. 0: its own again.
+  void answer_as_cluster(std::uint64_t id);
   /// From now on every request that asks for a leader is refused.
   void lose_leader(bool lost = true);
   /// From now on requests need a token that a login with this password got. Earlier tokens are forgotten.

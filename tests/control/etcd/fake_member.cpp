@@ -29,6 +29,7 @@ struct FakeMember::Rules {
   mutable std::mutex mutex;
   Served served;
   std::uint64_t member_id = 0;
+  std::atomic<std::uint64_t> foreign_cluster{0};  // 0: its own
   std::deque<Script> txns, ranges;
   bool no_leader = false;
   std::string password;  // empty: no login
@@ -43,6 +44,10 @@ struct FakeMember::Rules {
   bool progress_is_ours = true;
   int progress_count = 0;
 
+  [[nodiscard]] std::uint64_t cluster_id(const FakeCluster& own) const {
+    const std::uint64_t foreign = foreign_cluster;
+    return foreign != 0 ? foreign : own.id();
+  }
   [[nodiscard]] Script take(std::deque<Script>& scripts) {
     if (scripts.empty()) return {};
     Script script = std::move(scripts.front());
@@ -66,6 +71,7 @@ struct FakeMember::Rules {
 class FakeMember::Services final : public pb::KV::Service,
                                    public pb::Watch::Service,
                                    public pb::Auth::Service,
+                                   public pb::Cluster::Service,
                                    public pb::Maintenance::Service {
  public:
   Services(FakeCluster& cluster, Rules& rules) : cluster_(cluster), rules_(rules) {}
@@ -82,7 +88,7 @@ class FakeMember::Services final : public pb::KV::Service,
     if (script.hold) wait_for_the_end(context);
     if (script.status) return *script.status;
     const grpc::Status status = cluster_.range(*request, response);
-    response->mutable_header()->set_cluster_id(cluster_.id());
+    response->mutable_header()->set_cluster_id(rules_.cluster_id(cluster_));
     if (script.forge) script.forge(*response);
     if (script.then) script.then();
     return status;
@@ -98,7 +104,8 @@ class FakeMember::Services final : public pb::KV::Service,
       if (script.apply) ++rules_.served.applied;
     }
     if (script.apply) *response = cluster_.apply(*request);
-    response->mutable_header()->set_cluster_id(cluster_.id());
+    response->mutable_header()->set_cluster_id(rules_.cluster_id(cluster_));
+    if (script.forge_txn) script.forge_txn(*response);
     if (script.then) script.then();
     if (script.hold) wait_for_the_end(context);
     return script.status.value_or(grpc::Status::OK);
@@ -123,11 +130,29 @@ class FakeMember::Services final : public pb::KV::Service,
     ++rules_.served.statuses;
     if (rules_.no_leader && metadata(context, "hasleader") == "true")
       return {grpc::StatusCode::UNAVAILABLE, "etcdserver: no leader"};
-    response->mutable_header()->set_cluster_id(cluster_.id());
+    response->mutable_header()->set_cluster_id(rules_.cluster_id(cluster_));
     response->mutable_header()->set_member_id(rules_.member_id);
     response->mutable_header()->set_revision(cluster_.revision());
     response->set_version("3.5.16");
     response->set_leader(rules_.no_leader ? 0 : rules_.member_id);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status MemberList(grpc::ServerContext* /*context*/, const pb::MemberListRequest* /*request*/,
+                          pb::MemberListResponse* response) override {
+    const auto health = cluster_.health();
+    if (!health) return {grpc::StatusCode::UNIMPLEMENTED, "unknown service etcdserverpb.Cluster"};
+    *response = health->members;
+    response->mutable_header()->set_cluster_id(rules_.cluster_id(cluster_));
+    return grpc::Status::OK;
+  }
+
+  /// As 3.4, which leaves the cluster out of the header.
+  grpc::Status Alarm(grpc::ServerContext* /*context*/, const pb::AlarmRequest* /*request*/,
+                     pb::AlarmResponse* response) override {
+    const auto health = cluster_.health();
+    if (!health) return {grpc::StatusCode::UNIMPLEMENTED, "unknown method Alarm"};
+    *response = health->alarms;
     return grpc::Status::OK;
   }
 
@@ -136,7 +161,7 @@ class FakeMember::Services final : public pb::KV::Service,
     pb::WatchRequest request;
     if (!stream->Read(&request)) return grpc::Status::OK;
     pb::WatchResponse created;
-    created.mutable_header()->set_cluster_id(cluster_.id());
+    created.mutable_header()->set_cluster_id(rules_.cluster_id(cluster_));
     created.set_created(true);
     int budget = -1;
     int born_at_cut = 0;
@@ -160,7 +185,7 @@ class FakeMember::Services final : public pb::KV::Service,
       const FakeCluster::Batch batch = cluster_.events(from, request.create_request());
       if (batch.compacted > 0) {
         pb::WatchResponse response;  // as in etcd: the header has no revision
-        response.mutable_header()->set_cluster_id(cluster_.id());
+        response.mutable_header()->set_cluster_id(rules_.cluster_id(cluster_));
         response.set_canceled(true);
         response.set_compact_revision(batch.compacted);
         stream->Write(response);
@@ -196,7 +221,7 @@ class FakeMember::Services final : public pb::KV::Service,
       *response.add_events() = batch.events[i];
       const bool last = i + 1 == batch.events.size();
       if (!fragment && !last) continue;
-      response.mutable_header()->set_cluster_id(cluster_.id());
+      response.mutable_header()->set_cluster_id(rules_.cluster_id(cluster_));
       response.mutable_header()->set_revision(batch.revision);
       response.set_fragment(!last);
       if (budget == 0) return false;
@@ -219,7 +244,7 @@ class FakeMember::Services final : public pb::KV::Service,
       response.mutable_header()->set_revision(rules_.progress);
       response.set_watch_id(rules_.progress_is_ours ? 0 : -1);
     }
-    response.mutable_header()->set_cluster_id(cluster_.id());
+    response.mutable_header()->set_cluster_id(rules_.cluster_id(cluster_));
     stream->Write(response);
     return true;
   }
@@ -243,10 +268,11 @@ void FakeMember::start() {
   builder.RegisterService(static_cast<pb::KV::Service*>(services_.get()));
   builder.RegisterService(static_cast<pb::Watch::Service*>(services_.get()));
   builder.RegisterService(static_cast<pb::Auth::Service*>(services_.get()));
+  builder.RegisterService(static_cast<pb::Cluster::Service*>(services_.get()));
   builder.RegisterService(static_cast<pb::Maintenance::Service*>(services_.get()));
   server_ = builder.BuildAndStart();
   if (!server_) std::abort();
-  rules_->member_id = static_cast<std::uint64_t>(port_);
+  rules_->member_id = id();
 }
 
 void FakeMember::stop() {
@@ -268,6 +294,7 @@ void FakeMember::next_range(Script script) {
   const std::lock_guard lock(rules_->mutex);
   rules_->ranges.push_back(std::move(script));
 }
+void FakeMember::answer_as_cluster(std::uint64_t id) { rules_->foreign_cluster = id; }
 void FakeMember::lose_leader(bool lost) {
   const std::lock_guard lock(rules_->mutex);
   rules_->no_leader = lost;

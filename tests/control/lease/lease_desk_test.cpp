@@ -483,6 +483,30 @@ TEST(LeaseDesk, ACommandThatNeverConvergesIsGivenUp) {
   EXPECT_EQ(room.seats[0].desk->counters().conflicts, 3u);
 }
 
+TEST(LeaseDesk, AQuestionWhoseSubjectChangesUnderEveryReadIsGivenUp) {
+  DeskOptions options;
+  options.most_attempts = 1;
+  DeskRoom room(1, options);
+  const CallId call = room.ask(0, 1, command::Get{"job"});
+  for (unsigned holder = 10; holder < 30 && !room.answered(0, call); ++holder) {
+    // Whoever held it when it was read has handed it on when his session is read.
+    lease::NamedLease lease;
+    lease.session = session_id(holder);
+    lease.epoch = 1;
+    room.put(lease::lease_key("job"), lease::encode(lease));
+    room.hear(0);
+    ASSERT_FALSE(room.seats[0].tasks.empty());
+    room.perform(0);
+  }
+  EXPECT_EQ(room.fault(0, call), DeskFault::kStoreUnavailable) << "it reads for ever";
+  EXPECT_EQ(room.seats[0].reads, 4u);
+  room.hold(0, 1, "other");
+  const CallId again = room.ask(0, 1, command::Get{"other"});
+  room.settle();
+  ASSERT_NE(room.reply<lease::LeaseView>(0, again), nullptr) << "one that stays is read";
+  EXPECT_EQ(room.reply<lease::LeaseView>(0, again)->state, lease::LeaseState::kHeld);
+}
+
 TEST(LeaseDesk, AnAnswerForWhoIsGoneIsNotSent) {
   DeskRoom room;
   const CallId call = room.open(0, 1);

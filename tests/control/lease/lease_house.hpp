@@ -98,21 +98,21 @@ class LeaseHouse {
   }
 
   void start(bool and_wait = true) {
-    // As on etcd: a store for each thread, so that a shut gate holds up the threads one by one.
-    const auto stores = [this] { return std::make_unique<OrderedStore>(gate); };
-    auto made = LeaseRunner::start(options, LeaseRunner::StoreFactory(stores),
-                                   {.clock = [this] { return now(); },
-                                    .on_failed =
-                                        [this](const std::string& text) {
-                                          const std::lock_guard lock(mutex_);
-                                          failures_.push_back(text);
-                                        },
-                                    .on_warning = [](const std::string&) {}});
+    auto made = LeaseRunner::start(options, stores, hooks());
     ASSERT_TRUE(made.has_value()) << made.error();
     runner = std::move(*made);
     ASSERT_TRUE(!and_wait || support::eventually([this] { return runner->is_serving(); }));
   }
 
+  [[nodiscard]] LeaseRunnerHooks hooks() {
+    const auto note_in = [this](std::vector<std::string>& notes) {
+      return [this, &notes](const std::string& text) {
+        const std::lock_guard lock(mutex_);
+        notes.push_back(text);
+      };
+    };
+    return {.clock = [this] { return now(); }, .on_failed = note_in(failures_), .on_warning = note_in(warnings_)};
+  }
   [[nodiscard]] DeskTime now() const {
     const time::Uptime uptime = platform::read_uptime();
     const time::Tai tai{1'800'000'000'000'000'000 + uptime.ns + shift_ns.load()};
@@ -125,11 +125,17 @@ class LeaseHouse {
     const std::lock_guard lock(mutex_);
     return failures_;
   }
+  std::vector<std::string> warnings() {
+    const std::lock_guard lock(mutex_);
+    return warnings_;
+  }
 
   LeaseRunnerOptions options;
   MemoryStore memory;
   OrderedStore inner{memory};  // behind the gate one at a time
   GatedStore gate{inner};
+  // As on etcd: a store for each thread, so that a shut gate holds up the threads one by one. The first is the watch's.
+  LeaseRunner::StoreFactory stores = [this] { return std::make_unique<OrderedStore>(gate); };
   std::atomic<std::int64_t> shift_ns{0};
   std::atomic<bool> clock_lost{false};
   std::unique_ptr<LeaseRunner> runner;
@@ -137,6 +143,7 @@ class LeaseHouse {
  private:
   std::mutex mutex_;
   std::vector<std::string> failures_;
+  std::vector<std::string> warnings_;
 };
 
 inline lease::SessionId numbered_session(unsigned number) {

@@ -94,6 +94,23 @@ TEST(LeaseMirror, AListingSaysWhatIsAbsentBelowItsPrefixOnly) {
   EXPECT_EQ(mirror.leases_of(id_of(1))->size(), 1u);
 }
 
+TEST(LeaseMirror, AListingOfMoreThanTheHeldOnesSaysWhatIsAbsentOfThemToo) {
+  for (const std::string prefix : {"lease/", ""}) {
+    LeaseMirror mirror;
+    mirror.heard(told({put("lease/h/a", lease_value(1), 2), put("lease/h/b", lease_value(1), 3),
+                       put(lease::waiter_key("a", id_of(2)), place_value(), 4),
+                       put(lease::client_key(id_of(1)), open_value(), 5)}),
+                 true);
+    mirror.read_prefix(prefix, {{6}, {entry("lease/h/b", lease_value(1), 3)}});
+    EXPECT_EQ(mirror.lease("a"), nullptr) << "released while nobody listened, under '" << prefix << "'";
+    EXPECT_NE(mirror.lease("b"), nullptr);
+    EXPECT_EQ(mirror.place("a", id_of(2)), Revision{});
+    EXPECT_EQ(mirror.session(id_of(1)) == nullptr, prefix.empty()) << "sessions lie below another prefix";
+    EXPECT_EQ(mirror.held_through(), Revision{6});
+    EXPECT_EQ(mirror.queues_through(), Revision{6});
+  }
+}
+
 TEST(LeaseMirror, OneQueueIsListedWithoutTouchingItsNeighbours) {
   LeaseMirror mirror;
   for (const std::string name : {"a", "a-b", "a.b"})

@@ -235,6 +235,67 @@ TEST_F(LeaseRunnerTest, AStoreThatFailedIsToldOnceAndAnswersEverything) {
   EXPECT_EQ(replies_.most(), 1);
 }
 
+// Only the watch meets it: without leases nothing else is asked of the store for hours.
+TEST_F(LeaseRunnerTest, AStoreThatFailsItsWatchIsTheDaemonsAffairToo) {
+  house_.stores = [this, made = 0]() mutable -> std::unique_ptr<Store> {
+    Store& behind = made++ == 0 ? static_cast<Store&>(house_.gate) : house_.inner;
+    return std::make_unique<OrderedStore>(behind);
+  };
+  house_.gate.fail(StoreError{StoreErrorKind::kFatal, "the disk is gone"});
+  house_.start(false);
+  EXPECT_TRUE(eventually([&] { return !house_.failures().empty(); })) << "the daemon is not told";
+  ask(1, 1, command::OpenSession{time::seconds(30), "test"});
+  EXPECT_EQ(replies_.fault(1), DeskFault::kStoreFailed);
+  EXPECT_NE(replies_.of(1).error().text.find("the disk is gone"), std::string::npos);
+  EXPECT_FALSE(house_.runner->is_serving());
+  EXPECT_EQ(house_.failures(), std::vector<std::string>{"the disk is gone"});
+}
+
+TEST_F(LeaseRunnerTest, AStoreThatIsAwayAtTheStartIsWarnedOfOnceAndFollowedWhenItIsBack) {
+  house_.gate.fail(StoreError{StoreErrorKind::kUnavailable, "etcd has no leader"});
+  house_.start(false);
+  ASSERT_TRUE(eventually([&] { return !house_.warnings().empty(); }));
+  EXPECT_NE(house_.warnings().front().find("etcd has no leader"), std::string::npos) << house_.warnings().front();
+  EXPECT_FALSE(house_.runner->is_serving());
+  house_.gate.fail(std::nullopt);
+  EXPECT_TRUE(eventually([&] { return house_.runner->is_serving(); }));
+  hold(1, "one");
+  EXPECT_EQ(house_.warnings().size(), 1U);
+  EXPECT_TRUE(house_.failures().empty());
+}
+
+TEST_F(LeaseRunnerTest, AConnectionThatCannotBeMadeIsNamed) {
+  int made = 0;
+  const auto stores = [&]() -> std::unique_ptr<Store> {
+    if (made == 2) return nullptr;
+    ++made;
+    return std::make_unique<OrderedStore>(house_.gate);
+  };
+  const auto refused = LeaseRunner::start(house_.options, LeaseRunner::StoreFactory(stores), house_.hooks());
+  ASSERT_FALSE(refused.has_value()) << "it would work with fewer connections than it was told to";
+  EXPECT_NE(refused.error().find("connection number 3"), std::string::npos) << refused.error();
+}
+
+/// As on SQLite: the one store is the agent's as well.
+TEST_F(LeaseRunnerTest, OneStoreServesAllThreadsAndItsOwner) {
+  house_.runner = LeaseRunner::start(house_.options, house_.inner, house_.hooks());
+  ASSERT_TRUE(eventually([&] { return house_.runner->is_serving(); }));
+  for (const unsigned session : {1U, 2U, 3U}) {
+    const std::string name = "database:" + std::to_string(session);
+    hold(session, name);
+    const auto entry = house_.inner.get(lease::lease_key(name));
+    EXPECT_TRUE(entry.has_value() && entry->has_value()) << name;
+  }
+  // What the owner writes is heard by the leases: it takes one of them away.
+  const auto subscription = house_.runner->subscribe("database:2", [] {});
+  ASSERT_TRUE(subscription.has_value());
+  ASSERT_TRUE(house_.inner.commit({{}, {}, {lease::lease_key("database:2")}}).has_value());
+  EXPECT_TRUE(eventually([&] {
+    const auto news = (*subscription)->take();
+    return news && news->lease.name == "database:2" && news->lease.state == lease::LeaseState::kFree;
+  }));
+}
+
 TEST_F(LeaseRunnerTest, TheEndAnswersEverythingThatIsOpen) {
   constexpr int kWaiting = 100;
   house_.start();

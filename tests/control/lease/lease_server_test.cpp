@@ -157,6 +157,28 @@ TEST_F(LeaseServerTest, ASessionIsBoundToItsCertificate) {
   EXPECT_EQ(owner.stub->BreakLease(&context, request, &broken).error_code(), StatusCode::PERMISSION_DENIED);
 }
 
+/// Its bearer would own the sessions of everybody who comes through the Unix socket.
+TEST_F(LeaseServerTest, ACertificateForTheNameOfAnotherDoorIsNobodys) {
+  const Certificate local{folder->path() / "local.pem", folder->path() / "local.key"};
+  const std::string authority_key = (folder->path() / "ca.key").string();
+  std::vector<std::string> command{support::find_program("openssl")};
+  command.insert(command.end(), {"req", "-x509", "-CA", pki->ca().string(), "-CAkey", authority_key, "-days", "36500"});
+  command.insert(command.end(), {"-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"});
+  command.insert(command.end(), {"-keyout", local.key.string(), "-out", local.certificate.string()});
+  command.insert(command.end(), {"-subj", "/CN=gnomon", "-addext", "subjectAltName=DNS:local"});
+  const support::Output signing =
+      support::run_program(command, {{"OPENSSL_CONF", (folder->path() / "none.conf").string()}});
+  ASSERT_EQ(signing.exit.code, 0) << signing.text;
+  serve(right());
+  PlainClient impostor = tls_client(1, pki->ca(), &local);
+  const grpc::Status refused = impostor.open();
+  EXPECT_EQ(refused.error_code(), StatusCode::UNAUTHENTICATED) << refused.error_message();
+  EXPECT_NE(refused.error_message().find("'local'"), std::string::npos) << refused.error_message();
+  EXPECT_EQ(service->counters().unauthenticated, 1U);
+  EXPECT_TRUE(friendly(2).open().ok());
+  EXPECT_EQ(service->counters().unauthenticated, 1U);
+}
+
 TEST_F(LeaseServerTest, FilesThatChangeAreTakenUp) {
   options.certificate_check = time::seconds(1);
   const std::filesystem::path own = directory.path();

@@ -251,6 +251,24 @@ TEST_F(LeaseServiceTest, AWaitIsAnsweredByTheGrantOrWithItsPlace) {
   EXPECT_GT(waiting.response(0).held().token(), held.held().token());
 }
 
+TEST_F(LeaseServiceTest, AWaitThatLeavesNoTimeForItsAnswerIsNoWait) {
+  options.answer_margin = time::seconds(30);  // longer than the clients' patience
+  open_doors();
+  PlainClient holder = local(1);
+  PlainClient hasty = local(2);
+  v1::AcquireResponse held;
+  ASSERT_TRUE(holder.open().ok());
+  ASSERT_TRUE(hasty.open().ok());
+  ASSERT_TRUE(holder.acquire("one", held).ok());
+  v1::AcquireResponse answer;
+  const grpc::Status answered = hasty.acquire("one", answer, 50 * kSecondNs);
+  ASSERT_TRUE(answered.ok()) << answered.error_message();
+  EXPECT_EQ(answer.refused().reason(), v1::HELD) << answer.ShortDebugString();
+  v1::GetLeaseResponse seen;
+  ASSERT_TRUE(holder.get("one", seen).ok());
+  EXPECT_EQ(seen.lease().waiters(), 0U) << "it has no place that it knows nothing of";
+}
+
 TEST_F(LeaseServiceTest, ACancelledWaitLeavesNothingBehind) {
   open_doors();
   PlainClient holder = local(1);
@@ -354,70 +372,6 @@ TEST_F(LeaseServiceTest, AMessageThatIsTooLargeIsRefused) {
   ASSERT_TRUE(client.acquire("one", held, 0, std::string(lease::kMaxMetadata + 1, 'm')).ok());
   EXPECT_EQ(held.refused().reason(), v1::BAD_METADATA);
   EXPECT_TRUE(bystander.is_served(5));
-}
-
-// ---- watches
-
-TEST_F(LeaseServiceTest, AWatchTellsWhatIsThereAndThenWhatChanges) {
-  open_doors();
-  PlainClient client = over_tcp(1);
-  v1::AcquireResponse held;
-  ASSERT_TRUE(client.open().ok());
-  ASSERT_TRUE(client.acquire("job:1", held).ok());
-  ASSERT_TRUE(client.acquire("other", held).ok());
-  v1::WatchLeasesRequest request;
-  request.set_prefix("job:");
-  grpc::ClientContext context;
-  PlainClient::patient(context, std::chrono::seconds(60));
-  const auto reader = client.stub->WatchLeases(&context, request);
-  v1::LeaseEvent event;
-  ASSERT_TRUE(reader->Read(&event));
-  EXPECT_TRUE(event.initial());
-  EXPECT_EQ(event.lease().name(), "job:1");
-  ASSERT_TRUE(reader->Read(&event));
-  EXPECT_TRUE(event.caught_up());
-  EXPECT_FALSE(event.has_lease());
-  ASSERT_TRUE(client.release("job:1").ok());
-  do
-    ASSERT_TRUE(reader->Read(&event));
-  while (event.lease().state() != v1::LEASE_FREE);
-  EXPECT_EQ(event.lease().name(), "job:1");
-  EXPECT_FALSE(event.initial());
-  context.TryCancel();
-  while (reader->Read(&event)) {
-  }
-  EXPECT_EQ(reader->Finish().error_code(), StatusCode::CANCELLED);
-  EXPECT_TRUE(eventually([&] { return counters().runner.watchers == 0 && counters().open == 0; }));
-}
-
-TEST_F(LeaseServiceTest, AClientThatNeverReadsItsWatchIsGivenUp) {
-  house.options.longest_stall = time::milliseconds(200);
-  house.options.most_news = 16;
-  open_doors();
-  PlainClient silent = over_tcp(1);
-  PlainClient busy = local(2);
-  Bystander bystander(local(3));
-  ASSERT_TRUE(busy.open().ok());
-  grpc::ClientContext context;
-  v1::WatchLeasesRequest request;
-  const auto reader = silent.stub->WatchLeases(&context, request);
-  ASSERT_TRUE(eventually([&] { return counters().runner.watchers == 1; }));
-  // More than the transport takes in for somebody who does not read.
-  const std::string metadata(lease::kMaxMetadata, 'm');
-  int rounds = 0;
-  EXPECT_TRUE(eventually([&] {
-    v1::AcquireResponse held;
-    ++rounds;
-    return (busy.acquire("big:" + std::to_string(rounds % 100), held, 0, metadata).ok() &&
-            busy.release("big:" + std::to_string(rounds % 100)).ok() && counters().runner.stalled == 1);
-  })) << rounds;
-  EXPECT_GE(counters().runner.gaps, 1U);
-  EXPECT_TRUE(eventually([&] { return counters().runner.watchers == 0; })) << "its call has ended, unread";
-  EXPECT_TRUE(bystander.is_served(5));
-  v1::LeaseEvent event;
-  while (reader->Read(&event)) {
-  }
-  EXPECT_FALSE(reader->Finish().ok());
 }
 
 // ---- the end, health, reflection
