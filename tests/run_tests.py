@@ -203,7 +203,9 @@ class Runner:
             "GNOMON_SOURCE_DIR": str(self.args.source_dir),
             "TMPDIR": scratch,
             "TEST_TMPDIR": scratch,
-            "UBSAN_OPTIONS": "print_stacktrace=1",
+            # What clang names lines with (llvm-symbolizer) Debian packs elsewhere; addr2line is there.
+            "ASAN_OPTIONS": "allow_addr2line=1",
+            "UBSAN_OPTIONS": "print_stacktrace=1:allow_addr2line=1",
             "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={self.args.source_dir / SUPPRESSIONS}",
         })
         env.pop("GNOMON_TEST_FULL", None)
