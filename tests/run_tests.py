@@ -44,7 +44,9 @@ FULL_SLOWDOWN = 20
 NOT_UNDER_THREAD_SANITIZER = {
     "control/*service*": "gRPC is not instrumented",
     "control/*etcd*": "gRPC is not instrumented",
+    "control/lease_codec_test": "gRPC is not instrumented",
     "control/lease_server_test": "gRPC is not instrumented",
+    "control/status_socket_test": "gRPC is not instrumented",
     "client/lease/client_lease_test": "gRPC is not instrumented",
     "client/lease/client_lease_wait_test": "gRPC is not instrumented",
     "client/lease/client_lease_recipes_test": "gRPC is not instrumented",

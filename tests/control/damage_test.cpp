@@ -226,6 +226,7 @@ class RunningStore {
  public:
   RunningStore() {
     std::vector<Entry> entries;
+    entries.reserve(kRows);
     for (int i = 0; i < kRows; ++i)
       entries.push_back({key_of(i), key_of(i) + std::string(900, 'x'), {1}});
     EXPECT_TRUE(SqliteStore::create(path_, entries, {1}));

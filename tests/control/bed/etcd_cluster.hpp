@@ -221,7 +221,8 @@ class EtcdCluster {
   [[nodiscard]] std::vector<std::string> identity_arguments(const EtcdctlAccess& access) const;
   void enable_users();
   [[nodiscard]] std::string id_of(const Member& member) const;  // in hex, as etcdctl takes it
-  void remove(Member& member) const;
+  /// `stays`: where to ask for it. A member that is asked to remove itself may end before it has answered.
+  void remove(Member& member, const std::vector<std::string>& stays) const;
   void promote(const Member& member) const;
   void require_namespaces(const char* what) const;
 

@@ -92,11 +92,11 @@ std::string EtcdCluster::id_of(const Member& member) const {
 }
 
 // A member that is asked during an election lets the request time out, whatever became of it.
-void EtcdCluster::remove(Member& member) const {
+void EtcdCluster::remove(Member& member, const std::vector<std::string>& stays) const {
   const std::string id = id_of(member);
   const auto until = Clock::now() + kServeLimit;
   for (;;) {
-    const support::Output output = etcdctl({"member", "remove", id}, {.limit = kUpkeepLimit});
+    const support::Output output = etcdctl({"member", "remove", id}, {.endpoints = stays, .limit = kUpkeepLimit});
     if (output.exit.code == 0 || output.text.find("ember not found") != std::string::npos) break;
     if (Clock::now() > until) throw std::runtime_error(member.name + " was not removed: " + output.text + logs());
     support::nap(kPollMs);
@@ -123,7 +123,7 @@ void EtcdCluster::replace_member(std::size_t member) {
   Member& old = *members_.at(member);
   const bool was_good = is_good(old);
   // With a dead one still on the list, one more member needs a majority that may not be there.
-  if (!was_good) remove(old);
+  if (!was_good) remove(old, good_endpoints());
   ++generation_;
   std::unique_ptr<Member> fresh = new_member(member);
   must_etcdctl({"member", "add", fresh->name, "--learner", "--peer-urls=" + peer_url(*fresh)}, {.limit = kUpkeepLimit});
@@ -132,7 +132,7 @@ void EtcdCluster::replace_member(std::size_t member) {
     if (was_good || other->place != member) peers.cluster += "," + other->name + "=" + peer_url(*other);
   run(*fresh, peers);
   promote(*fresh);
-  if (was_good) remove(old);
+  if (was_good) remove(old, {client_url(*fresh)});
   std::filesystem::remove_all(old.data);
   members_[member] = std::move(fresh);
   if (!wait_healthy(kServeLimit)) throw std::runtime_error("etcd did not serve after a replacement\n" + logs());

@@ -286,7 +286,7 @@ TEST_F(EtcdWatchTest, ChangesOfAnotherClusterAreNotTold) {
 // A member that lags is asked how far the store is. That answer decides whether everything is read anew.
 TEST_F(EtcdWatchTest, RevisionOfWhomeverElseIsNoGap) {
   using Page = etcdserverpb::RangeResponse;
-  const auto last = static_cast<std::int64_t>(lease::kLastRevision.value);
+  constexpr auto kBeyond = static_cast<std::int64_t>(lease::kLastRevision.value) + 1;
   const std::vector<std::pair<std::string, std::function<void(Page&)>>> answers{
       {"cluster",
        [](Page& page) {
@@ -294,7 +294,7 @@ TEST_F(EtcdWatchTest, RevisionOfWhomeverElseIsNoGap) {
          page.mutable_header()->set_revision(1);
        }},
       {"a revision that no store can have", [](Page& page) { page.mutable_header()->set_revision(-1); }},
-      {"a revision that no store can have", [last](Page& page) { page.mutable_header()->set_revision(last + 1); }}};
+      {"a revision that no store can have", [](Page& page) { page.mutable_header()->set_revision(kBeyond); }}};
   for (const auto& [words, forge] : answers) {
     FakeMember member(cluster);
     auto store = open({member.endpoint()});

@@ -289,6 +289,10 @@ TEST_F(LeaseRunnerTest, OneStoreServesAllThreadsAndItsOwner) {
   // What the owner writes is heard by the leases: it takes one of them away.
   const auto subscription = house_.runner->subscribe("database:2", [] {});
   ASSERT_TRUE(subscription.has_value());
+  ASSERT_TRUE(eventually([&] {
+    const auto news = (*subscription)->take();
+    return news && news->kind == LeaseNews::Kind::kCaughtUp;
+  })) << "until then a lease that is gone is just not told of";
   ASSERT_TRUE(house_.inner.commit({{}, {}, {lease::lease_key("database:2")}}).has_value());
   EXPECT_TRUE(eventually([&] {
     const auto news = (*subscription)->take();
