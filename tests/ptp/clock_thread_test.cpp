@@ -9,10 +9,12 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "platform/cycle_counter.hpp"
+#include "ptp/cycle_calibration.hpp"
 #include "ptp/sources.hpp"
 #include "tests/support/eventually.hpp"
 
@@ -171,6 +173,21 @@ TEST_F(ClockThreadTest, WaitsForTheTrueTimeWhereThereMayBeOneAndStartsWithoutIt)
   EXPECT_NE(record().truth.fault, time::ClockFault::kNone);
   const bool waits = clock.calibration().kernel_trusts_counter;
   EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(waits ? 150 : 0));
+}
+
+TEST_F(ClockThreadTest, TellsNoTrueTimeOnceTheKernelHasLeftTheCounter) {
+  const auto calibrated = calibrate_cycles();
+  ASSERT_TRUE(calibrated) << calibrated.error().text;
+  ClockThreadOptions options;
+  options.estimator.ordering.nominal = calibrated->rate;  // who states the rate trusts the counter
+  ClockThread clock(options, source(), *page);
+  ASSERT_TRUE(clock.start());
+  EXPECT_EQ(clock.status().counter_problem, "");
+  clock.note_kernel_trust(false);
+  EXPECT_NE(clock.status().counter_problem.find("ceased to use the cycle counter"), std::string::npos);
+  EXPECT_TRUE(eventually([&] { return record().truth.fault == time::ClockFault::kCounterUntrusted; }));
+  clock.note_kernel_trust(true);
+  EXPECT_NE(clock.status().counter_problem, "") << "what ran on meanwhile, nobody knows";
 }
 
 TEST_F(ClockThreadTest, StartsANewEraOnRequest) {
