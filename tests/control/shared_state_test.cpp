@@ -313,17 +313,19 @@ TEST_F(SharedStateTest, TwoSealersAndLostAnswersLeaveOneSeal) {
   EXPECT_FALSE(*is_sealed(store)) << "a recovery that came in between is not undone";
 }
 
+/// How a store answers every commit, and what comes of it after how many.
+struct HopelessCommits {
+  StoreErrorKind always;
+  StateErrorKind told;
+  std::size_t commits;
+};
+
 TEST_F(SharedStateTest, SealThatNeverLandsIsNotCalledOne) {
   live("a", {0});
   const StoreIdentity known = read_meta(store)->identity;
-  struct Case {
-    StoreErrorKind always;
-    StateErrorKind told;
-    std::size_t commits;
-  };
-  for (const Case& each : {Case{StoreErrorKind::kConflict, StateErrorKind::kUnreachable, 8},
-                           Case{StoreErrorKind::kUnknown, StateErrorKind::kUnreachable, 8},
-                           Case{StoreErrorKind::kFatal, StateErrorKind::kDamaged, 1}}) {
+  for (const HopelessCommits& each : {HopelessCommits{StoreErrorKind::kConflict, StateErrorKind::kUnreachable, 8},
+                                      HopelessCommits{StoreErrorKind::kUnknown, StateErrorKind::kUnreachable, 8},
+                                      HopelessCommits{StoreErrorKind::kFatal, StateErrorKind::kDamaged, 1}}) {
     TroubledStore troubled(store);
     troubled.always = each.always;
     const auto sealed = seal_store(troubled, known, "x");
@@ -354,15 +356,10 @@ TEST_F(SharedStateTest, NoLayoutIsAddedToASealedStore) {
 TEST_F(SharedStateTest, LayoutThatCannotBeWrittenIsNotCalledKnown) {
   const id::Layout layout = *id::make_layout({16}, "wide", {}, time::milliseconds(1), 41, 10, 12);
   live("a", {0});
-  struct Case {
-    StoreErrorKind always;
-    StateErrorKind told;
-    std::size_t commits;
-  };
-  for (const Case& each : {Case{StoreErrorKind::kFatal, StateErrorKind::kDamaged, 1},
-                           Case{StoreErrorKind::kUnavailable, StateErrorKind::kUnreachable, 1},
-                           Case{StoreErrorKind::kConflict, StateErrorKind::kSystem, 8},
-                           Case{StoreErrorKind::kUnknown, StateErrorKind::kSystem, 8}}) {
+  for (const HopelessCommits& each : {HopelessCommits{StoreErrorKind::kFatal, StateErrorKind::kDamaged, 1},
+                                      HopelessCommits{StoreErrorKind::kUnavailable, StateErrorKind::kUnreachable, 1},
+                                      HopelessCommits{StoreErrorKind::kConflict, StateErrorKind::kSystem, 8},
+                                      HopelessCommits{StoreErrorKind::kUnknown, StateErrorKind::kSystem, 8}}) {
     TroubledStore troubled(store);
     troubled.always = each.always;
     const auto known = ensure_layouts(troubled, std::span(&layout, 1));

@@ -13,10 +13,7 @@
 #include <chrono>
 #include <cstring>
 #include <ctime>
-#include <initializer_list>
-#include <span>
 #include <string>
-#include <thread>
 
 #include "platform/unique_fd.hpp"
 #include "tests/ptp/golden_replies.hpp"
@@ -144,14 +141,14 @@ TEST_F(ChronySourceTest, SaysWhatIsWrongWithAnAnswerAndAsksAgain) {
 }
 
 TEST_F(ChronySourceTest, SilenceIsToldOnceASecondAndDoesNotLast) {
+  const auto began = std::chrono::steady_clock::now();
   ASSERT_TRUE(is_asked());
-  const auto asked = std::chrono::steady_clock::now();
   News news;
   ASSERT_TRUE(eventually([&] {
     news = source.poll(kNominal);
     return news.has_value();
   }));
-  EXPECT_GE(std::chrono::steady_clock::now() - asked, std::chrono::milliseconds(900));
+  EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::seconds(1)) << "it may be late";
   ASSERT_FALSE(*news);
   EXPECT_EQ(news->error().fault, SourceFault::kUnreadable);
   EXPECT_NE(news->error().text.find("does not answer"), std::string::npos) << news->error().text;
