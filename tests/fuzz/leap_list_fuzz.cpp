@@ -118,7 +118,8 @@ void judge(const std::string& text, bool hash_is_right) {
   judge_conversions(*table);
   if (!hash_is_right) return;
   std::string other = text;
-  const std::size_t at = other.find_first_of("0123456789", other.find("#@") + 2);
+  const std::size_t header = other.starts_with("#@") ? 0 : other.find("\n#@");  // a comment may have "#@" in it, too
+  const std::size_t at = other.find_first_of("0123456789", header);
   other.at(at) = other.at(at) == '9' ? '8' : '9';
   demand(!parse_leap_list(other), "another expiry is accepted under the same hash");
 }
