@@ -252,5 +252,30 @@ TEST_F(Room, text_says_who_is_against_and_by_how_much) {
   EXPECT_LT(list().text.size(), 2000U) << "whatever happens, a line of a log";
 }
 
+TEST_F(Room, text_says_on_which_timelines_and_on_which_side) {
+  const std::string one = "1 of 2 other clocks contradict this one: " + session_key(id_of(1)) + " (host-1): ";
+  beat({1, 2});
+  put(1, Standing::kMember, word(now_ + seconds(2)));
+  EXPECT_EQ(list().text, one + "this clock is 1.980000 s behind it (ordering timeline), this clock is 1.980000 s behind "
+                               "it (true time)");
+  ClockWord wrong_truth = word(now_);
+  wrong_truth.truth = word(now_ + seconds(2)).truth;
+  put(1, Standing::kMember, wrong_truth);
+  EXPECT_EQ(list().text, one + "this clock is 1.980000 s behind it (true time)");
+  publish(Standing::kMember);
+  put(1, Standing::kMember, ordering_only(now_ - seconds(2)));
+  EXPECT_EQ(list().text, one + "this clock is 1.980000 s ahead of it (ordering timeline)");
+}
+
+TEST_F(Room, text_names_three_and_counts_only_what_it_does_not_name) {
+  beat({1, 2, 3});
+  for (const int other : {1, 2, 3})
+    put(other, Standing::kMember, ordering_only(now_ + seconds(2)));
+  const std::string text = list().text;
+  EXPECT_NE(text.find("(host-3): this clock is 1.980000 s behind it (ordering timeline); "), std::string::npos) << text;
+  put(4, Standing::kMember, ordering_only(now_ + seconds(2)));
+  EXPECT_NE(list().text.find(" and 1 more; "), std::string::npos) << list().text;
+}
+
 }  // namespace
 }  // namespace gnomon::lease

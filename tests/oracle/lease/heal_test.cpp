@@ -51,6 +51,9 @@ TEST_F(Heal, ConflictsWithWhateverHappenedSince) {
   const auto before_release = cure(0);
   ASSERT_TRUE(give_back(extended, kNow));
   EXPECT_FALSE(shelf.commit(*before_release));
+  const auto before_another_grant = cure(0);
+  shelf.commit({{}, {{grant_key({0}), shelf.entries[grant_key({0})].value}}, {}});
+  EXPECT_FALSE(shelf.commit(*before_another_grant)) << "whatever wrote it";
   const auto before_acquisition = cure(0);
   take(0, kNow + seconds(30), 2);
   EXPECT_FALSE(shelf.commit(*before_acquisition));
