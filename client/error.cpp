@@ -80,7 +80,9 @@ std::string what_was_asked(wire::Op op, id::LayoutNumber layout, std::uint64_t c
 
 std::string_view remedy(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::kTimeout: return "; check that gnomond runs there and that no firewall drops its UDP port";
+    case ErrorKind::kTimeout:
+      return "; check that gnomond runs there, in a version that this client speaks to, and that no firewall drops its "
+             "UDP port";
     case ErrorKind::kUnreachable: return "; start gnomond there, or correct the list of servers";
     case ErrorKind::kNotLeased: return "; the server has no right to issue at this time: see `gnomon status` there";
     case ErrorKind::kNotHolder: return "; add the holder to the list of servers";

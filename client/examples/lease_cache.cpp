@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A reader's copy and a writer that waits for it, in one process: lease_cache unix:/run/gnomon/default.sock
+// A reader's copy and a writer that waits for it, in one process: lease_cache unix:/run/gnomon/main.sock
 // cache/user:1
 #include <iostream>
 #include <string>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A primary of some chunks and a client that remembers where they are: lease_chunks unix:/run/gnomon/default.sock c 100
+// A primary of some chunks and a client that remembers where they are: lease_chunks unix:/run/gnomon/main.sock c 100
 #include <cstdlib>
 #include <iostream>
 #include <string>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Leads as often as it is told to, a term of a second each: lease_election unix:/run/gnomon/default.sock leader 3
+// Leads as often as it is told to, a term of a second each: lease_election unix:/run/gnomon/main.sock leader 3
 #include <chrono>
 #include <cstdlib>
 #include <iostream>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A resource that refuses who holds its lease no more: lease_guard unix:/run/gnomon/default.sock database:1
+// A resource that refuses who holds its lease no more: lease_guard unix:/run/gnomon/main.sock database:1
 #include <iostream>
 #include <string>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A job of which one runs at a time, here of some milliseconds: lease_job unix:/run/gnomon/default.sock nightly 500
+// A job of which one runs at a time, here of some milliseconds: lease_job unix:/run/gnomon/main.sock nightly 500
 #include <chrono>
 #include <cstdlib>
 #include <iostream>

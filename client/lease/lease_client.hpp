@@ -2,7 +2,7 @@
 //
 // Leases from code: a Session that keeps itself alive, and Leases that hang on it.
 //
-//   auto leases  = gnomon::client::LeaseClient::connect({.servers = {"unix:/run/gnomon/default.sock"}});
+//   auto leases  = gnomon::client::LeaseClient::connect({.servers = {"unix:/run/gnomon/main.sock"}});
 //   auto session = (*leases)->open_session({.ttl = gnomon::time::seconds(10)});
 //   auto lease   = (*session)->acquire("database:1");
 //   if (lease && lease->holds()) write_under(lease->token());   // the resource refuses smaller tokens

@@ -50,8 +50,8 @@ inline constexpr std::array kLeaseRows{
               .default_text = "600000",
               .min = 100,
               .max = 86'400'000,
-              .help = "The longest. So long others wait for the leases of a client that died, and so long no lease is "
-                      "granted after a recovery of the store: the same on all daemons of a store."},
+              .help = "The longest. So long others wait for the leases of a client that died, and so long after "
+                      "the floor of a recovery of the store no lease is granted: the same on all daemons of a store."},
     OptionRow{.section = "lease",
               .key = "threads",
               .field = GNOMON_FIELD(lease.threads),

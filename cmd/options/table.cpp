@@ -342,8 +342,8 @@ const std::array kRows{
         .section = "state",
         .key = "dir",
         .field = GNOMON_FIELD(state.dir),
-        .help = "Directory of the journal and of the default store. Empty: /var/lib/gnomon if it can be written, else "
-                "$XDG_STATE_HOME/gnomon, else ~/.local/state/gnomon."},
+        .help = "Directory of the journal and of the default store. Empty: $STATE_DIRECTORY (systemd's), else "
+                "/var/lib/gnomon if it can be written, else $XDG_STATE_HOME/gnomon, else ~/.local/state/gnomon."},
 
     OptionRow{.section = "clock",
               .key = "sources",

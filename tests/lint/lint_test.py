@@ -23,7 +23,7 @@ import form  # noqa: E402
 import purity  # noqa: E402
 import tree as shared  # noqa: E402
 
-# Written out once more, by hand, from the design: the arrows that there are. All others are forbidden.
+# Written out once more, by hand: the arrows that there are. All others are forbidden.
 ARROWS = {
     "oracle": "",
     "platform": "oracle",

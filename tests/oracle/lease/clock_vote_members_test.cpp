@@ -241,6 +241,27 @@ TEST_F(Room, a_publication_that_was_given_up_and_landed_can_be_told_of_later) {
   EXPECT_EQ(list().verdict, Verdict::kPassed);
 }
 
+TEST_F(Room, what_is_told_of_later_counts_at_its_revision) {
+  beat({1, 2});
+  const Session mad{next_nonce(), Standing::kMember, at_, word(now_ + kDay), holder(kMe)};
+  const Revision landed = put_text(session_key(id_of(kMe)), encode(mad));
+  publish(Standing::kMember);
+  vote_.published(landed, mad, now_);
+  put(1, Standing::kMember, landed, word(now_));
+  EXPECT_EQ(list().against, 1U);
+}
+
+TEST_F(Room, what_is_told_of_twice_counts_once) {
+  beat({1, 2});
+  const Revision mad = publish(Standing::kMember, word(now_ + kDay));
+  const Session sane{next_nonce(), Standing::kMember, at_, word(now_), holder(kMe)};
+  const Revision landed = put_text(session_key(id_of(kMe)), encode(sane));
+  for (std::size_t i = 0; i < 3 * ClockVote::kMaxPublications; ++i)
+    vote_.published(landed, sane, now_);
+  put(1, Standing::kMember, mad, word(now_));
+  EXPECT_EQ(list().against, 1U) << "the one between was not thinned out";
+}
+
 TEST_F(Room, what_stood_there_before_the_first_publication_is_no_copy) {
   put(kMe, Standing::kMember);
   put(1, Standing::kMember);
