@@ -64,7 +64,7 @@ bool parse_one(std::string_view text, std::map<mint::MachineId, Taken>& taken) {
 }
 
 bool parse_floors(std::string_view text, std::map<mint::MachineId, Taken>& taken) {
-  while (true) {
+  for (;;) {
     const std::size_t end = text.find('_');
     if (!parse_one(text.substr(0, end), taken)) return false;
     if (end == std::string_view::npos) return true;

@@ -16,7 +16,6 @@ bool is_over(const ClientSession& session, const Moment& moment) {
 }
 
 bool is_quarantined(const ClientSession& session, const LeasePolicy& policy, const Moment& moment) {
-  if (session.state == SessionState::kClosed) return false;
   if (!is_comparable(session.expiry, moment)) return true;
   const time::Tai horizon =
       time::saturating_add(time::saturating_add(moment.now.latest, session.ttl), policy.tolerance);

@@ -33,7 +33,7 @@ template <typename T>
 [[nodiscard]] bool is_over(const ClientSession& session, const Moment& moment);
 
 /// Its expiry lies beyond everyone's horizon, or on a clock that nobody can read any more: it would never be seen to
-/// end.
+/// end. Not to be asked of one that is closed.
 [[nodiscard]] bool is_quarantined(const ClientSession& session, const LeasePolicy& policy, const Moment& moment);
 
 /// For how long it certainly goes on, whatever happens to it.

@@ -150,6 +150,34 @@ TEST_F(Room, a_newcomer_that_comes_through_an_outage_waits_for_the_others) {
   EXPECT_EQ(list(word(now_ + kDay)).verdict, Verdict::kFailed);
 }
 
+TEST_F(Room, an_outage_between_the_publication_and_the_first_list_is_not_time_to_answer) {
+  put(1, Standing::kMember);
+  list();
+  publish(Standing::kJoining, word(now_ + kDay));
+  pass(seconds(600));
+  EXPECT_EQ(list(word(now_ + kDay)).verdict, Verdict::kUndecided) << "nobody could answer meanwhile";
+}
+
+TEST_F(Room, nobody_votes_before_the_publication_was_listed) {
+  put(1, Standing::kMember);
+  list();
+  put(1, Standing::kMember, word(now_ + kDay));
+  const Listing before{at_, entries_};
+  publish(Standing::kJoining);
+  vote_.listed(before, word(now_), now_);
+  const Vote vote = vote_.vote(now_);
+  EXPECT_EQ(vote.voters, 0U);
+  EXPECT_EQ(vote.text, "the sessions were not listed yet since this daemon first published its own");
+}
+
+TEST_F(Room, a_gap_of_three_heartbeats_is_no_outage_yet) {
+  beat({1, 2});
+  pass(kBeat * ClockVote::kSilentAfter);
+  EXPECT_EQ(list().voters, 2U) << "one and a half heartbeats were observed";
+  pass(kBeat * ClockVote::kSilentAfter);
+  EXPECT_EQ(list().voters, 0U) << "three were";
+}
+
 TEST_F(Room, a_late_list_counts_for_one_and_a_half_heartbeats) {
   beat({1, 2, 3});
   pass(kBeat * 5 / 2);
@@ -375,6 +403,12 @@ TEST_F(Room, old_publications_are_thinned_out_and_stay_sound) {
   }
   put(1, Standing::kMember, revisions[2], word(start - kDay));
   EXPECT_EQ(list().against, 1U) << "the first one stays";
+  std::size_t kept = 0;
+  for (std::size_t i = 1; i < revisions.size(); i += 7) {
+    put(1, Standing::kMember, revisions[i], word(said_at(i) - milliseconds(21)));
+    kept += list().against;
+  }
+  EXPECT_LE(kept, ClockVote::kMaxPublications);
 }
 
 TEST_F(Room, thousands_of_sessions_are_counted) {

@@ -256,8 +256,9 @@ TEST_F(Room, text_says_on_which_timelines_and_on_which_side) {
   const std::string one = "1 of 2 other clocks contradict this one: " + session_key(id_of(1)) + " (host-1): ";
   beat({1, 2});
   put(1, Standing::kMember, word(now_ + seconds(2)));
-  EXPECT_EQ(list().text, one + "this clock is 1.980000 s behind it (ordering timeline), this clock is 1.980000 s behind "
-                               "it (true time)");
+  EXPECT_EQ(list().text, one +
+                             "this clock is 1.980000 s behind it (ordering timeline), this clock is 1.980000 s behind "
+                             "it (true time)");
   ClockWord wrong_truth = word(now_);
   wrong_truth.truth = word(now_ + seconds(2)).truth;
   put(1, Standing::kMember, wrong_truth);

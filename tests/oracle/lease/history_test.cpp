@@ -9,6 +9,7 @@
 #include <set>
 
 #include "oracle/lease/heal.hpp"
+#include "oracle/lease/last_revision.hpp"
 #include "tests/oracle/lease/rules_fixture.hpp"
 
 namespace gnomon::lease {
@@ -193,11 +194,34 @@ TEST_F(Audit, AnEmptyWindowIssuedNothing) {
 
 TEST_F(Audit, NobodyWhereNoWindowIs) {
   expect_nobody(3, kNow);
+  expect_nobody(3, SmearedUtc{-1});
   const HeldRight right = take(0, kNow);
   expect_nobody(0, right.floor - time::nanoseconds(1));
   expect_nobody(0, right.ceiling);
   expect_nobody(1, kNow);
   EXPECT_EQ(ask(1, kNow).back_to, std::nullopt);
+  take(0, kNow + seconds(20), 2);
+  expect_nobody(0, right.floor - time::nanoseconds(1));
+}
+
+TEST_F(Audit, NobodyAboveTheCeilingHoweverHighTheStoresFloorIs) {
+  const HeldRight right = take(0, kNow);
+  policy.store.floor = right.ceiling + seconds(1);
+  expect_holder(0, right.ceiling - time::nanoseconds(1), right, right.ceiling);
+  expect_nobody(0, right.ceiling);
+}
+
+TEST_F(Audit, EntryAtARevisionThatNoStoreCanHaveIsUnreadable) {
+  const HeldRight right = take(0, kNow);
+  const std::string key = history_keys().front();
+  shelf.entries[key].modified = kLastRevision;
+  EXPECT_EQ(read_history(shelf.list()).recorded.size(), 1U);
+  shelf.entries[key].modified.value += 1;
+  const History history = read_history(shelf.list());
+  EXPECT_TRUE(history.recorded.empty());
+  ASSERT_EQ(history.unreadable.size(), 1U);
+  EXPECT_EQ(history.unreadable.front().substr(0, key.size()), key);
+  expect_unknown(0, right.floor, std::nullopt, "no history of this id");
 }
 
 TEST_F(Audit, MissingEntryMakesItUnknownNotWrong) {

@@ -103,9 +103,11 @@ TEST_F(LeaseRules, takeover_kills_the_session_so_nothing_of_it_can_be_renewed) {
   take(1, "other");
   now = now + seconds(10) + nanoseconds(1);
   const mint::Token first = granted();
+  const Nonce renewed_last = session(1).nonce;
   EXPECT_GT(held(take(2)).token, first);
   EXPECT_EQ(state(1), SessionState::kKilled);
   EXPECT_EQ(session(1).expiry.at, kStart + seconds(10)) << "when it ended stays known";
+  EXPECT_NE(session(1).nonce, renewed_last) << "a renewal whose answer was lost does not take this for its own";
   EXPECT_EQ(refusal_of(renew(1)), Refusal::kSessionOver);
   EXPECT_TRUE(held(take(2, "other")).taken_over) << "the rest of it goes on expiring";
 }
@@ -144,6 +146,10 @@ TEST_F(LeaseRules, an_expiry_beyond_the_horizon_is_granted_to_nobody) {
   mad.expiry.at = now + mad.ttl + policy.tolerance;
   rewrite(1, mad);
   EXPECT_EQ(refusal_of(take(2)), Refusal::kHeld);
+  epsilon = milliseconds(7);
+  mad.expiry.at = mad.expiry.at + epsilon;
+  rewrite(1, mad);
+  EXPECT_EQ(refusal_of(take(2)), Refusal::kHeld) << "it may be that late";
   mad.expiry.at = mad.expiry.at + nanoseconds(1);
   for (const SessionState each : {SessionState::kOpen, SessionState::kKilled}) {
     mad.state = each;
