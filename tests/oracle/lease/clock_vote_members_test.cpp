@@ -254,6 +254,9 @@ TEST_F(Room, a_copy_of_this_process_is_named_and_not_judged_by) {
   list();
   for (const Compare& compare : vote_.abandoned())
     EXPECT_NE(compare.key, session_key(id_of(kMe)));
+  publish(Standing::kMember);
+  EXPECT_NE(vote_.vote(now_).text.find("a copy of this process"), std::string::npos) << "as the last list has it";
+  EXPECT_EQ(list().text, "");
 }
 
 TEST_F(Room, a_publication_that_was_given_up_and_landed_can_be_told_of_later) {
@@ -304,6 +307,7 @@ TEST_F(Room, text_says_that_the_own_session_was_taken_away) {
   remove(kMe);
   EXPECT_NE(list().text.find("the own session is gone"), std::string::npos);
   publish(Standing::kMember);
+  EXPECT_EQ(vote_.vote(now_).text, "") << "it is there again, and that list is older";
   EXPECT_EQ(list().text, "");
 }
 
