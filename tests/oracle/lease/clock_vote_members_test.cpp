@@ -233,6 +233,12 @@ TEST_F(Room, what_cannot_be_read_is_ignored_and_named) {
   EXPECT_EQ(vote.text.find("readme"), std::string::npos) << vote.text;
 }
 
+TEST_F(Room, a_single_one_that_cannot_be_read_is_named) {
+  beat({1});
+  put_text(session_key(id_of(2)), "nonsense");
+  EXPECT_NE(list().text.find("ignored, because they can't be read: " + session_key(id_of(2))), std::string::npos);
+}
+
 TEST_F(Room, an_unreadable_session_is_not_awaited) {
   put_text(session_key(id_of(2)), "session 2 from=the future");
   publish(Standing::kJoining);

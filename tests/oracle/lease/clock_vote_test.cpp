@@ -201,6 +201,7 @@ TEST_F(Room, a_late_list_is_no_ground_for_a_newcomer) {
   EXPECT_EQ(vote_.vote(now_).verdict, Verdict::kPassed);
   pass({1});
   EXPECT_EQ(vote_.vote(now_).verdict, Verdict::kUndecided);
+  EXPECT_EQ(vote_.vote(now_).text, "the last list of sessions is 3.000000 s old");
   publish(Standing::kMember);
   EXPECT_EQ(vote_.vote(now_).verdict, Verdict::kPassed) << "a member doesn't fall because the store is away";
 }
