@@ -61,6 +61,25 @@ TEST_F(LeaseSessions, every_renewal_writes_its_own_nonce) {
   EXPECT_NE(session(1).nonce, before);
 }
 
+TEST_F(LeaseSessions, closing_writes_its_own_nonce) {
+  open(1);
+  const Nonce before = session(1).nonce;
+  close(1);
+  EXPECT_NE(session(1).nonce, before) << "whose answer was lost finds by it that it was carried out";
+}
+
+TEST_F(LeaseSessions, breaking_a_lease_leaves_a_closed_session_closed) {
+  open(1);
+  open(2);
+  lock_delay = seconds(30);
+  take(1);
+  take(1, "other");
+  close(1);
+  EXPECT_TRUE(std::holds_alternative<answer::Broken>(crush()));
+  EXPECT_EQ(session(1).state, SessionState::kClosed);
+  EXPECT_TRUE(held(take(2, "other")).anew) << "its other leases are free as they were, without a lock-delay";
+}
+
 TEST_F(LeaseSessions, renewal_is_granted_to_the_last_instant_and_never_after_it) {
   for (const Duration width : {Duration{}, milliseconds(7)}) {
     shelf = Shelf{};
