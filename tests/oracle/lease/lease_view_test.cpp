@@ -147,5 +147,22 @@ TEST(LeaseStates, have_stable_texts) {
   EXPECT_EQ(text_of(TokenStanding::kUnknown), "unknown");
 }
 
+TEST_F(LeaseViews, the_last_nanosecond_counts) {
+  open(1);
+  const mint::Token token = held(take(1)).token;
+  now = kStart + seconds(10) - time::nanoseconds(1);
+  EXPECT_EQ(look().state, LeaseState::kHeld);
+  EXPECT_EQ(standing(token), TokenStanding::kCurrent);
+  now = kStart + seconds(10);
+  EXPECT_EQ(look().state, LeaseState::kExpiring);
+  EXPECT_EQ(standing(token), TokenStanding::kDoubtful);
+}
+
+TEST_F(LeaseViews, on_another_kind_of_clock_it_ends_a_ttl_after_the_latest_that_may_be_now) {
+  epsilon = milliseconds(7);
+  const Expiry elsewhere{{1}, kStart};
+  EXPECT_EQ(latest_end(elsewhere, seconds(10), moment()).at, now + epsilon + seconds(10));
+}
+
 }  // namespace
 }  // namespace gnomon::lease
