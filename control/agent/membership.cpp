@@ -163,6 +163,7 @@ void Membership::publish_failed(StoreErrorKind kind) {
 void Membership::adopt(const Sent& sent, Revision at) {
   if (at == revision_) return;
   revision_ = at;
+  value_ = sent.value;
   acknowledged_ = std::max(acknowledged_, at);
   if (sent.before_jump) {  // it was on its way meanwhile, and vouches for a clock that is not this one any more
     must_publish_ = true;
@@ -191,7 +192,7 @@ void Membership::listed(const Listing& sessions) {
   if (own == nullptr) {
     if (revision_ != Revision{}) must_publish_ = true;  // somebody took this process for dead
     revision_ = {};
-  } else {
+  } else if (found != revision_ || own->value != value_) {
     const auto sent =
         std::find_if(sent_.begin(), sent_.end(), [&](const Sent& one) { return one.value == own->value; });
     if (sent == sent_.end())

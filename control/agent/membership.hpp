@@ -118,6 +118,7 @@ class Membership {
   std::optional<Listing> listing_;  // to be judged by the next reading
   std::deque<Sent> sent_;           // publications that are, or may come to be, in the store; newest last
   Revision revision_;               // of the session in the store; {0}: there is none
+  std::string value_;               // what it says; stays known however many are sent in vain after it
   Revision acknowledged_;           // of the newest that is known to have been there
   std::optional<lease::Standing> published_;
   std::optional<Revision> conflicted_;  // what a publication compared in vain

@@ -275,6 +275,34 @@ TEST_F(ThreeMembers, LostAnswersOfSessionsAreSettledByReading) {
   EXPECT_EQ(rack.sessions(), 3U);
 }
 
+// A store without space: it reads, and no write comes home. What stands there stays this process's own.
+TEST(AgentMembership, AStoreThatOnlyReadsMakesNobodyACopy) {
+  for (const bool copied : {false, true}) {
+    SCOPED_TRACE(copied);
+    Rack rack;
+    rack.add({.window = seconds(600)});
+    rack.until([&] { return rack.holds(0); });
+    rack.run_for(seconds(5));
+    Scenario& host = rack[0];
+    host.fates_for_all = true;
+    host.fates.assign(200, Scenario::Fate::kLostBefore);
+    EXPECT_LE(rack.until([&] { return host.fates.empty() || host.stopped; }, seconds(300)), seconds(300));
+    ASSERT_FALSE(host.stopped) << host.stopped->text;
+    ASSERT_EQ(host.in_flight.size(), 200U);
+    EXPECT_TRUE(rack.holds(0));
+    const Entry session = rack.store.list(lease::kSessionPrefix)->entries.front();
+    if (copied) {
+      ASSERT_TRUE(rack.store.commit({{}, {{session.key, session.value + " "}}, {}}));
+    }
+    rack.run_for(seconds(5));
+    ASSERT_EQ(host.stopped.has_value(), copied);
+    if (copied)
+      EXPECT_NE(host.stopped->text.find("a copy of this process"), std::string::npos) << host.stopped->text;
+    else
+      EXPECT_GT(rack.store.get(session.key)->value().modified, session.modified) << "it is renewed again";
+  }
+}
+
 TEST_F(ThreeMembers, AStoreThatForgetsIsSealedByWhoNotices) {
   const MemoryStore::Image old = rack.store.image();
   rack.run_for(seconds(8));
