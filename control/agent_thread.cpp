@@ -110,9 +110,10 @@ class AgentThread::Loop {
     bool stop_told = false;
     while (!abandon_.load(std::memory_order_relaxed) && !ended_) {
       turns_.fetch_add(1, std::memory_order_relaxed);
+      // Before the tick, which may lead to calls of the store: nothing is waited for or extended once a copy is known.
+      if (cloned_.exchange(false, std::memory_order_relaxed) || boot_id_changed()) feed(event::CloneDetected{});
       feed(tick());
       report_acknowledgements();
-      if (cloned_.exchange(false, std::memory_order_relaxed) || boot_id_changed()) feed(event::CloneDetected{});
       if (!stop_told && stop_.load(std::memory_order_relaxed)) {
         stop_told = true;
         feed(event::StopRequested{});

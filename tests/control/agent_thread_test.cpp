@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -37,7 +38,10 @@ class BreakableStore final : public Store {
   explicit BreakableStore(Store& store) : store_(store) {}
   tl::expected<std::optional<Entry>, StoreError> get(std::string_view key) override { return store_.get(key); }
   tl::expected<Listing, StoreError> list(std::string_view prefix) override {
-    if (prefix == kNoPrefixOfTheAgents) ++lists_for_others;
+    if (prefix == kNoPrefixOfTheAgents) {
+      ++lists_for_others;
+      if (on_list_for_others) on_list_for_others();
+    }
     return store_.list(prefix);
   }
   tl::expected<Revision, StoreError> commit(const Transaction& transaction) override {
@@ -55,6 +59,7 @@ class BreakableStore final : public Store {
   std::atomic<bool> stuck{false};
   std::atomic<bool> waiting{false};  // somebody, because it is stuck
   std::atomic<int> lists_for_others{0};
+  std::function<void()> on_list_for_others;  // on the agent's thread; set before it starts
 
  private:
   Store& store_;
@@ -240,6 +245,28 @@ TEST_F(AgentThreadTest, CloneReportTakesFreshIdsFromASharedStore) {
   agent.report_clone();
   ASSERT_TRUE(eventually([&] { return published(0).generation.value == 3 && published(0).count == 1; }));
   EXPECT_EQ(published(0).slots[0].machine.value, 2);
+}
+
+// The copy would find its own window extended.
+TEST_F(AgentThreadTest, ACloneReportComesBeforeTheNextStoreCall) {
+  const FakeWorker zero(rights.workers[0], *workers[0]);
+  const FakeWorker one(rights.workers[1], *workers[1]);
+  AgentThread agent(wiring());
+  Revision at_report;
+  breakable->on_list_for_others = [&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(400));  // an extension is due when it goes on
+    at_report = state->store->revision();
+    agent.report_clone();
+  };
+  agent.start();
+  ASSERT_TRUE(eventually([&] { return published(1).count == 1; }));
+  ASSERT_TRUE(agent.list(std::string(BreakableStore::kNoPrefixOfTheAgents), seconds(20)));
+  const auto stopped = agent.wait_stopped(seconds(20));
+  ASSERT_TRUE(stopped.has_value());
+  EXPECT_TRUE(stopped->failed);
+  EXPECT_EQ(published(0).count, 0U);
+  EXPECT_GT(at_report, Revision{1}) << "it had taken rights";
+  EXPECT_EQ(state->store->revision(), at_report) << "and wrote nothing any more";
 }
 
 TEST_F(AgentThreadTest, RotationGoesThroughTheClocksHook) {
