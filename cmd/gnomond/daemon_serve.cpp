@@ -51,6 +51,7 @@ std::string sentence(const control::effect::Note& note) {
     case NoteKind::kAcquired: return "rights acquired: " + note.text;
     case NoteKind::kIdsExhausted:
       return fmt::format("{}, the others are taken; the next one that is needed frees at {}", note.text, until);
+    case NoteKind::kBehindItsIds: return fmt::format("{} before the clock reads {}", note.text, until);
     case NoteKind::kWaitingForFloor: return fmt::format("{}, the others are free at {}", note.text, until);
     default: return note.text;
   }

@@ -239,6 +239,7 @@ void Agent::on(const event::JournalSynced& synced) {
 void Agent::on(const event::CloneDetected&) {
   for (const Holding& holding : holdings_)
     highest_used_ = std::max(highest_used_, holding.right.ceiling);
+  highest_unheard_ = highest_used_;
   publish_empty_sets();
   holdings_.clear();
   attempts_.clear();
@@ -365,9 +366,17 @@ void Agent::advance_acquiring() {
 
 // The vote is on the clock, and the timeline may still stand in a future that the clock has come back from. A window
 // that begins there would keep its id from everybody. Nothing is held; and once the clock is past all that was issued
-// here, a new era puts nothing out of order either. Until then it waits.
+// here, a new era puts nothing out of order either. Until then it waits, unless order is given up by policy: fresh
+// windows keep IDs unique all the same. An era that a worker may still serve from is left by neither policy.
 void Agent::leave_false_future() {
-  if (time::saturating_add(tick_.now, -tick_.lead) < highest_used_) return;
+  const time::SmearedUtc past = rotates() ? highest_unheard_ : highest_used_;
+  if (time::saturating_add(tick_.now, -tick_.lead) < past) {
+    if (std::exchange(waits_for_clock_, past) != past)
+      note(NoteKind::kBehindItsIds, "the clock came back from a future in which IDs were issued: no rights are taken",
+           past);
+    return;
+  }
+  if (rotates()) note(NoteKind::kRotating, "the clock is behind: taking fresh machine ids at its time", tick_.now);
   era_left_ = tick_.era;
   state_ = AgentState::kAwaitingEra;
   emit(effect::StartNewEra{});
@@ -441,8 +450,7 @@ void Agent::adopt_acquired(const Attempt& attempt, Revision revision) {
 }
 
 void Agent::advance_held() {
-  const bool rotate = options_.lead_policy == mint::LeadPolicy::kRotate && options_.pinned.empty();
-  if (rotate && tick_.ordering == mint::OrderingState::kBehind) {
+  if (rotates() && tick_.ordering == mint::OrderingState::kBehind) {
     note(NoteKind::kRotating, "the clock is behind: taking fresh machine ids at its time", tick_.now);
     return revoke(Goal::kRotate);
   }

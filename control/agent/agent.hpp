@@ -134,6 +134,7 @@ struct Note {
     kIdsExhausted,      // every machine id that fits is taken: `until` says when the first one frees
     kWaitingForFloor,   // a pinned id's floor lies ahead: `until` says when it is reached
     kRotating,          // policy rotate: the clock is behind, fresh ids are being taken
+    kBehindItsIds,      // the clock fell back below what was issued: nothing is taken before `until`
     kOutcomeUnknown,    // a commit's answer was lost
     kStoreUnavailable,  // nothing can be committed at the moment; workers run to their ceilings
     kClocksAgree,       // the vote passed: this daemon is a member
@@ -309,6 +310,9 @@ class Agent {
   void to_journal(const lease::HeldRight& right);
   [[nodiscard]] bool extension_due() const;
   [[nodiscard]] bool has_run_out_behind() const;
+  [[nodiscard]] bool rotates() const {
+    return options_.lead_policy == mint::LeadPolicy::kRotate && options_.pinned.empty();
+  }
   /// For retries: the uptime of one turn may be far ahead, when the counter has just jumped.
   [[nodiscard]] time::Uptime attended() const { return time::Uptime{} + attended_; }
   [[nodiscard]] Nonce take_nonce();
@@ -347,7 +351,9 @@ class Agent {
   int failures_ = 0;        // of operations in a row, since the state was entered
   std::string unreleased_;  // which rights are left to run out, and why
   bool deaf_worker_ = false;
-  time::SmearedUtc highest_used_ = time::SmearedUtc::min();  // no unit was opened here beyond it, by rights given up
+  time::SmearedUtc highest_used_ = time::SmearedUtc::min();     // no unit was opened here beyond it, by rights given up
+  time::SmearedUtc highest_unheard_ = time::SmearedUtc::min();  // likewise, when a worker did not acknowledge that
+  time::SmearedUtc waits_for_clock_ = time::SmearedUtc::min();  // as was noted
   mint::Era era_left_;
   std::optional<time::SmearedUtc> waiting_until_;
   time::Uptime look_again_at_ = time::Uptime::min();  // for free ids; the session is renewed meanwhile

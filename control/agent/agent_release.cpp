@@ -88,6 +88,7 @@ void Agent::collect_used() {
     else
       unreleased_ += "; the last use of machine id " + std::to_string(right.machine.value) + " is implausible";
   }
+  if (!handshake_.complete()) highest_unheard_ = highest_used_;
   holdings_ = std::move(told);
 }
 

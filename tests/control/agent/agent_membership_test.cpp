@@ -169,6 +169,64 @@ TEST_F(ThreeMembers, ARepairedClockLeavesTheFalseFutureBeforeAnythingIsTaken) {
   EXPECT_LE(rack.until([&] { return rack.holds(1); }), seconds(15));
 }
 
+/// A daemon that was alone with a clock of tomorrow and issued IDs there, until others came and outvoted it.
+struct IssuedTomorrow {
+  void start(AgentOptions options, bool deaf) {
+    Scenario& mad = rack.add(std::move(options));
+    rack.until([&] { return rack.holds(0); });
+    mad.now = mad.now + kDay;
+    rack.run_for(seconds(20));
+    ASSERT_TRUE(rack.holds(0)) << "nobody contradicts it";
+    if (deaf) mad.deaf = {0};
+    mad.used[mad.published[0].slots[0].machine.value] = mad.now;
+    for (std::size_t i = 1; i < 4; ++i)
+      rack.add().now = mad.now - kDay;
+    rack.until([&] { return rack.holds(1) && rack.holds(2) && rack.holds(3) && !rack.holds(0); });
+    rack.run_for(seconds(20));
+    ASSERT_EQ(mad.notes(Kind::kOutvoted), 1);
+    ASSERT_EQ(mad.published[0].count, 0U);
+    mad.ordering = mint::OrderingState::kBehind;  // set right; the timeline stands in tomorrow
+    mad.lead = kDay;
+  }
+  Rack rack;
+};
+
+TEST(AgentMembership, ByPolicyRotateARepairedClockTakesFreshIdsAtOnce) {
+  IssuedTomorrow scene;
+  scene.start({.lead_policy = mint::LeadPolicy::kRotate}, false);
+  Rack& rack = scene.rack;
+  const mint::RightSet& set = rack[0].published[0];
+  const mint::Era era = set.era;
+  EXPECT_LE(rack.until([&] { return rack.holds(0); }), seconds(15));
+  ASSERT_EQ(set.count, 1U);
+  EXPECT_GT(set.era, era);
+  EXPECT_NE(set.slots[0].machine.value, 0) << "that one is issued up to tomorrow";
+  EXPECT_LE(set.slots[0].ceiling, rack[1].now + seconds(11));
+  EXPECT_EQ(rack[0].notes(Kind::kRotating), 1);
+  EXPECT_EQ(rack[0].notes(Kind::kBehindItsIds), 0);
+  EXPECT_TRUE(rack.holds(1) && rack.holds(2) && rack.holds(3));
+}
+
+// In order, and no era is left that a worker which never acknowledged may still serve from.
+TEST(AgentMembership, ByPolicyRefuseOrWithADeafWorkerItWaitsUntilItsClockIsThereAndSaysSoOnce) {
+  for (const bool rotates : {false, true}) {
+    SCOPED_TRACE(rotates);
+    IssuedTomorrow scene;
+    scene.start({.lead_policy = rotates ? mint::LeadPolicy::kRotate : mint::LeadPolicy::kRefuse}, rotates);
+    Rack& rack = scene.rack;
+    const std::uint64_t era = rack[0].era.value;
+    rack.run_for(seconds(30));
+    EXPECT_FALSE(rack.holds(0));
+    EXPECT_EQ(rack[0].era.value, era);
+    EXPECT_EQ(rack[0].notes(Kind::kBehindItsIds), 1);
+    for (std::size_t i = 1; i < 4; ++i)
+      rack[i].now = rack[i].now + kDay;
+    rack[0].lead = {};
+    EXPECT_LE(rack.until([&] { return rack.holds(0); }), seconds(15));
+    EXPECT_GT(rack[0].era.value, era);
+  }
+}
+
 TEST_F(ThreeMembers, AClockThatDriftsIsOutvoted) {
   rack.drift(2, milliseconds(1));  // 5 %
   const time::Duration noticed = rack.until([&] { return !rack.holds(2); }, seconds(120));
