@@ -280,11 +280,17 @@ void Agent::take_another_name() {
 void Agent::advance() {
   give_up_lost_answer();
   if (operation_ || !ticked_ || !backoff_.over(attended())) return;
-  const bool urgent = state_ == AgentState::kRevoking || state_ == AgentState::kReleasing ||
-                      (state_ == AgentState::kHeld && (extension_due() || !journal_.empty()));
-  if (!urgent && attend_membership()) return;
+  const auto can_wait = [this] {
+    if (state_ == AgentState::kRevoking || state_ == AgentState::kReleasing || goal_ == Goal::kStop) return false;
+    return state_ != AgentState::kHeld || !(extension_due() || !journal_.empty() || membership_.has_failed());
+  };
+  // In turns: where calls take longer than a heartbeat the session is always due.
+  const bool session_first = can_wait() && !session_was_last_;
+  if (session_first && attend_membership()) return;
   advance_state();
-  if (!operation_ && !urgent && state_ == AgentState::kHeld) tidy_up();
+  if (operation_ || state_ == AgentState::kStopped || !can_wait()) return;
+  if (!session_first && attend_membership()) return;
+  if (state_ == AgentState::kHeld) tidy_up();
 }
 
 void Agent::advance_state() {
@@ -304,6 +310,7 @@ void Agent::advance_state() {
 
 OperationId Agent::begin(OperationKind kind) {
   operation_ = Operation{{++last_operation_}, kind, attended_};
+  session_was_last_ = kind == OperationKind::kSessions || kind == OperationKind::kSession;
   return operation_->id;
 }
 

@@ -345,6 +345,7 @@ class Agent {
   std::vector<mint::MachineId> avoided_;  // ids of the era that a rotation leaves: free at their full ceilings
   std::optional<Operation> operation_;
   std::uint64_t last_operation_ = 0;
+  bool session_was_last_ = false;  // the last operation was one of the session
   Revision highest_;
   Backoff backoff_;
   StoreFailures store_failures_;

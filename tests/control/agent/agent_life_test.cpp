@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The agent's ordinary life, as transcripts: taking, extending, waiting, pausing, giving back.
+#include <utility>
+
 #include "oracle/lease/history.hpp"
 #include "tests/control/agent/scenario.hpp"
 
@@ -230,6 +232,61 @@ TEST(AgentLife, HistoryOfAStoreThatWasRecoveredMeanwhileIsNotPruned) {
   ASSERT_TRUE(store.commit({{}, {{std::string(lease::kStoreKey), "recovered"}}, {}}));
   s.feed(s.late.back());
   EXPECT_EQ(kept_history(store), 2U);
+}
+
+// ---- beside the session, on a shared store
+
+// The session is due all the time, because nobody takes it.
+TEST(AgentSession, DoesNotHoldUpAStopWhileTheStoreIsAway) {
+  for (const bool asked : {false, true}) {
+    SCOPED_TRACE(asked);
+    MemoryStore store;
+    Scenario first({.exclusive_store = false, .incarnation = Nonce{1}}, &store);
+    first.nonce_salt = 1;
+    ASSERT_TRUE(first.run_until_held());
+    Scenario s({.machine_ids = asked ? 2U : 1U, .exclusive_store = false}, &store);
+    const auto waits = [&] { return asked ? s.commits == 1 : s.notes(Kind::kIdsExhausted) == 1; };
+    if (asked) s.fates = {Scenario::Fate::kLostBefore};
+    for (int i = 0; i < 500 && !waits(); ++i) {
+      first.tick();
+      s.tick();
+    }
+    ASSERT_TRUE(waits());
+    s.list_unavailable = s.commit_away = true;
+    s.run_for(seconds(5));
+    ASSERT_EQ(s.view().state, AgentState::kAcquiring);
+    s.feed(event::StopRequested{});
+    s.run_for(seconds(8));  // the daemon waits for ten
+    ASSERT_TRUE(s.stopped.has_value());
+    EXPECT_FALSE(s.stopped->failed);
+    EXPECT_NE(s.stopped->text.find(asked ? "is not known" : "no rights were held"), std::string::npos)
+        << s.stopped->text;
+  }
+}
+
+// Each call takes longer than a heartbeat: with every answer the session is due again.
+TEST(AgentSession, LeavesEverySecondCallToTheRights) {
+  Scenario s({.exclusive_store = false, .heartbeat = milliseconds(50)});
+  s.list_silent = s.fates_for_all = true;
+  const auto answer_slowly = [&](int calls) {
+    for (int i = 0; i < calls; ++i) {
+      s.fates.assign(4, Scenario::Fate::kSilentAfter);
+      s.run_for(milliseconds(100));
+      for (const Event& late : std::exchange(s.late, {}))
+        s.feed(late);
+    }
+  };
+  answer_slowly(20);
+  ASSERT_EQ(s.view().state, AgentState::kHeld);
+  const time::SmearedUtc ceiling = s.published[0].slots[0].ceiling;
+  Nonce incarnation{};
+  incarnation.fill(0xaa);
+  for (int i = 0; i < 20; ++i) {
+    const Revision before = s.store().get(lease::session_key(incarnation))->value().modified;
+    answer_slowly(4);
+    EXPECT_GT(s.store().get(lease::session_key(incarnation))->value().modified, before) << "and it is renewed";
+  }
+  EXPECT_GT(s.published[0].slots[0].ceiling, ceiling);
 }
 
 TEST(AgentOptionsFault, NamesWhatIsWrong) {
