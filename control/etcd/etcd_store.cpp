@@ -40,6 +40,13 @@ tl::expected<RangeAnswer, StoreError> range(EtcdLink& link, const pb::RangeReque
   return answer;
 }
 
+/// An entry of an answer that shows the store as it was at `at`: it can't have been changed later.
+tl::expected<Entry, StoreError> entry_at(std::int64_t at, const pb::KeyValue& value, std::string_view prefix) {
+  if (is_revision(value.mod_revision()) && value.mod_revision() <= at) return to_entry(value, prefix);
+  return tl::make_unexpected(
+      StoreError{StoreErrorKind::kUnavailable, impossible_text("that " + value.key() + " was changed")});
+}
+
 }  // namespace
 
 EtcdStore::EtcdStore(EtcdOptions options, EtcdDialer dialer)
@@ -60,7 +67,7 @@ tl::expected<std::optional<Entry>, StoreError> EtcdStore::get(std::string_view k
   const auto answer = range(link_, request, EtcdDeadline::in(options_.deadline));
   if (!answer) return tl::make_unexpected(answer.error());
   if (answer->response.kvs().empty()) return std::optional<Entry>();
-  return to_entry(answer->response.kvs(0), options_.prefix);
+  return entry_at(answer->response.header().revision(), answer->response.kvs(0), options_.prefix);
 }
 
 tl::expected<Listing, StoreError> EtcdStore::list(std::string_view prefix) {
@@ -96,8 +103,11 @@ tl::expected<Listing, StoreError> EtcdStore::list(std::string_view prefix) {
       listing.at = {static_cast<std::uint64_t>(page.header().revision())};
       request.set_revision(page.header().revision());
     }
-    for (const pb::KeyValue& value : page.kvs())
-      listing.entries.push_back(to_entry(value, options_.prefix));
+    for (const pb::KeyValue& value : page.kvs()) {
+      auto entry = entry_at(request.revision(), value, options_.prefix);
+      if (!entry) return tl::make_unexpected(std::move(entry.error()));
+      listing.entries.push_back(std::move(*entry));
+    }
     if (!page.more()) return listing;
     std::string next = page.kvs().empty() ? std::string() : page.kvs(page.kvs_size() - 1).key() + '\0';
     // Asked for ever, or called complete: either would be worse than nothing.

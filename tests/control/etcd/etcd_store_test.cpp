@@ -429,6 +429,36 @@ TEST_F(EtcdStoreTest, ListingAtARevisionThatNoStoreCanHaveIsRefused) {
   }
 }
 
+// A token would be made of it, and what was committed is looked for there.
+TEST_F(EtcdStoreTest, AnEntryAtARevisionThatTheStoreCantHaveIsRefused) {
+  cluster.put({{"gnomon/k1", "v"}, {"gnomon/k2", "v"}});
+  auto with = options();
+  with.endpoints = {a.endpoint()};
+  auto store = open(with);
+  for (const std::int64_t impossible :
+       {std::int64_t{-1}, cluster.revision() + 1, static_cast<std::int64_t>(lease::kLastRevision.value) + 1}) {
+    SCOPED_TRACE(impossible);
+    const auto forge = [impossible](etcdserverpb::RangeResponse& page) {
+      page.mutable_kvs(page.kvs_size() - 1)->set_mod_revision(impossible);
+    };
+    a.next_range({true, std::nullopt, false, {}, forge});
+    const auto refused = store->list("");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, StoreErrorKind::kUnavailable);
+    EXPECT_THAT(refused.error().text, testing::AllOf(HasSubstr("gnomon/k2"), HasSubstr("no store can have")));
+    a.next_range({true, std::nullopt, false, {}, forge});
+    const auto got = store->get("k1");
+    ASSERT_FALSE(got);
+    EXPECT_EQ(got.error().kind, StoreErrorKind::kUnavailable);
+    EXPECT_THAT(got.error().text, testing::AllOf(HasSubstr("gnomon/k1"), HasSubstr("no store can have")));
+  }
+  const auto listing = store->list("");
+  ASSERT_TRUE(listing) << listing.error().text;
+  ASSERT_EQ(listing->entries.size(), 2U);
+  EXPECT_EQ(listing->entries[1].modified, listing->at) << "the newest there can be";
+  EXPECT_TRUE(store->get("k1")->has_value());
+}
+
 #if GRPC_CPP_VERSION_MAJOR == 1 && GRPC_CPP_VERSION_MINOR < 65
 // A handshake that fails makes gRPC write to stderr, each time.
 TEST_F(EtcdStoreTest, WhatGrpcHasToSayGoesNowhere) {
