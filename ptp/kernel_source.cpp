@@ -34,11 +34,11 @@ ClaimOr kernel_claim(const ClockReading& reading, const KernelClockWord& word, S
     return tl::make_unexpected(
         SourceError{SourceFault::kNotSynchronised,
                     "the kernel calls the system clock unsynchronised: run chronyd or ntpd, or use another source"});
-  if (word.max_error < word.estimated_error)
+  if (word.estimated_error == time::Duration{} || word.max_error < word.estimated_error)
     return tl::make_unexpected(SourceError{
         SourceFault::kPolicy,
-        "whoever sets the system clock states no error (ptp4l and phc2sys do so): use the source ptp4l, or system with "
-        "a bound that you state"});
+        "whoever sets the system clock states no error (ptp4l, phc2sys and systemd-timesyncd do so): use the source "
+        "ptp4l or chrony, or system with a bound that you state"});
   Claim claim;
   claim.at = reading.middle();
   claim.scale = scale;

@@ -5,7 +5,8 @@
 //
 // Believed only while the kernel calls the clock synchronised. A machine that nobody synchronises says 16 s and
 // TAI - UTC 0, and both mean "unknown". ptp4l and phc2sys set maxerror to 0 only to keep the 16 s away, and mean
-// nothing by it: their esterror stays larger, and that gives them away.
+// nothing by it: their esterror stays larger, and that gives them away. systemd-timesyncd sets both to 0 while it slews
+// by up to 0.4 s: an estimate of 0 gives it away, as nobody is that good.
 //
 // The daemon may set the clock between the reading and the word about it, so the kernel is asked before and after, and
 // the worse of the two words counts; what the clock was moved by across the reading is added to the bound.

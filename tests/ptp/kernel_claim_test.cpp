@@ -46,7 +46,7 @@ namespace {
 
 const time::CycleRate kNominal = time::CycleRate::from_hz(1'000'000'000);
 
-/// A kernel that chronyd disciplines.
+/// A kernel that ntpd disciplines.
 KernelAnswer synchronised() {
   KernelAnswer out;
   out.state.status = STA_PLL | STA_NANO;
@@ -141,6 +141,19 @@ TEST_F(KernelClaim, IsRefusedIfMaxerrorIsLessThanTheEstimate) {
   KernelAnswer equal = synchronised();
   equal.state.esterror = equal.state.maxerror;
   EXPECT_TRUE(claim(equal));
+}
+
+// systemd-timesyncd writes 0 into both while it slews by some hundred milliseconds, and the kernel lets maxerror grow.
+TEST_F(KernelClaim, IsRefusedIfTheEstimateIsZero) {
+  for (const std::int64_t max_error : {0, 500, 90'000}) {
+    KernelAnswer timesyncd = synchronised();
+    timesyncd.state.maxerror = max_error;
+    timesyncd.state.esterror = 0;
+    expect_refused(claim(timesyncd), SourceFault::kPolicy, "systemd-timesyncd");
+  }
+  KernelAnswer least = synchronised();
+  least.state.esterror = 1;
+  EXPECT_TRUE(claim(least)) << "a microsecond is an estimate";
 }
 
 TEST_F(KernelClaim, AnnouncesALeapSecondUntilItIsOver) {
