@@ -8,6 +8,9 @@
 // nothing by it: their esterror stays larger, and that gives them away. systemd-timesyncd sets both to 0 while it slews
 // by up to 0.4 s: an estimate of 0 gives it away, as nobody is that good.
 //
+// What is still to be slewed away is the kernel's own offset, where its PLL slews (ntpd), or part of maxerror: chronyd
+// slews by the frequency, and adds to maxerror what is left.
+//
 // The daemon may set the clock between the reading and the word about it, so the kernel is asked before and after, and
 // the worse of the two words counts; what the clock was moved by across the reading is added to the bound.
 #pragma once

@@ -257,5 +257,33 @@ TEST_F(Bed, ChronydDisciplinesAVirtualClock) {
   EXPECT_EQ(rack.truth().state().rate_changes, 0U);
 }
 
+// It slews by the frequency, so the kernel knows of no offset: what is left must be in maxerror, on which the source
+// `kernel` rests.
+TEST_F(Bed, ChronydTellsTheKernelWhatItHasYetToSlewAway) {
+  Rack rack({.grandmasters = {{}}, .client = {.ahead = milliseconds(50)}});
+  const std::string server_file = (rack.folder() / "server.conf").string();
+  const std::string client_file = (rack.folder() / "chrony.conf").string();
+  const auto common = [&](const char* name) {
+    return fmt::format("pidfile {0}/{1}.pid\nbindcmdaddress {0}/{1}.sock\ncmdport 0\n", rack.folder().string(), name);
+  };
+  std::ofstream(server_file) << common("server") << "local stratum 1\nallow all\n";
+  std::ofstream(client_file) << common("chrony") << "rtcsync\nmaxslewrate 5000\nserver " << Rack::address(0)
+                             << " minpoll -4 maxpoll -4 iburst\nport 0\n";
+  const auto server = rack.start_program(0, {"chronyd", "-x", "-U", "-d", "-u", "root", "-f", server_file}, "server");
+  const auto client =
+      rack.start_program(rack.client(), {"chronyd", "-U", "-d", "-u", "root", "-f", client_file}, "chrony");
+  int seen = 0;
+  for (int i = 0; i < 100 && seen < 20; ++i) {
+    nap(100);
+    const ClockState said = rack.clock(rack.client()).state();  // before the error, which becomes smaller
+    const Duration error = rack.client_error(host_now());
+    if ((said.status & STA_UNSYNC) != 0) continue;
+    ++seen;
+    EXPECT_GT(error, milliseconds(10)) << "it has to be slewing yet";
+    EXPECT_GE(time::microseconds(said.max_error_us + 1), error) << said.estimated_error_us;
+  }
+  EXPECT_EQ(seen, 20) << rack.logs();
+}
+
 }  // namespace
 }  // namespace gnomon::bed
