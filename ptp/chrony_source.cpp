@@ -87,6 +87,23 @@ std::optional<tl::expected<Tracking, SourceError>> ChronySource::take_reply() {
   return std::nullopt;
 }
 
+ClaimOr ChronySource::judge(const Tracking& tracking, const ClockReading& reading, time::CycleRate nominal) {
+  auto said = chrony_claim(tracking, asked_, reading, options_.policy, nominal);
+  if (!said || !trusted_after_) return said;
+  if (tracking.reference_time.value_or(ChronyTime{}).ns <= *trusted_after_)
+    return tl::make_unexpected(
+        error(SourceFault::kSettling,
+              "chronyd has not measured since the cycle counter could not be trusted (the machine was suspended, moved "
+              "or cloned): wait for its next measurement"));
+  trusted_after_.reset();
+  return said;
+}
+
+void ChronySource::distrust() {
+  waiting_for_.reset();  // the answer would be paired with a reading by the former counter
+  distrusted_ = true;
+}
+
 News ChronySource::poll(time::CycleRate nominal) {
   if (!socket_.valid()) {
     if (auto failed = socket_.open(options_.own_socket, options_.socket))
@@ -100,7 +117,7 @@ News ChronySource::poll(time::CycleRate nominal) {
     else if (!*tracking)
       news = tl::make_unexpected(tracking->error());
     else
-      news = chrony_claim(**tracking, asked_, *reading, options_.policy, nominal);
+      news = judge(**tracking, *reading, nominal);
   }
   const std::int64_t now = monotonic_ns();
   if (waiting_for_ && now - asked_ns_ >= kSilentAfterNs) {
@@ -113,6 +130,7 @@ News ChronySource::poll(time::CycleRate nominal) {
     const auto reading = clock_.read(nominal);
     if (!reading) return tl::make_unexpected(reading.error());
     asked_ = *reading;
+    if (std::exchange(distrusted_, false)) trusted_after_ = asked_.value;
     const ChronySequence sequence{static_cast<std::uint32_t>(platform::random_u64())};
     if (auto failed = socket_.send(encode_tracking(sequence), "chronyd"))
       return tl::make_unexpected(std::move(*failed));

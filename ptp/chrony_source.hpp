@@ -7,6 +7,10 @@
 // report is refused when that is older than a few polling intervals, and what the oscillator may have drifted since
 // then is a term of its own. A chronyd that never was synchronised answers with reference 0 and a plausible bound
 // of 1.5 s.
+//
+// A machine that was restored from a snapshot has a system clock that stood still with it, and by that the last
+// measurement is young. So after a distrust only one that was made later counts. chronyd puts the time of a measurement
+// up to a second too early, which errs on the safe side.
 #pragma once
 
 #include <cstdint>
@@ -45,10 +49,12 @@ class ChronySource final : public TimeSource {
   explicit ChronySource(ChronyOptions options) : options_(std::move(options)) {}
 
   [[nodiscard]] News poll(time::CycleRate nominal) override;
+  void distrust() override;
   [[nodiscard]] std::string describe() const override;
 
  private:
   [[nodiscard]] std::optional<tl::expected<Tracking, SourceError>> take_reply();
+  [[nodiscard]] ClaimOr judge(const Tracking& tracking, const ClockReading& reading, time::CycleRate nominal);
 
   ChronyOptions options_;
   SystemClock clock_;
@@ -56,6 +62,8 @@ class ChronySource final : public TimeSource {
   std::optional<ChronySequence> waiting_for_;
   ClockReading asked_{};  // the clock when the question left
   std::int64_t asked_ns_ = 0;
+  bool distrusted_ = false;                    // since the last question
+  std::optional<std::int64_t> trusted_after_;  // by the system clock; what was measured until then is void
 };
 
 }  // namespace gnomon::ptp

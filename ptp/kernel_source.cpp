@@ -51,6 +51,16 @@ ClaimOr kernel_claim(const ClockReading& reading, const KernelClockWord& word, S
   return claim;
 }
 
+void KernelSource::distrust() {
+  distrusted_ = true;
+  max_error_.reset();
+}
+
+void KernelSource::watch(time::Duration max_error) {
+  if (max_error_ && max_error < *max_error_) distrusted_ = false;
+  max_error_ = max_error;
+}
+
 News KernelSource::poll(time::CycleRate nominal) {
   const auto before = ask_kernel();
   const auto first = clock_.read(nominal);
@@ -64,7 +74,13 @@ News KernelSource::poll(time::CycleRate nominal) {
   word.synchronised = before->synchronised && after->synchronised;
   word.max_error = std::max(before->max_error, after->max_error);
   word.offset = std::max(before->offset, after->offset) + clock_moved(*first, *second, nominal);
-  return kernel_claim(*second, word, scale_, nominal);
+  if (distrusted_) watch(word.max_error);
+  auto said = kernel_claim(*second, word, scale_, nominal);
+  if (!said || !distrusted_) return said;
+  return tl::make_unexpected(SourceError{SourceFault::kSettling,
+                                         "nobody has set the system clock since the cycle counter could not be trusted "
+                                         "(the machine was suspended, moved or "
+                                         "cloned): wait until its daemon measures again"});
 }
 
 }  // namespace gnomon::ptp

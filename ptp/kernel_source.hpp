@@ -11,10 +11,14 @@
 // What is still to be slewed away is the kernel's own offset, where its PLL slews (ntpd), or part of maxerror: chronyd
 // slews by the frequency, and adds to maxerror what is left.
 //
+// After a distrust the kernel's word is the one from before, if the machine slept or was restored from a snapshot: it
+// counts again when maxerror has gone down, which only somebody who sets the clock makes it do.
+//
 // The daemon may set the clock between the reading and the word about it, so the kernel is asked before and after, and
 // the worse of the two words counts; what the clock was moved by across the reading is added to the bound.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "ptp/reference_clock.hpp"
@@ -40,11 +44,16 @@ class KernelSource final : public TimeSource {
   explicit KernelSource(Scale scale) : scale_(scale) {}
 
   [[nodiscard]] News poll(time::CycleRate nominal) override;
+  void distrust() override;
   [[nodiscard]] std::string describe() const override { return "system clock, the kernel's estimate (adjtimex)"; }
 
  private:
+  void watch(time::Duration max_error);
+
   Scale scale_;
   SystemClock clock_;
+  bool distrusted_ = false;
+  std::optional<time::Duration> max_error_;  // of the last turn, while distrusted
 };
 
 }  // namespace gnomon::ptp

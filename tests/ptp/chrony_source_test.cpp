@@ -118,6 +118,34 @@ TEST_F(ChronySourceTest, DoesNotBelieveAnOldMeasurement) {
   EXPECT_EQ(news->error().fault, SourceFault::kStale) << news->error().text;
 }
 
+// A machine that was restored from a snapshot: by its own clock, chronyd's last measurement is seconds old.
+TEST_F(ChronySourceTest, BelievesNoMeasurementFromBeforeTheCounterWasDistrusted) {
+  ASSERT_TRUE(is_asked());
+  const Bytes before = measured_at(system_ns() - 2 * kNs);
+  source.distrust();
+  say(before);
+  EXPECT_FALSE(source.poll(kNominal)) << "it was asked by the former counter";
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(is_asked());
+    say(before);
+    const News old = source.poll(kNominal);
+    ASSERT_TRUE(old && !*old);
+    EXPECT_EQ(old->error().fault, SourceFault::kSettling) << old->error().text;
+    EXPECT_NE(old->error().text.find("has not measured"), std::string::npos) << old->error().text;
+  }
+  ASSERT_TRUE(is_asked());
+  say(testing::golden(testing::kChronyReplies, "never_synchronised"));
+  const News unfit = source.poll(kNominal);
+  ASSERT_TRUE(unfit && !*unfit);
+  EXPECT_EQ(unfit->error().fault, SourceFault::kNotSynchronised) << "this goes first: " << unfit->error().text;
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(is_asked());
+    say(measured_at(system_ns()));
+    const News fresh = source.poll(kNominal);
+    EXPECT_TRUE(fresh && *fresh) << (fresh ? fresh->error().text : "nothing");
+  }
+}
+
 TEST_F(ChronySourceTest, PassesOverAnAnswerThatCameTooLate) {
   ASSERT_TRUE(is_asked());
   say_as_it_is(measured_at(system_ns()));  // to the question of whoever was recorded

@@ -189,6 +189,28 @@ TEST_F(KernelClaim, IsOnTheScaleThatTheOperatorNames) {
     EXPECT_EQ(claim(synchronised(), scale)->scale, scale);
 }
 
+// A machine that was restored from a snapshot: maxerror is what it was before, and grows as if nothing had happened.
+TEST_F(KernelClaim, IsRefusedAfterDistrustUntilMaxerrorGoesDown) {
+  const auto turn = [](KernelSource& source, long max_error) {
+    KernelAnswer says = synchronised();
+    says.state.maxerror = max_error;
+    answers() = {says};
+    return source.poll(kNominal).value_or(tl::make_unexpected(SourceError{}));
+  };
+  KernelSource source(Scale::kUtc);
+  EXPECT_TRUE(turn(source, 2'500));
+  EXPECT_TRUE(turn(source, 2'000));
+  EXPECT_TRUE(turn(source, 3'000)) << "it grows, as ever";
+  source.distrust();
+  for (const long max_error : {3'000, 3'000, 3'500, 4'000})
+    expect_refused(turn(source, max_error), SourceFault::kSettling, "since");
+  EXPECT_TRUE(turn(source, 2'500)) << "somebody set the clock anew";
+  EXPECT_TRUE(turn(source, 3'000));
+  source.distrust();
+  expect_refused(turn(source, 2'000), SourceFault::kSettling, "since");  // set between the last turn and the warning?
+  EXPECT_TRUE(turn(source, 1'500));
+}
+
 TEST_F(KernelClaim, SaysThatTheKernelDoesNotAnswer) {
   KernelAnswer denied;
   denied.result = -1;
