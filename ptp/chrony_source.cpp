@@ -23,13 +23,15 @@ Duration magnitude(Duration d) { return d < Duration{} ? -d : d; }
 SourceError error(SourceFault fault, std::string text) { return {fault, std::move(text)}; }
 
 // A reference without an address is a reference clock of this host: a card's clock, or shared memory that ptp4l's
-// timemaster fills. In doubt it is as good as whoever sets the card's clock, and no witness of its own.
+// timemaster fills. In doubt it is as good as whoever sets the card's clock, and no witness of its own. Nor is the
+// system clock beside it: it does not say whether it runs with -x.
 Root root_of(const Tracking& tracking) {
   const bool reads_phc = tracking.address.family == ReferenceFamily::kNone;
   return {.reference = tracking.reference.value,
           .clock = reads_phc ? ClockKind::kPhc : ClockKind::kSystem,
           .bare_clock = reads_phc,
-          .disciplines = !reads_phc};
+          .disciplines = !reads_phc,
+          .sets_system = true};
 }
 
 std::optional<SourceError> unfit(const Tracking& tracking) {

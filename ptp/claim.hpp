@@ -40,6 +40,8 @@ struct Root {
   bool bare_clock = false;
   /// It disciplines `clock`.
   bool disciplines = false;
+  /// Besides, whatever `clock` is, it may set the system clock by it.
+  bool sets_system = false;
 };
 
 struct Claim {

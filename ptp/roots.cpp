@@ -13,8 +13,13 @@ bool one_clock(ClockKind a, ClockKind b, bool phc2sys_runs) {
   return a == b || cards || phc2sys_runs;
 }
 
+bool sets(const Root& daemon, const Root& clock) {
+  return daemon.sets_system && clock.bare_clock && clock.clock == ClockKind::kSystem;
+}
+
 bool one_witness(const Root& a, const Root& b, bool phc2sys_runs) {
   if (a.reference != 0 && a.reference == b.reference) return true;
+  if (sets(a, b) || sets(b, a)) return true;
   if (!one_clock(a.clock, b.clock, phc2sys_runs)) return false;
   if (a.bare_clock && b.bare_clock) return true;
   return (a.bare_clock && b.disciplines) || (b.bare_clock && a.disciplines);

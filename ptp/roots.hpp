@@ -6,6 +6,7 @@
 //
 //   one reference     the same grandmaster identity or reference id
 //   a bare clock      (a stated bound, the kernel's word) with whoever disciplines that clock
+//   chronyd           sets the system clock by a card's clock, too, so it is one with both of these
 //   phc2sys           sets the system clock from a card's clock, so whoever reads either is one
 //
 // In doubt sources are joined: that costs a witness, while a witness too many costs containment.

@@ -165,6 +165,7 @@ TEST_F(ChronyClaim, OfAReferenceClockSpeaksOfACard) {
   EXPECT_EQ(said->root.clock, ClockKind::kPhc);
   EXPECT_TRUE(said->root.bare_clock);
   EXPECT_FALSE(said->root.disciplines);
+  EXPECT_TRUE(said->root.sets_system) << "unless it runs with -x, which it doesn't say";
 }
 
 }  // namespace

@@ -38,6 +38,16 @@ TEST(Roots, ABareClockIsOneWithWhoeverSetsIt) {
   EXPECT_EQ(groups({kPhc, ptp4l(1, ClockKind::kPhc), kSystem}), (Indices{0, 0, 2}));
 }
 
+// chronyd on a reference clock is one with the card, and sets the system clock by it.
+TEST(Roots, WhoSetsTheSystemClockIsOneWithItWhateverHeReads) {
+  Root chrony = kPhc;
+  chrony.sets_system = true;
+  EXPECT_EQ(groups({chrony, kSystem}), (Indices{0, 0}));
+  EXPECT_EQ(groups({ptp4l(1, ClockKind::kPhc), ptp4l(2, ClockKind::kPhc), chrony, kSystem}), (Indices{0, 0, 0, 0}));
+  EXPECT_EQ(groups({kSystem, ptp4l(1, ClockKind::kPhc), chrony}), (Indices{0, 0, 0}));
+  EXPECT_EQ(groups({chrony, ptp4l(1, ClockKind::kSystem)}), (Indices{0, 1})) << "who has a word of his own keeps it";
+}
+
 TEST(Roots, WhoOnlyReadsAClockIsNoneOfItsOwn) {
   const Root reader{9, ClockKind::kSystem, false, false};
   EXPECT_EQ(groups({kSystem, reader}), (Indices{0, 1}));
