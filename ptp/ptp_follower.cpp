@@ -15,6 +15,8 @@ namespace {
 using time::Duration;
 
 constexpr Duration kSecond = time::seconds(1);
+constexpr int kMinLogInterval = -10;  // of the path delay's measurements; ptp4l follows a grandmaster no further
+constexpr int kMaxLogInterval = 22;
 
 SourceError error(SourceFault fault, std::string text) { return {fault, std::move(text)}; }
 
@@ -33,6 +35,14 @@ const PortDataSet* slave_port(const PtpRound& round) {
   return at == round.ports.end() ? nullptr : &*at;
 }
 
+// By what is remembered in one piece, all of them but the present one last for kMeasurements.
+Duration piece_of(const PortDataSet& port) {
+  const int log = std::clamp<int>(port.log_min_delay_req_interval, kMinLogInterval, kMaxLogInterval);
+  const Duration interval = log < 0 ? kSecond / (std::int64_t{1} << -log) : kSecond * (std::int64_t{1} << log);
+  return interval * PtpFollower::kMeasurements / static_cast<std::int64_t>(PtpFollower::kKept - 1) +
+         time::nanoseconds(1);
+}
+
 }  // namespace
 
 News PtpFollower::judge(const PtpRound& round, time::CycleRate nominal) {
@@ -47,7 +57,7 @@ News PtpFollower::judge(const PtpRound& round, time::CycleRate nominal) {
   grandmaster_ = round.status.gm_identity;
   if (last_ingress_ != round.status.ingress) {
     last_ingress_ = round.status.ingress;
-    keep(round);
+    keep(round.status.ingress.value_or(PtpClockTime{}), round);  // who is fit has one, and a port that is SLAVE
   }
   if (kept_ < kNeeded)
     return tl::make_unexpected(
@@ -147,17 +157,23 @@ std::optional<SourceError> PtpFollower::offset_too_large(Duration offset) const 
                            policy_.max_offset.ns));
 }
 
-void PtpFollower::keep(const PtpRound& round) {
-  offsets_[next_] = magnitude(round.status.master_offset);
-  delays_[next_] = magnitude(round.current.mean_path_delay);
-  next_ = (next_ + 1) % kKept;
-  kept_ = std::min(kept_ + 1, kKept);
+void PtpFollower::keep(PtpClockTime ingress, const PtpRound& round) {
+  const Duration passed = time::saturating_sub(std::max(ingress, piece_began_), std::min(ingress, piece_began_));
+  if (pieces_ == 0 || passed >= piece_of(*slave_port(round))) {
+    piece_ = (piece_ + 1) % kKept;
+    pieces_ = std::min(pieces_ + 1, kKept);
+    piece_began_ = ingress;
+    offsets_[piece_] = delays_[piece_] = {};
+  }
+  offsets_[piece_] = std::max(offsets_[piece_], magnitude(round.status.master_offset));
+  delays_[piece_] = std::max(delays_[piece_], magnitude(round.current.mean_path_delay));
+  kept_ = std::min(kept_ + 1, kNeeded);
 }
 
 Duration PtpFollower::largest(const std::array<Duration, kKept>& of) const {
   Duration out;
-  for (std::size_t age = 0; age < kept_; ++age)
-    out = std::max(out, of[(next_ + kKept - 1 - age) % kKept]);
+  for (std::size_t age = 0; age < pieces_; ++age)
+    out = std::max(out, of[(piece_ + kKept - age) % kKept]);
   return out;
 }
 

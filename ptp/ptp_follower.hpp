@@ -11,10 +11,12 @@
 //            system clock counts UTC: ptp4l takes the announced UTC offset off, so a grandmaster that says ptpTimescale
 //            and serves UTC, as software ones do, makes it 37 s wrong and nothing shows it. So there, and for one on an
 //            arbitrary time scale, the operator says what it counts (docs/limits.md)
-//   bound    accuracy + path delay in full + largest |offset| of the last kKept + width of the moment. ptp4l's mean
-//   path
-//            delay is half the round trip, so an entirely one-sided path is off by all of it. The offset bounds how
-//            far the clock is from what the servo aims at, spikes of the time stamps included
+//   bound    accuracy + largest path delay in full + largest |offset| + width of the moment. ptp4l's mean path delay is
+//            half the round trip, so an entirely one-sided path is off by all of it. The offset bounds how far the
+//            clock is from what the servo aims at, spikes of the time stamps included
+//   memory   the largest of the last kKept Syncs, and of kMeasurements measurements of the delay. Where one direction
+//            becomes longer the servo follows at once, and the offset shows that once. The delay shows it when the
+//            median of ptp4l's last ten has turned; until then only that offset covers what the clock is off by
 //
 // The claim is about the clock's value at the ingress, put on the counter's axis by ClockTrack: what the servo did to
 // the clock since then plays no part.
@@ -56,8 +58,9 @@ struct PtpRound {
 
 class PtpFollower {
  public:
-  static constexpr std::size_t kKept = 64;   // offsets and path delays
-  static constexpr std::size_t kNeeded = 8;  // before anything is believed
+  static constexpr std::size_t kKept = 64;           // Syncs that are remembered at least
+  static constexpr std::int64_t kMeasurements = 16;  // of the path delay, that they are remembered for at least
+  static constexpr std::size_t kNeeded = 8;          // before anything is believed
 
   PtpFollower(PtpPolicy policy, ClockKind clock) : policy_(std::move(policy)), clock_(clock) {}
 
@@ -78,18 +81,21 @@ class PtpFollower {
   [[nodiscard]] std::optional<time::Duration> stated_accuracy(const ParentDataSet& parent) const;
   [[nodiscard]] time::Duration accuracy_of(const PtpRound& round) const;
   [[nodiscard]] News claim_at(const PtpRound& round, time::CycleRate nominal);
-  void keep(const PtpRound& round);
+  void keep(PtpClockTime ingress, const PtpRound& round);
   void watch_utc_offset(const PtpRound& round);
-  void forget_samples() { kept_ = 0; }
+  void forget_samples() { kept_ = pieces_ = 0; }
   [[nodiscard]] time::Duration largest(const std::array<time::Duration, kKept>& of) const;
 
   PtpPolicy policy_;
   ClockKind clock_;
   ClockTrack track_;
+  // The largest in each piece of time, of one Sync at least.
   std::array<time::Duration, kKept> offsets_{};
   std::array<time::Duration, kKept> delays_{};
-  std::size_t next_ = 0;
-  std::size_t kept_ = 0;
+  std::size_t piece_ = 0;  // the present one
+  std::size_t pieces_ = 0;
+  PtpClockTime piece_began_;
+  std::size_t kept_ = 0;  // Syncs, up to kNeeded
   std::optional<PtpClockTime> last_ingress_;
   std::optional<PtpClockTime> claimed_;
   std::optional<time::Duration> utc_offset_;  // by which ptp4l makes the system clock's UTC of TAI

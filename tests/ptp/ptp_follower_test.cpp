@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace gnomon::ptp {
@@ -90,6 +91,62 @@ TEST(PtpFollower, ClaimsTheSumOfItsTermsAtTheIngress) {
   EXPECT_GT(ptp4l.now - ingress, 100'000'000) << "the claim is about the ingress, some turns ago";
   EXPECT_EQ(claim.root.reference, 1U);
   EXPECT_TRUE(claim.root.disciplines);
+}
+
+/// A Sync every 30 ms, for so long; the last claim.
+std::optional<Claim> sync_for(Ptp4l& ptp4l, std::int64_t span) {
+  std::optional<Claim> last;
+  for (const std::int64_t until = ptp4l.now + span; ptp4l.now < until;)
+    for (int i = 0; i < 3; ++i) {
+      const News news = ptp4l.turn(i == 0);
+      if (news && *news) last = **news;
+    }
+  return last;
+}
+
+// One direction has become longer, and stays so. The servo follows it within a few Syncs, so the offset shows it once;
+// the delay shows it when the median of ptp4l's last ten has turned, and until then the clock is off by all of it.
+TEST(PtpFollower, RemembersAnOffsetUntilTheDelayHasBeenMeasuredAnew) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  for (const int log_interval : {0, 3}) {
+    SCOPED_TRACE(log_interval);
+    Ptp4l ptp4l;
+    ptp4l.round.ports[0].log_min_delay_req_interval = static_cast<std::int8_t>(log_interval);
+    ptp4l.settled();
+    const std::int64_t sixteen = 16 * kSecond << log_interval;
+    ptp4l.round.status.master_offset = microseconds(50);
+    ptp4l.sync();
+    ptp4l.round.status.master_offset = {};
+    const auto soon = sync_for(ptp4l, 3 * kSecond);  // a hundred Syncs
+    ASSERT_TRUE(soon);
+    EXPECT_EQ(soon->terms.offset, microseconds(50));
+    ptp4l.round.current.mean_path_delay = microseconds(27);
+    sync_for(ptp4l, kSecond);
+    ptp4l.round.current.mean_path_delay = microseconds(2);
+    const auto late = sync_for(ptp4l, sixteen - 4 * kSecond - kSecond / 5);
+    ASSERT_TRUE(late);
+    EXPECT_EQ(late->terms.offset, microseconds(50));
+    EXPECT_EQ(late->terms.asymmetry, microseconds(27));
+    const auto later = sync_for(ptp4l, 4 * kSecond + sixteen / 5);
+    ASSERT_TRUE(later);
+    EXPECT_EQ(later->terms.offset, time::Duration{}) << "and not for ever";
+    EXPECT_EQ(later->terms.asymmetry, microseconds(2));
+  }
+}
+
+TEST(PtpFollower, RemembersSixtyFourSyncsHoweverOftenTheDelayIsMeasured) {
+  for (const int log_interval : {-128, -3}) {
+    SCOPED_TRACE(log_interval);
+    Ptp4l ptp4l;
+    ptp4l.round.ports[0].log_min_delay_req_interval = static_cast<std::int8_t>(log_interval);
+    ptp4l.settled();
+    ptp4l.round.status.master_offset = microseconds(50);
+    ptp4l.sync();
+    ptp4l.round.status.master_offset = {};
+    for (int i = 0; i < 63; ++i)
+      EXPECT_EQ((*ptp4l.sync())->terms.offset, microseconds(50)) << i;
+    EXPECT_EQ((*ptp4l.sync())->terms.offset, time::Duration{});
+  }
 }
 
 TEST(PtpFollower, SaysOneThingOnce) {
