@@ -5,7 +5,8 @@
 //   meta/store    {id, machine, epoch}: which store this is, the machine it is bound to, the upper part of all tokens.
 //                 Rewritten by `adopt`, `recover` and a seal only; every commit compares its revision.
 //   meta/floor    {floor}: no window of any machine id starts below it. Set by a recovery, which can't know all windows
-//                 that were ever granted, and compared with every id, used or not.
+//                 that were ever granted, and compared with every id, used or not. Also the instant from which a store
+//                 that was recovered, or adopted by another machine, waits until all leases of before are over.
 //   meta/sealed   {at, why}: this shared store went back, as somebody found: nobody uses it before it is recovered.
 //   layout/<n>    a custom layout, immutable: an ID means the same for ever.
 #pragma once

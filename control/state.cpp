@@ -87,8 +87,8 @@ tl::expected<State, StateError> open_state(const StatePaths& paths, const std::s
   return open_locked(paths, std::move(*lock), &machine, machine);
 }
 
-tl::expected<std::uint16_t, StateError> adopt(const StatePaths& paths, const Nonce& machine,
-                                              std::optional<time::SmearedUtc> floor) {
+tl::expected<std::uint16_t, StateError> adopt(const StatePaths& paths, const RecoveryLimits& limits,
+                                              const Nonce& machine) {
   auto lock = WriterLock::take(paths.lock, "gnomon control adopt");
   if (!lock) return tl::make_unexpected(lock.error());
   if (!platform::exists(paths.database))
@@ -107,9 +107,8 @@ tl::expected<std::uint16_t, StateError> adopt(const StatePaths& paths, const Non
   transaction.puts.push_back(
       {std::string(lease::kStoreKey), encode_identity(identity, platform::random_value<Nonce>())});
   const bool cloned = platform::exists(paths.cloned);
-  if (cloned && floor)
-    transaction.puts.push_back({std::string(kFloorKey), encode_floor(std::max(*floor, state->meta.facts.floor),
-                                                                     platform::random_value<Nonce>())});
+  const time::SmearedUtc floor = std::max(cloned ? limits.floor() : limits.now, state->meta.facts.floor);
+  transaction.puts.push_back({std::string(kFloorKey), encode_floor(floor, platform::random_value<Nonce>())});
   const auto committed = state->store->commit(transaction);
   if (!committed) return refuse(StateErrorKind::kDamaged, committed.error().text);
   JournalContent content = state->journal.content();

@@ -83,11 +83,11 @@ struct RecoveryLimits {
 
 /// Binds the state to this machine, raises the epoch and ends the refusal after a cloning. The operator's word that no
 /// daemon uses the original or another copy any more is what this rests on: what was issued before the copies parted
-/// lies below the ceilings that this database knows. What another copy issued afterwards lies below `floor` (now +
-/// window + max_lead, as in a recovery), to which a cloned state is lifted. Refused while a daemon runs here, and on a
-/// state that open_state would refuse otherwise.
-[[nodiscard]] tl::expected<std::uint16_t, StateError> adopt(const StatePaths& paths,
-                                                            const Nonce& machine = this_machine(),
-                                                            std::optional<time::SmearedUtc> floor = std::nullopt);
+/// lies below the ceilings that this database knows. What another copy issued afterwards lies below now + window +
+/// max_lead, to which a cloned state is lifted, as in a recovery. Any other is lifted to now, which keeps no machine id
+/// from anybody, and from which the leases count how long one may still be held by the word of the original. Refused
+/// while a daemon runs here, and on a state that open_state would refuse otherwise.
+[[nodiscard]] tl::expected<std::uint16_t, StateError> adopt(const StatePaths& paths, const RecoveryLimits& limits,
+                                                            const Nonce& machine = this_machine());
 
 }  // namespace gnomon::control

@@ -70,11 +70,12 @@ ExitCode adopt_sqlite(const ControlPlace& place, const ControlOptions& options, 
   output.err << fmt::format(
       "This binds {} to this machine. If the machine that it came from still issues IDs from its original, both will "
       "issue "
-      "the same IDs.\nGo on only if the original is out of use for good.\n",
+      "the same IDs.\nGo on only if the original is out of use for good, and this machine's clock is right: leases are "
+      "granted again once the longest TTL has passed from now.\n",
       paths.database);
   if (!agreed(options, "adopt", in, output)) return output.fail(ExitCode::kRefused, "nothing was changed");
   const control::RecoveryLimits limits = limits_of(place.configuration);
-  const auto epoch = control::adopt(paths, control::this_machine(), limits.floor());
+  const auto epoch = control::adopt(paths, limits);
   if (!epoch) return refuse(output, epoch.error());
   give_to_owner(paths, {});
   if (output.json) {

@@ -14,6 +14,7 @@
 #include "cmd/options/etcd_settings.hpp"
 #include "control/clone_guard.hpp"
 #include "platform/endpoint.hpp"
+#include "platform/uptime.hpp"
 
 namespace gnomon::cmd {
 namespace {
@@ -22,8 +23,10 @@ std::size_t size_of(std::int64_t option) { return static_cast<std::size_t>(optio
 std::uint32_t count_of(std::int64_t option) { return static_cast<std::uint32_t>(option); }
 
 Or<LeaseClockRules> clock_rules(const Settings& settings, const Keep& keep) {
-  LeaseClockRules rules{
-      .boot = std::nullopt, .store = keep.meta().facts, .max_ttl = time::milliseconds(settings.lease.max_ttl_ms)};
+  LeaseClockRules rules{.boot = std::nullopt,
+                        .since = platform::read_uptime(),  // the store is open, and nobody else has it
+                        .store = keep.meta().facts,
+                        .max_ttl = time::milliseconds(settings.lease.max_ttl_ms)};
   if (!keep.exclusive()) return rules;
   rules.boot = parse_boot_id(control::read_boot_id());
   if (rules.boot) return rules;

@@ -66,7 +66,7 @@ tl::expected<lease::Moment, DeskError> lease_moment(const LeaseClockRules& rules
     return tl::make_unexpected(std::move(*standing_in_the_way));
   if (rules.boot) {
     const time::Tai now{look.uptime.ns};
-    return lease::Moment{.boot = *rules.boot, .now = {now, now}};
+    return lease::Moment{.boot = *rules.boot, .now = {now, now}, .since = {rules.since.ns}};
   }
   if (look.standing != lease::Standing::kMember)
     return refuse(DeskFault::kNotAMember,

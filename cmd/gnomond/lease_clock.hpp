@@ -2,7 +2,9 @@
 //
 // The moment by which a daemon decides on leases, or why it has none.
 //
-//   SQLite  this boot's CLOCK_BOOTTIME: one host, one clock, and no synchronisation
+//   SQLite  this boot's CLOCK_BOOTTIME: one host, one clock, and no synchronisation; what was granted in another boot,
+//   or
+//           on another machine, is counted from when this daemon opened the store
 //   etcd    the true time, and only while the other daemons' clocks agree with this one: an expiry is an instant that
 //           every host reads for itself, and a daemon that is outvoted would give leases away that are held
 //
@@ -44,6 +46,7 @@ struct LeaseLook {
 
 struct LeaseClockRules {
   std::optional<lease::Boot> boot;  // on SQLite; none: the true time
+  time::Uptime since{};             // when this daemon had the store for itself
   lease::StoreFacts store{};
   time::Duration max_ttl = time::seconds(600);
 };

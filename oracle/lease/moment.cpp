@@ -20,7 +20,7 @@ bool is_comparable(const Expiry& expiry, const Moment& moment) {
 Expiry latest_end(const Expiry& expiry, time::Duration ttl, const Moment& moment) {
   if (expiry.boot == moment.boot) return expiry;
   if (!is_comparable(expiry, moment)) return {moment.boot, time::saturating_add(moment.now.latest, ttl)};
-  return {moment.boot, time::Tai{} + ttl};
+  return {moment.boot, time::saturating_add(moment.since, ttl)};
 }
 
 Expiry expiry_after(const Moment& moment, time::Duration ttl) {

@@ -5,10 +5,11 @@
 //   many hosts (etcd)   true time, TAI. The store knows none of its readers' clocks, so an expiry is an instant, which
 //                       each host reads for itself, as an interval: expired only once its earliest is past. No leader
 //                       change touches it, since nobody counts down.
-//   one host (SQLite)   CLOCK_BOOTTIME of one boot. It needs no synchronised clock and goes on through a suspend. After
-//                       another boot nobody knows how long the machine was off; but the boot's clock began at zero
-//                       after every renewal of earlier boots, so what was granted then is over once the clock shows its
-//                       TTL.
+//   one host (SQLite)   CLOCK_BOOTTIME of one boot. It needs no synchronised clock and goes on through a suspend. What
+//                       another boot's clock said tells nothing here: nobody knows how long the machine was off, or by
+//                       how much the boot was another machine's, from which the store was moved. But one daemon at a
+//                       time has the store, so every renewal by another boot came before this daemon began on it: what
+//                       was granted then is over once its TTL has passed since that.
 //
 // A store that was moved from one to the other holds expiries of a clock that nobody can read any more: nothing of them
 // is ever surely past.
@@ -34,6 +35,7 @@ using Boot = Nonce;
 struct Moment {
   Boot boot{};
   time::Interval now;
+  time::Tai since{};  // on one boot's clock: when whoever asks began on the store; all of other boots was before
   friend bool operator==(const Moment&, const Moment&) = default;
 };
 

@@ -39,6 +39,7 @@ LeaseClockRules shared_store() {
 LeaseClockRules own_store() {
   LeaseClockRules rules = shared_store();
   rules.boot = parse_boot_id(kBootText);
+  rules.since = {7};
   return rules;
 }
 
@@ -62,6 +63,7 @@ TEST(LeaseClock, OnSqliteItIsTheBootsAndNeedsNoOther) {
   EXPECT_EQ(moment->boot, *parse_boot_id(kBootText));
   EXPECT_EQ(moment->now.earliest, time::Tai{42});
   EXPECT_EQ(moment->now.latest, time::Tai{42});
+  EXPECT_EQ(moment->since, time::Tai{7});
 }
 
 TEST(LeaseClock, OnASharedStoreItIsTheTrueTime) {

@@ -118,7 +118,7 @@ TEST_F(StateTest, SecondOpenerIsToldWhoHoldsIt) {
     expect_refused(StateErrorKind::kHeld, "pid " + std::to_string(child) + ", gnomond instance blue, on ", "stop that");
   }
   EXPECT_EQ(recover(paths, kLimits).error().kind, StateErrorKind::kHeld);
-  EXPECT_EQ(adopt(paths).error().kind, StateErrorKind::kHeld);
+  EXPECT_EQ(adopt(paths, kLimits).error().kind, StateErrorKind::kHeld);
   for (const int fd : {finish[0], finish[1], ready[0], ready[1]})
     close(fd);
   ASSERT_EQ(waitpid(child, nullptr, 0), child);
@@ -310,7 +310,7 @@ TEST_F(StateTest, NothingToRecover) {
 }
 
 TEST_F(StateTest, NothingToAdopt) {
-  const auto epoch = adopt(paths);
+  const auto epoch = adopt(paths, kLimits);
   ASSERT_FALSE(epoch);
   EXPECT_EQ(epoch.error().kind, StateErrorKind::kIncomplete);
   EXPECT_NE(epoch.error().text.find(paths.database), std::string::npos) << epoch.error().text;
@@ -327,7 +327,7 @@ TEST_F(StateTest, TheLastEpochIsTheLast) {
     identity.epoch = UINT16_MAX;
     ASSERT_TRUE(state->store->commit({{}, {{std::string(lease::kStoreKey), encode_identity(identity, {})}}, {}}));
   }
-  const auto adopted = adopt(paths);
+  const auto adopted = adopt(paths, kLimits);
   const auto recovered = recover(paths, kLimits);
   ASSERT_FALSE(adopted || recovered);
   for (const StateError& error : {adopted.error(), recovered.error()}) {
@@ -375,13 +375,33 @@ TEST_F(StateTest, OtherMachineMustAdopt) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, StateErrorKind::kOtherMachine);
   EXPECT_NE(refused.error().text.find("gnomon control adopt"), std::string::npos);
-  const auto epoch = adopt(paths, other);
+  const auto epoch = adopt(paths, kLimits, other);
   ASSERT_TRUE(epoch) << epoch.error().text;
   EXPECT_EQ(*epoch, 2);
   EXPECT_TRUE(open_state(paths, "test", other));
   EXPECT_EQ(open_state(paths, "test").error().kind, StateErrorKind::kOtherMachine) << "the old one is out";
-  ASSERT_TRUE(adopt(paths));
+  ASSERT_TRUE(adopt(paths, kLimits));
   expect_nothing_promised_twice(paths, promises);
+}
+
+// The leases count from the floor how long one may be held by the word of the machine that the store came from.
+TEST_F(StateTest, AnAdoptionLiftsTheFloorToItsOwnTimeAndNoFurther) {
+  live(kHolderStart);
+  Nonce other{};
+  other.fill(9);
+  const RecoveryLimits later{.now = kHolderStart + seconds(5000), .window = seconds(600), .max_lead = seconds(60)};
+  ASSERT_TRUE(adopt(paths, later, other));
+  {
+    auto state = open_state(paths, "test", other);
+    ASSERT_TRUE(state) << state.error().text;
+    EXPECT_EQ(state->meta.facts.floor, later.now);
+    Holder holder(*state, promises);
+    EXPECT_TRUE(holder.take(1, later.now)) << "no machine id has to wait";
+  }
+  ASSERT_TRUE(adopt(paths, kLimits));
+  auto state = open_state(paths, "test");
+  ASSERT_TRUE(state) << state.error().text;
+  EXPECT_EQ(state->meta.facts.floor, later.now) << "never lowered";
 }
 
 TEST_F(StateTest, ACrashInTheMiddleOfARecoveryIsNeverServedFrom) {
@@ -441,11 +461,11 @@ TEST_F(StateTest, ClonedStateIsServedOnlyAfterAnAdoption) {
   expect_refused(StateErrorKind::kCloned, "was cloned", "gnomon control adopt");
   ASSERT_TRUE(recover(paths, kLimits));
   expect_refused(StateErrorKind::kCloned, "was cloned", "gnomon control adopt");
-  const time::SmearedUtc floor = kHolderStart + seconds(5000);
-  ASSERT_TRUE(adopt(paths, this_machine(), floor));
+  const RecoveryLimits later{.now = kHolderStart + seconds(5000), .window = seconds(20), .max_lead = seconds(2)};
+  ASSERT_TRUE(adopt(paths, later));
   auto state = open_state(paths, "test");
   ASSERT_TRUE(state) << state.error().text;
-  EXPECT_EQ(state->meta.facts.floor, floor) << "above whatever another copy may have issued";
+  EXPECT_EQ(state->meta.facts.floor, later.floor()) << "above whatever another copy may have issued";
 }
 
 TEST_F(StateTest, AdoptDoesNotExcuseAnOldCopy) {
@@ -453,7 +473,7 @@ TEST_F(StateTest, AdoptDoesNotExcuseAnOldCopy) {
   copy(paths.database, directory.file("backup"));
   live(kHolderStart + seconds(30));
   copy(directory.file("backup"), paths.database);
-  const auto epoch = adopt(paths);
+  const auto epoch = adopt(paths, kLimits);
   ASSERT_FALSE(epoch);
   EXPECT_EQ(epoch.error().kind, StateErrorKind::kWentBack);
 }

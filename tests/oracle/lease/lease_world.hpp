@@ -219,7 +219,10 @@ class LeaseWorld {
   }
 
   Moment look(std::size_t server) {
-    if (one_host_) return {boot_, {{(now_ - booted_).ns + 1}, {(now_ - booted_).ns + 1}}};
+    if (one_host_) {
+      const Tai clock = began_at_ + (now_ - booted_);
+      return {boot_, {clock, clock}, began_at_};
+    }
     const Server& clock = servers_[server];
     Duration back = up_to(clock.widest);
     Duration ahead = up_to(clock.widest);
@@ -280,6 +283,7 @@ class LeaseWorld {
   void reboot() {
     ++boot_[0];
     booted_ = now_ + up_to(seconds(below(2) == 0 ? 5 : 0));
+    began_at_ = Tai{1} + up_to(seconds(below(2) == 0 ? 100 : 0));
     later(booted_ - now_ + up_to(seconds(20)), [this] { reboot(); });
   }
 
@@ -289,7 +293,7 @@ class LeaseWorld {
   Duration past(const ClientSession& session, const Moment& moment, Tai truly) const {
     if (!one_host_) return truly - session.expiry.at;
     const Tai clock = moment.now.earliest;
-    return session.expiry.boot == moment.boot ? clock - session.expiry.at : clock - Tai{session.ttl.ns};
+    return session.expiry.boot == moment.boot ? clock - session.expiry.at : clock - (moment.since + session.ttl);
   }
 
   void judge(const Message& message, const Entries& seen, const Moment& moment, const Answer& answer) {
@@ -354,6 +358,7 @@ class LeaseWorld {
   bool one_host_ = false;
   Boot boot_{1};
   Tai booted_ = kStart;  // when the present boot began, or will
+  Tai began_at_{1};      // what its clock showed then: much, if the store was moved to a machine that was up
   std::vector<Server> servers_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<std::string> names_;

@@ -20,7 +20,9 @@ constexpr Boot kFirst{1};
 constexpr Boot kSecond{2};
 
 Moment truth(Tai at, Duration epsilon = {}) { return {{}, Interval{at, at}.widened(epsilon)}; }
-Moment on_boot(const Boot& boot, Duration up) { return {boot, {Tai{up.ns}, Tai{up.ns}}}; }
+Moment on_boot(const Boot& boot, Duration up, Duration since = {}) {
+  return {boot, {Tai{up.ns}, Tai{up.ns}}, Tai{since.ns}};
+}
 
 TEST(Moment, expiry_counts_from_the_latest_that_it_may_be) {
   EXPECT_EQ(expiry_after(truth(kNow, milliseconds(7)), seconds(10)),
@@ -62,6 +64,25 @@ TEST(Moment, after_another_boot_its_ttl_on_the_new_clock_is_the_end) {
   EXPECT_EQ(latest_end(expiry, seconds(10), on_boot(kFirst, seconds(3))), expiry);
 }
 
+// The store came from a machine that was up for less, or for longer: its uptime says nothing about this one's.
+TEST(Moment, of_another_boot_the_ttl_counts_from_when_the_asker_began_on_the_store) {
+  constexpr Duration kBegan = seconds(1'000'000);
+  for (const Expiry& expiry : {Expiry{kFirst, Tai{} + seconds(60)}, Expiry{kFirst, Tai{} + seconds(5'000'000)}}) {
+    const auto at = [&](Duration since_then) { return on_boot(kSecond, kBegan + since_then, kBegan); };
+    EXPECT_EQ(latest_end(expiry, seconds(10), at({})), (Expiry{kSecond, Tai{} + kBegan + seconds(10)}));
+    EXPECT_FALSE(surely_past(expiry, seconds(10), {}, at({})));
+    EXPECT_FALSE(surely_past(expiry, seconds(10), {}, at(seconds(10))));
+    EXPECT_TRUE(surely_past(expiry, seconds(10), {}, at(seconds(10) + nanoseconds(1))));
+    EXPECT_FALSE(surely_past(expiry, seconds(10), seconds(4), at(seconds(14))));
+    EXPECT_TRUE(surely_past(expiry, seconds(10), seconds(4), at(seconds(14) + nanoseconds(1))));
+    EXPECT_EQ(until_surely_past(expiry, seconds(10), seconds(4), at(seconds(3))), seconds(11) + nanoseconds(1));
+    EXPECT_EQ(remaining(expiry, seconds(10), at(seconds(1))), Duration{}) << "nor does anybody know that it goes on";
+  }
+  const Expiry of_this_boot{kSecond, Tai{} + seconds(60)};
+  EXPECT_EQ(latest_end(of_this_boot, seconds(10), on_boot(kSecond, seconds(70), seconds(65))), of_this_boot)
+      << "of its own boot it is an instant, whoever began when";
+}
+
 TEST(Moment, an_expiry_on_another_kind_of_clock_is_never_past) {
   const Expiry of_a_boot{kFirst, Tai{} + seconds(60)};
   const Expiry of_truth{{}, kNow};
@@ -90,7 +111,9 @@ TEST(Moment, the_answers_agree_with_each_other) {
     const Tai base = wild ? Tai{static_cast<std::int64_t>(random())} : Tai{} + seconds(100);
     const Expiry expiry{boots[random() % 3], time::saturating_add(base, some(20'000'000'000))};
     const Tai earliest = time::saturating_add(Tai{} + seconds(90), some(40'000'000'000));
-    const Moment moment{boots[random() % 3], {earliest, time::saturating_add(earliest, some(2'000'000'000))}};
+    const Moment moment{boots[random() % 3],
+                        {earliest, time::saturating_add(earliest, some(2'000'000'000))},
+                        random() % 2 == 0 ? Tai{} : earliest - some(90'000'000'000)};
     const Duration ttl = some(120'000'000'000) + nanoseconds(1);
     const Duration delay = some(5'000'000'000);
     const bool over = surely_past(expiry, ttl, delay, moment);
@@ -104,7 +127,8 @@ TEST(Moment, the_answers_agree_with_each_other) {
     if (over || !is_comparable(expiry, moment) || wait.ns == INT64_MAX) continue;
     const auto later = [&](Duration by) {
       return Moment{moment.boot,
-                    {time::saturating_add(moment.now.earliest, by), time::saturating_add(moment.now.latest, by)}};
+                    {time::saturating_add(moment.now.earliest, by), time::saturating_add(moment.now.latest, by)},
+                    moment.since};
     };
     if (expiry.at > Tai::max() - seconds(1'000)) continue;  // there the sums saturate
     ASSERT_TRUE(surely_past(expiry, ttl, delay, later(wait)));

@@ -60,7 +60,8 @@ control::DeskTime Server::read_clock() {
   if (machine_ == nullptr) return {clock_.read(env_.now()), kSinceBoot + (env_.now() - time::Uptime{})};
   // A clock of one's own is never wrong; but whoever asks may be told that the daemon can't tell the time.
   auto refused = clock_.read(env_.now());
-  const lease::Moment moment = machine_->moment(env_.now());
+  lease::Moment moment = machine_->moment(env_.now());
+  moment.since = since_;
   if (!refused) return {tl::make_unexpected(std::move(refused.error())), {moment.now.earliest.ns}};
   return {moment, {moment.now.earliest.ns}};
 }
@@ -73,6 +74,7 @@ void Server::start() {
   options.policy.max_ttl = time::seconds(60);
   desk_ = std::make_unique<control::LeaseDesk>(options, env_.draw_nonce());
   ++life_;
+  if (machine_ != nullptr) since_ = machine_->moment(env_.now()).now.latest;
   stopped_until_ = {};
   tick_at_.reset();
   env_.note("server {} starts, life {}", number_, life_);
@@ -155,7 +157,7 @@ void Server::carry_out(control::DeskEffect& effect, const control::DeskTime& now
                         // Whoever commits without a time decides nothing by it; the checkers then have the truth.
                         const lease::Expiry truth = this->truth();
                         const lease::Moment moment =
-                            now.moment ? *now.moment : lease::Moment{truth.boot, {truth.at, truth.at}};
+                            now.moment ? *now.moment : lease::Moment{truth.boot, {truth.at, truth.at}, since_};
                         way_.commit(life_, commit, moment);
                       },
                       [&](const desk_effect::Send& reply) { send(reply); }, [](const desk_effect::Tell&) {}},

@@ -61,6 +61,7 @@ class Server {
   StoreWay way_;
   std::unique_ptr<control::LeaseDesk> desk_;
   std::uint32_t life_ = 0;
+  time::Tai since_;  // when this life began, by the clock of its machine's boot
   std::uint64_t next_call_ = 1;
   struct Caller {
     Request request;

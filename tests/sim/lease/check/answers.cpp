@@ -43,7 +43,7 @@ void AnswersTrue::ended(const Landing& landing, std::string_view name) {
   const time::Tai earliest = moment.now.earliest;
   const bool past = holder->value.expiry.boot == moment.boot
                         ? earliest > holder->value.expiry.at + before->value.lock_delay
-                        : earliest.ns > (holder->value.ttl + before->value.lock_delay).ns;
+                        : earliest > moment.since + holder->value.ttl + before->value.lock_delay;
   if (!past)
     fail(fmt::format("the grant {} of {} to session {} is taken away; nobody asked for it, and it is not over",
                      token.value, name, short_of(before->value.session)));

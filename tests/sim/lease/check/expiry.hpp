@@ -58,7 +58,7 @@ class ExpiryKept {
   [[nodiscard]] static bool is_past(const lease::ClientSession& session, time::Duration delay,
                                     const lease::Moment& moment) {
     if (session.expiry.boot == moment.boot) return moment.now.earliest > session.expiry.at + delay;
-    return moment.now.earliest.ns > (session.ttl + delay).ns;  // of another boot: the clock began after the renewal
+    return moment.now.earliest > moment.since + session.ttl + delay;  // of another boot: renewed before this life
   }
 
   void session_written(const Landing& landing, const lease::SessionId& id, const std::string& text) {

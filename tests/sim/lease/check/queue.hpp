@@ -51,8 +51,9 @@ class QueueKept {
       const auto session = session_in(landing.before, parts->session);
       if (!session || session->value.state != lease::SessionState::kOpen) continue;
       const lease::Expiry& expiry = session->value.expiry;
-      const bool past = expiry.boot == landing.moment.boot ? landing.moment.now.earliest > expiry.at
-                                                           : landing.moment.now.earliest.ns > session->value.ttl.ns;
+      const lease::Moment& moment = landing.moment;
+      const bool past =
+          moment.now.earliest > (expiry.boot == moment.boot ? expiry.at : moment.since + session->value.ttl);
       if (past) continue;
       report_.fail("queue",
                    fmt::format("{} is granted to session {}, and session {} waited in front, since {:.6f} s", name,
