@@ -25,11 +25,19 @@ std::string_view text_of(DeskFault fault) {
     case DeskFault::kNotAMember: return "not_a_member";
     case DeskFault::kRecovering: return "recovering";
     case DeskFault::kTooMany: return "too_many";
+    case DeskFault::kOverloaded: return "overloaded";
     case DeskFault::kStoreUnavailable: return "store_unavailable";
     case DeskFault::kStoreFailed: return "store_failed";
     case DeskFault::kTimeout: return "timeout";
   }
   return "unknown";
+}
+
+std::size_t most_calls_with(const Command& command, const DeskOptions& options) {
+  const bool frees = std::holds_alternative<command::RenewSession>(command) ||
+                     std::holds_alternative<command::CloseSession>(command) ||
+                     std::holds_alternative<command::Release>(command);
+  return options.most_calls + (frees ? options.most_calls / 10 : 0);
 }
 
 LeaseDesk::LeaseDesk(DeskOptions options, const Nonce& seed)
@@ -98,8 +106,8 @@ void LeaseDesk::Impl::on(const desk_event::Asked& asked) {
   }
   set_timer(work, work.call.deadline);
   if (failed_) return fault(work, DeskFault::kStoreFailed, *failed_);
-  if (under_way >= options_.most_calls)
-    return fault(work, DeskFault::kTooMany,
+  if (under_way >= most_calls_with(work.call.command, options_))
+    return fault(work, DeskFault::kOverloaded,
                  "this daemon is at work on " + std::to_string(under_way) +
                      " lease calls, as many as it may: ask again later, or ask another one",
                  kAskAgain);

@@ -41,12 +41,13 @@ enum class DeskFault : std::uint8_t {
   kClockUnsynchronised,  // this daemon can't tell the time
   kNotAMember,           // its clock stands against the others'
   kRecovering,           // the store was recovered: grants of before may still be held
-  kTooMany,              // sessions of this client, leases of this session, waiters of this name, or calls at once
+  kTooMany,              // sessions of this client, leases of this session, or waiters of this name: so at any daemon
+  kOverloaded,           // this daemon has as many calls or watches as it takes: another one may have room
   kStoreUnavailable,     // nothing was written
   kStoreFailed,          // the daemon is about to stop
   kTimeout,              // the outcome is not known
 };
-constexpr std::size_t kDeskFaults = 7;
+constexpr std::size_t kDeskFaults = 8;
 [[nodiscard]] std::string_view text_of(DeskFault fault);
 struct DeskError {
   DeskFault fault{};
@@ -122,7 +123,7 @@ struct DeskTime {
 
 struct DeskOptions {
   lease::LeasePolicy policy{};
-  std::size_t most_calls = 10'000;  // under way or parked
+  std::size_t most_calls = 10'000;  // under way or parked; for those that free what others wait for: most_calls_with
   std::size_t most_waiters_per_name = 1'000;
   std::size_t most_sessions_per_principal = 10'000;
   std::size_t most_leases_per_session = 1'000;
@@ -130,6 +131,10 @@ struct DeskOptions {
   std::size_t most_listed = 1'000;
   std::uint32_t most_attempts = 8;  // decisions for one command, before it is kStoreUnavailable
 };
+
+/// How many calls may be under way so that one more with this command is taken. Renewals, releases and closings have a
+/// tenth on top for themselves: a client that can't send them loses, or keeps from others, what it holds.
+[[nodiscard]] std::size_t most_calls_with(const Command& command, const DeskOptions& options);
 
 struct StoreTaskId {
   std::uint64_t value = 0;

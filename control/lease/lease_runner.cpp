@@ -13,9 +13,9 @@ namespace {
 // Of what the watch told, unseen by the desk: then the watch waits.
 constexpr std::size_t kMostHeard = 64;
 
-DeskError too_many(std::size_t most) {
-  return {DeskFault::kTooMany,
-          "this daemon works on " + std::to_string(most) +
+DeskError overloaded(std::size_t calls) {
+  return {DeskFault::kOverloaded,
+          "this daemon works on " + std::to_string(calls) +
               " lease calls already, as many as it takes; ask again, less "
               "often, or ask another daemon",
           time::milliseconds(100)};
@@ -44,17 +44,17 @@ LeaseRunner::Impl::Impl(LeaseRunnerOptions options, LeaseRunnerHooks hooks, std:
       thread_([this] { run(); }) {}
 
 /// Why no call is taken; nothing: it is.
-std::optional<DeskError> LeaseRunner::Impl::objection() const {
+std::optional<DeskError> LeaseRunner::Impl::objection(const Command& command) const {
   if (ending_) return runner_is_ending();
   if (failed_) return runner_has_failed(*failed_);
-  if (open_.size() >= options_.desk.most_calls) return too_many(options_.desk.most_calls);
+  if (open_.size() >= most_calls_with(command, options_.desk)) return overloaded(open_.size());
   return std::nullopt;
 }
 
 CallId LeaseRunner::Impl::submit(Call call, Done done) {
   std::unique_lock lock(mutex_);
   ++counters_.submitted;
-  if (std::optional<DeskError> no = objection()) {
+  if (std::optional<DeskError> no = objection(call.command)) {
     ++counters_.refused;
     lock.unlock();
     done(tl::make_unexpected(std::move(*no)));
@@ -89,7 +89,7 @@ tl::expected<std::shared_ptr<LeaseSubscription>, DeskError> LeaseRunner::Impl::s
   auto made = watchers_.add(std::move(prefix), std::move(on_news), [this] { nudge(); });
   if (made == nullptr)
     return tl::make_unexpected(
-        DeskError{DeskFault::kTooMany,
+        DeskError{DeskFault::kOverloaded,
                   "this daemon has " + std::to_string(options_.most_watchers) +
                       " watches of leases already, as many as it takes; end some, or ask another daemon",
                   time::seconds(1)});

@@ -49,7 +49,7 @@ class LeaseRunner::Impl {
 
  private:
   // Under mutex_.
-  [[nodiscard]] std::optional<DeskError> objection() const;
+  [[nodiscard]] std::optional<DeskError> objection(const Command& command) const;
 
   // Of the store's threads, the listener's and the watchers'.
   void post(DeskEvent event);

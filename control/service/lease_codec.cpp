@@ -42,6 +42,7 @@ std::optional<v1::RefusalReason> reason_of(DeskFault fault) {
     case DeskFault::kNotAMember: return v1::NOT_A_MEMBER;
     case DeskFault::kRecovering: return v1::RECOVERING;
     case DeskFault::kTooMany: return v1::TOO_MANY;
+    case DeskFault::kOverloaded:
     case DeskFault::kStoreUnavailable:
     case DeskFault::kStoreFailed:
     case DeskFault::kTimeout: return std::nullopt;
@@ -158,7 +159,7 @@ grpc::Status write_answer(const Reply& reply, Response& to, const Tell& tell) {
 grpc::Status status_of(const DeskError& error) {
   switch (error.fault) {
     case DeskFault::kTimeout: return {grpc::StatusCode::DEADLINE_EXCEEDED, error.text};
-    case DeskFault::kTooMany: return {grpc::StatusCode::RESOURCE_EXHAUSTED, error.text};
+    case DeskFault::kOverloaded: return {grpc::StatusCode::RESOURCE_EXHAUSTED, error.text};
     default: return {grpc::StatusCode::UNAVAILABLE, error.text};
   }
 }

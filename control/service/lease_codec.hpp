@@ -44,7 +44,7 @@ using LeaseCallRead = tl::expected<Call, std::string>;
 
 void write(const lease::LeaseView& from, v1::Lease& to);
 
-/// The status of a fault that is no answer. kTooMany is RESOURCE_EXHAUSTED here: of a watch there is no Refused.
+/// The status of a fault that is no answer.
 [[nodiscard]] grpc::Status status_of(const DeskError& error);
 
 }  // namespace gnomon::control

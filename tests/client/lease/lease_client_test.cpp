@@ -222,6 +222,37 @@ TEST_F(LeaseClientTest, ARefusalThatOtherServersMayNotMakeIsAskedElsewhere) {
   }
 }
 
+// A full daemon is one daemon: what was to be given back or kept is not given up for good.
+TEST_F(LeaseClientTest, WhatAFullServerRefusesIsAskedOfAnotherOneOrAgain) {
+  const LeaseScript full{.apply = false, .status = grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full")};
+  FakeLeaseServer second(table_, (folder_.path() / "2").string());
+  for (const std::string method : {"RenewSession", "Release"}) {
+    const auto client = connect({server_.address(), second.address()});
+    const auto session = open(*client, time::seconds(1));
+    auto lease = session->acquire("a");
+    ASSERT_TRUE(lease);
+    const int here = server_.served(method);
+    const int there = second.served(method);
+    server_.always(method, full);
+    if (method == "Release") {
+      EXPECT_TRUE(lease->release());
+      EXPECT_TRUE(is_free("a"));
+    }
+    EXPECT_TRUE(eventually([&] { return second.served(method) > there; })) << method;
+    EXPECT_GT(server_.served(method), here) << "it was asked first: " << method;
+    server_.always(method, std::nullopt);
+  }
+  const auto alone = connect({server_.address()}, time::Duration{200'000'000});
+  const auto session = open(*alone);
+  auto lease = session->acquire("b");
+  ASSERT_TRUE(lease);
+  server_.always("Release", full);
+  EXPECT_EQ(lease->release().error().kind, LeaseErrorKind::kOverloaded);
+  EXPECT_FALSE(is_free("b"));
+  server_.always("Release", std::nullopt);
+  EXPECT_TRUE(becomes_free("b")) << "repeated in the background";
+}
+
 TEST_F(LeaseClientTest, ARefusalOfTheStoreIsAnAnswer) {
   FakeLeaseServer second(table_, (folder_.path() / "2").string());
   const auto client = connect({server_.address(), second.address()});

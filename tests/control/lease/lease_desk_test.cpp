@@ -370,7 +370,25 @@ TEST(LeaseDesk, LimitsAreRefusedWithAText) {
   // One is parked; two more are under way.
   room.ask(0, 1, command::Get{"a"});
   room.ask(0, 1, command::Get{"a"});
-  EXPECT_EQ(room.fault(0, room.ask(0, 1, command::Get{"a"})), DeskFault::kTooMany);
+  EXPECT_EQ(room.fault(0, room.ask(0, 1, command::Get{"a"})), DeskFault::kOverloaded) << "another daemon may have room";
+}
+
+TEST(LeaseDesk, WhatFreesOthersIsTakenBeyondTheLimitOfCalls) {
+  DeskOptions options;
+  options.most_calls = 20;
+  DeskRoom room(1, options);
+  room.open(0, 1);
+  room.acquire(0, 1, "a");
+  room.settle();
+  for (int i = 0; i < 20; ++i)
+    room.ask(0, 1, command::Get{"a"});
+  EXPECT_EQ(room.fault(0, room.open(0, 2)), DeskFault::kOverloaded);
+  const CallId renewal = room.ask(0, 1, command::RenewSession{time::seconds(10)});
+  const CallId release = room.ask(0, 1, command::Release{"a", {}});
+  EXPECT_EQ(room.fault(0, room.ask(0, 1, command::CloseSession{})), DeskFault::kOverloaded) << "a tenth on top";
+  room.settle();
+  EXPECT_NE(room.answer<answer::SessionOpen>(0, renewal), nullptr);
+  EXPECT_NE(room.answer<answer::Released>(0, release), nullptr);
 }
 
 TEST(LeaseDesk, AClientHasAShareOfAllLeasesWhateverTheNumberOfItsSessions) {

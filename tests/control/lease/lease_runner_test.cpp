@@ -203,17 +203,19 @@ TEST_F(LeaseRunnerTest, WhatTheStoreCannotTakeIsRefusedAndNotKept) {
 }
 
 TEST_F(LeaseRunnerTest, MoreCallsThanItTakesAreRefusedAtOnce) {
-  house_.options.desk.most_calls = 4;
+  house_.options.desk.most_calls = 10;
   house_.start();
   hold(1, "one");
   open(2);
-  for (int i = 0; i < 4; ++i)
+  for (int i = 0; i < 10; ++i)
     acquire(10 + i, 2, "one", time::seconds(50));
-  ASSERT_TRUE(eventually([&] { return counters().parked == 4; }));
+  ASSERT_TRUE(eventually([&] { return counters().parked == 10; }));
   EXPECT_EQ(ask(20, 2, command::Get{"one"}), CallId{});
   EXPECT_TRUE(replies_.has(20)) << "refused within submit()";
-  EXPECT_EQ(replies_.fault(20), DeskFault::kTooMany);
+  EXPECT_EQ(replies_.fault(20), DeskFault::kOverloaded);
   EXPECT_EQ(counters().refused, 1U);
+  ask(21, 1, command::Release{"one", {}});
+  EXPECT_TRUE(replies_.answer<lease::answer::Released>(21).has_value()) << "they wait for it";
 }
 
 TEST_F(LeaseRunnerTest, AStoreThatFailedIsToldOnceAndAnswersEverything) {
@@ -463,7 +465,7 @@ TEST_F(LeaseRunnerWatchTest, ThereAreNoMoreThanAreAllowedAndAllEndWithTheRunner)
   auto second = watch("");
   const auto refused = house_.runner->subscribe("", [] {});
   ASSERT_FALSE(refused.has_value());
-  EXPECT_EQ(refused.error().fault, DeskFault::kTooMany);
+  EXPECT_EQ(refused.error().fault, DeskFault::kOverloaded);
   second.reset();
   const auto third = watch("");
   ASSERT_NE(third, nullptr) << "who has gone makes room";

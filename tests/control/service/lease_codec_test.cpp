@@ -63,6 +63,7 @@ TEST(LeaseCodec, EachReasonOfTheRulesIsOneOnTheWire) {
 TEST(LeaseCodec, WhatIsNoAnswerIsTheStatusOfTheCall) {
   for (const auto& [each, code] : {std::pair{DeskFault::kStoreUnavailable, StatusCode::UNAVAILABLE},
                                    {DeskFault::kStoreFailed, StatusCode::UNAVAILABLE},
+                                   {DeskFault::kOverloaded, StatusCode::RESOURCE_EXHAUSTED},
                                    {DeskFault::kTimeout, StatusCode::DEADLINE_EXCEEDED}}) {
     v1::AcquireResponse response;
     const grpc::Status status = write(fault(each), response);
@@ -72,9 +73,9 @@ TEST(LeaseCodec, WhatIsNoAnswerIsTheStatusOfTheCall) {
   }
 }
 
-/// A watch has no Refused: what it is told is a status.
-TEST(LeaseCodec, TooManyWatchesAreAStatusThatSaysSlowDown) {
-  const grpc::Status status = status_of({DeskFault::kTooMany, "why", {}});
+/// Else a client took it for its own limit: it asked no other daemon, and gave a release up for good.
+TEST(LeaseCodec, AFullDaemonIsAStatusThatSaysSlowDownForAWatchToo) {
+  const grpc::Status status = status_of({DeskFault::kOverloaded, "why", {}});
   EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(status.error_message(), "why");
 }
