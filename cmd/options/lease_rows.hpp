@@ -91,8 +91,9 @@ inline constexpr std::array kLeaseRows{
               .default_text = "10000",
               .min = 1,
               .max = 1'000'000,
-              .help = "How many sessions a client may have. Everybody on the Unix socket is one client, and so is "
-                      "everybody with a certificate of one name."},
+              .help = "How many sessions a client may have, those included that are over and not swept away yet. "
+                      "Everybody on the Unix socket is one client, and so is everybody with a certificate of one "
+                      "name."},
     OptionRow{.section = "lease",
               .key = "leases_per_session",
               .field = GNOMON_FIELD(lease.leases_per_session),

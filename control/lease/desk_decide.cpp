@@ -228,9 +228,10 @@ bool LeaseDesk::Impl::rests_on_memory(const DeskWork& work, const lease::Step& s
 std::optional<std::string> LeaseDesk::Impl::limit_reached(const DeskWork& work, const lease::Step& step) const {
   const Call& call = work.call;
   if (std::holds_alternative<command::OpenSession>(call.command) && mirror_.session(call.session) == nullptr &&
-      mirror_.open_sessions_of(call.principal) >= options_.most_sessions_per_principal)
+      mirror_.sessions_of(call.principal) >= options_.most_sessions_per_principal)
     return "client " + call.principal + " has " + std::to_string(options_.most_sessions_per_principal) +
-           " open sessions, as many as it may: close some, or let them expire";
+           " sessions in the store, as many as it may; those that are over count until they are swept away: close "
+           "some, or let them expire, and ask again in some seconds";
   const auto* acquire = std::get_if<command::Acquire>(&call.command);
   if (acquire == nullptr || mirror_.place(acquire->acquire.name, call.session) != Revision{}) return std::nullopt;
   const auto* held = mirror_.leases_of(call.session);

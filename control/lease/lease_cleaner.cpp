@@ -31,6 +31,13 @@ void LeaseCleaner::forget(const std::string& subject) {
   due_.erase(known);
 }
 
+bool LeaseCleaner::is_behind(time::Uptime now) const {
+  std::size_t due = 0;
+  for (auto at = agenda_.begin(); at != agenda_.end() && at->first <= now && due < kBacklog; ++at)
+    ++due;
+  return due == kBacklog;
+}
+
 void LeaseCleaner::session_changed(const lease::SessionId& id, time::Uptime now, NonceSource& chance) {
   const std::string subject = lease::client_key(id);
   if (!under_way_.contains(subject)) schedule(subject, now + kSoonest + chance.somewhere(kFirstLook));
@@ -51,8 +58,10 @@ std::vector<CleaningJob> LeaseCleaner::round(const LeaseMirror& mirror, const le
                                              NonceSource& nonces) {
   std::vector<CleaningJob> jobs;
   if (now < next_round_) return jobs;
-  for (std::size_t looks = 0; looks < kMostLooks && jobs.size() < kPerRound && under_way_.size() < kMostAtOnce;
-       ++looks) {
+  const std::size_t times = is_behind(now) ? kBehind : 1;
+  most_at_once_ = kMostAtOnce * times;
+  for (std::size_t looks = 0;
+       looks < kMostLooks && jobs.size() < kPerRound * times && under_way_.size() < most_at_once_; ++looks) {
     if (agenda_.empty() || agenda_.begin()->first > now) break;
     const std::string subject = agenda_.begin()->second;
     forget(subject);
@@ -79,7 +88,7 @@ void LeaseCleaner::failed(const std::string& subject, time::Uptime now, NonceSou
 }
 
 std::optional<time::Uptime> LeaseCleaner::next() const {
-  if (agenda_.empty() || under_way_.size() >= kMostAtOnce) return std::nullopt;
+  if (agenda_.empty() || under_way_.size() >= most_at_once_) return std::nullopt;
   return std::max(agenda_.begin()->first, next_round_);
 }
 

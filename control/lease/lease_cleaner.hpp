@@ -14,7 +14,9 @@
 // spread by chance, and a conflict only means that another was there first.
 //
 // One entry in the agenda per session, looked at again when its end can come at the earliest; renewals touch nothing.
-// At most kMostAtOnce commits are under way, kPerRound begin in one round. Pure. Thread rule: one thread at a time.
+// At most kMostAtOnce commits are under way, kPerRound begin in one round; kBehind times as many while kBacklog wait
+// for their turn, since what is over counts towards its client's limit until it is gone. Pure. Thread rule: one thread
+// at a time.
 #pragma once
 
 #include <cstddef>
@@ -42,6 +44,8 @@ class LeaseCleaner {
  public:
   static constexpr std::size_t kMostAtOnce = 4;
   static constexpr std::size_t kPerRound = 2;
+  static constexpr std::size_t kBehind = 4;
+  static constexpr std::size_t kBacklog = 64;
   static constexpr std::size_t kMostDeletes = 32;  // of one commit
   static constexpr time::Duration kGrace = time::seconds(60);
 
@@ -77,6 +81,7 @@ class LeaseCleaner {
   };
   void schedule(const std::string& subject, time::Uptime at);
   void forget(const std::string& subject);
+  [[nodiscard]] bool is_behind(time::Uptime now) const;
   [[nodiscard]] Plan plan(const LeaseMirror& mirror, const lease::Moment* moment, const std::string& subject,
                           NonceSource& nonces);
   [[nodiscard]] Plan plan_open(const Subject& subject, const lease::Moment* moment, NonceSource& nonces) const;
@@ -89,6 +94,7 @@ class LeaseCleaner {
   std::set<std::pair<time::Uptime, std::string>> agenda_;  // the same, by time
   std::set<std::string> under_way_;
   time::Uptime next_round_ = time::Uptime::min();
+  std::size_t most_at_once_ = kMostAtOnce;  // as of the last round
   bool wants_listing_ = false;
 };
 

@@ -184,6 +184,9 @@ void LeaseMirror::drop_session(const lease::SessionId& id) {
 void LeaseMirror::count_session(const lease::SessionId& id, const lease::Seen<lease::ClientSession>& session,
                                 std::ptrdiff_t by) {
   if (!session.value) return add(unreadable_, by);
+  std::size_t& count = sessions_by_principal_[session.value->principal];
+  add(count, by);
+  if (count == 0) sessions_by_principal_.erase(session.value->principal);
   if (!is_open(session)) return;
   add(open_, by);
   const auto* names = leases_of(id);
@@ -191,9 +194,6 @@ void LeaseMirror::count_session(const lease::SessionId& id, const lease::Seen<le
   const auto leases = static_cast<std::ptrdiff_t>(names == nullptr ? 0 : names->size());
   add(held_, by * leases);
   count_claims(*session.value, by * (leases + static_cast<std::ptrdiff_t>(places == nullptr ? 0 : places->size())));
-  std::size_t& count = open_by_principal_[session.value->principal];
-  add(count, by);
-  if (count == 0) open_by_principal_.erase(session.value->principal);
 }
 
 void LeaseMirror::count_lease(const lease::NamedLease& lease, std::ptrdiff_t by) {

@@ -93,8 +93,9 @@ class LeaseMirror {
   /// Its names, ascending; nothing if it has none.
   [[nodiscard]] const std::set<std::string, std::less<>>* leases_of(const lease::SessionId& id) const;
   [[nodiscard]] const std::set<std::string, std::less<>>* places_of(const lease::SessionId& id) const;
-  [[nodiscard]] std::size_t open_sessions_of(std::string_view principal) const;
-  /// Leases and places in queues that hang on those.
+  /// Entries in the store: those that are over count until they are swept away.
+  [[nodiscard]] std::size_t sessions_of(std::string_view principal) const;
+  /// Leases and places in queues that hang on the open ones.
   [[nodiscard]] std::size_t claims_of(std::string_view principal) const;
   /// Names of leases that begin with `prefix` and come behind `after`, ascending, at most `most`.
   [[nodiscard]] std::vector<std::string> names(std::string_view prefix, std::string_view after, std::size_t most) const;
@@ -140,7 +141,7 @@ class LeaseMirror {
   Queues queues_;
   std::map<lease::SessionId, Names> leases_of_;
   std::map<lease::SessionId, Names> places_of_;
-  std::map<std::string, std::size_t, std::less<>> open_by_principal_;
+  std::map<std::string, std::size_t, std::less<>> sessions_by_principal_;
   std::map<std::string, std::size_t, std::less<>> claims_by_principal_;
   std::unordered_map<std::string, Revision> graves_;
   std::deque<std::string> buried_;  // the oldest first; a key may come again

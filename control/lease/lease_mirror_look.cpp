@@ -66,8 +66,8 @@ const std::set<std::string, std::less<>>* LeaseMirror::places_of(const lease::Se
   return find_in(places_of_, id);
 }
 
-std::size_t LeaseMirror::open_sessions_of(std::string_view principal) const {
-  const std::size_t* count = find_in(open_by_principal_, principal);
+std::size_t LeaseMirror::sessions_of(std::string_view principal) const {
+  const std::size_t* count = find_in(sessions_by_principal_, principal);
   return count == nullptr ? 0 : *count;
 }
 

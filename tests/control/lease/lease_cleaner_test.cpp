@@ -134,24 +134,26 @@ TEST(LeaseCleaner, ASessionDoesNotGoBeforeLeasesThatNobodyHereHeardOf) {
   EXPECT_EQ(jobs[0].transaction.compares.size(), 2u) << "the store and what it deletes";
 }
 
-TEST(LeaseCleaner, AFewCommitsAtATimeWhateverThereIs) {
-  DeskRoom room;
-  for (unsigned i = 1; i <= 200; ++i) {
-    room.open(0, i);
-    room.settle();
-    room.ask(0, i, command::CloseSession{});
-    room.settle();
+TEST(LeaseCleaner, AFewCommitsAtATimeAndMoreWhileItIsBehind) {
+  for (const unsigned sessions : {20U, 200U}) {
+    DeskRoom room;
+    for (unsigned i = 1; i <= sessions; ++i) {
+      room.open(0, i);
+      room.settle();
+      room.ask(0, i, command::CloseSession{});
+      room.settle();
+    }
+    room.advance(time::seconds(10));
+    std::size_t most = 0;
+    for (int i = 0; i < 50; ++i) {
+      room.step(0, desk_event::Tick{});
+      most = std::max(most, room.seats[0].tasks.size());
+      room.advance(time::milliseconds(20));
+    }
+    EXPECT_EQ(most, LeaseCleaner::kMostAtOnce * (sessions < LeaseCleaner::kBacklog ? 1 : LeaseCleaner::kBehind));
+    const auto next = room.seats[0].desk->next_tick();
+    EXPECT_TRUE(!next || *next > room.uptime) << "while the store has them, there is nothing to do";
   }
-  room.advance(time::seconds(10));
-  std::size_t most = 0;
-  for (int i = 0; i < 50; ++i) {
-    room.step(0, desk_event::Tick{});
-    most = std::max(most, room.seats[0].tasks.size());
-    room.advance(time::milliseconds(20));
-  }
-  EXPECT_EQ(most, LeaseCleaner::kMostAtOnce);
-  const auto next = room.seats[0].desk->next_tick();
-  EXPECT_TRUE(!next || *next > room.uptime) << "while the store has them, there is nothing to do";
 }
 
 TEST(LeaseCleaner, ADamagedSessionIsLeftToTheOperator) {

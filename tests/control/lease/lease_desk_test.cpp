@@ -391,6 +391,27 @@ TEST(LeaseDesk, WhatFreesOthersIsTakenBeyondTheLimitOfCalls) {
   EXPECT_NE(room.answer<answer::Released>(0, release), nullptr);
 }
 
+// Else whoever opens and closes in a loop fills the store faster than it is swept.
+TEST(LeaseDesk, ASessionThatIsOverCountsUntilItIsSweptAway) {
+  DeskOptions options;
+  options.most_sessions_per_principal = 2;
+  DeskRoom room(1, options);
+  for (unsigned i = 1; i <= 2; ++i) {
+    room.open(0, i);
+    room.settle();
+    room.ask(0, i, command::CloseSession{});
+    room.settle();
+  }
+  const CallId third = room.open(0, 3);
+  room.settle();
+  EXPECT_EQ(room.fault(0, third), DeskFault::kTooMany);
+  EXPECT_EQ(room.seats[0].desk->counters().sessions, 0u) << "none of them is open";
+  room.pass(time::seconds(10));
+  const CallId later = room.open(0, 3);
+  room.settle();
+  EXPECT_NE(room.answer<answer::SessionOpen>(0, later), nullptr);
+}
+
 TEST(LeaseDesk, AClientHasAShareOfAllLeasesWhateverTheNumberOfItsSessions) {
   DeskOptions options;
   options.most_leases_per_principal = 3;
