@@ -24,7 +24,7 @@ StoreTaskId LeaseDesk::Impl::send_commit(StoreTask task) {
   ++counters_.commits;
   const StoreTaskId id{++last_task_};
   task.commits = true;
-  effects_.emplace_back(desk_effect::Commit{id, task.transaction});
+  effects_.emplace_back(desk_effect::Commit{id, task.transaction, task.deadline});
   tasks_.emplace(id, std::move(task));
   return id;
 }

@@ -172,6 +172,7 @@ void LeaseDesk::Impl::begin_commit(DeskWork& work, lease::Step step) {
   StoreTask task;
   task.call = work.call.id;
   task.transaction = sent.transaction;
+  task.deadline = work.call.deadline;
   work.phase = Phase::kCommitting;
   work.fresh = false;
   work.task = send_commit(std::move(task));

@@ -58,7 +58,8 @@ class LeaseDesk::Impl {
     std::vector<std::string> keys;
     std::vector<std::string> prefixes;
     bool commits = false;
-    Transaction transaction;  // if it commits
+    Transaction transaction;                      // if it commits
+    time::Uptime deadline = time::Uptime::max();  // likewise: of its call
   };
 
   // lease_desk.cpp

@@ -151,6 +151,7 @@ struct Read {
 struct Commit {
   StoreTaskId task;
   Transaction transaction;
+  time::Uptime deadline = time::Uptime::max();  // not begun by then: never, and answered with kUnavailable
 };
 struct Send {
   CallId call;

@@ -38,7 +38,9 @@ LeaseRunner::Impl::Impl(LeaseRunnerOptions options, LeaseRunnerHooks hooks, std:
       owned_(std::move(owned)),
       desk_(options_.desk, platform::random_value<Nonce>()),
       watchers_(options_.most_watchers, options_.most_news, options_.longest_stall),
-      crew_(stores, options_.most_store_tasks, [this](DeskEvent event) { post(std::move(event)); }),
+      crew_(
+          stores, options_.most_store_tasks, [this] { return hooks_.clock().uptime; },
+          [this](DeskEvent event) { post(std::move(event)); }),
       listener_(heard, {.hear = [this](Changes changes) { hear(std::move(changes)); },
                         .trouble = [this](const StoreError& error) { trouble(error); }}),
       thread_([this] { run(); }) {}

@@ -45,7 +45,8 @@ struct LeaseRunnerOptions {
   time::Duration longest_stall = time::seconds(30);  // of a watcher that takes nothing although there is something
 };
 
-/// All are called on threads of the runner and must not block for long. Only `clock` is required.
+/// All are called on threads of the runner, `clock` on several at once, and must not block for long. Only `clock` is
+/// required.
 struct LeaseRunnerHooks {
   std::function<DeskTime()> clock;
   std::function<void(const std::string&)> on_failed{};   // once: the store failed, the daemon must end

@@ -9,7 +9,8 @@ namespace {
 DeskEvent failed(StoreTaskId task, StoreError error) { return desk_event::StoreFailed{task, std::move(error)}; }
 
 // A read of many keys takes as many deadlines of the store at worst: `ending` cuts it short.
-DeskEvent carry_out(Store& store, const desk_effect::Read& read, const std::atomic<bool>& ending) {
+DeskEvent carry_out(Store& store, const desk_effect::Read& read, const std::atomic<bool>& ending,
+                    const LeaseRunnerCrew::Clock& /*clock*/) {
   desk_event::ReadDone done{read.task, {}, {}};
   done.keys.reserve(read.keys.size());
   const auto ended = [&] { return ending.load(std::memory_order_relaxed); };
@@ -28,7 +29,11 @@ DeskEvent carry_out(Store& store, const desk_effect::Read& read, const std::atom
   return done;
 }
 
-DeskEvent carry_out(Store& store, const desk_effect::Commit& commit, const std::atomic<bool>& /*ending*/) {
+DeskEvent carry_out(Store& store, const desk_effect::Commit& commit, const std::atomic<bool>& /*ending*/,
+                    const LeaseRunnerCrew::Clock& clock) {
+  if (clock() >= commit.deadline)
+    return failed(commit.task, {StoreErrorKind::kUnavailable,
+                                "the time of the call was over before its turn at the store came: ask again"});
   auto revision = store.commit(commit.transaction);
   if (!revision) return failed(commit.task, std::move(revision.error()));
   return desk_event::CommitDone{commit.task, *revision};
@@ -36,8 +41,8 @@ DeskEvent carry_out(Store& store, const desk_effect::Commit& commit, const std::
 
 }  // namespace
 
-LeaseRunnerCrew::LeaseRunnerCrew(const std::vector<Store*>& stores, std::size_t most_tasks, Answer answer)
-    : most_tasks_(most_tasks), answer_(std::move(answer)), bells_(stores.size()) {
+LeaseRunnerCrew::LeaseRunnerCrew(const std::vector<Store*>& stores, std::size_t most_tasks, Clock clock, Answer answer)
+    : most_tasks_(most_tasks), clock_(std::move(clock)), answer_(std::move(answer)), bells_(stores.size()) {
   threads_.reserve(stores.size());
   for (std::size_t i = 0; i < stores.size(); ++i)
     threads_.emplace_back([this, store = stores[i], bell = &bells_[i]] { run(*store, *bell); });
@@ -100,7 +105,7 @@ void LeaseRunnerCrew::run(Store& store, Bell& bell) {
     const Task task = next();
     ++under_way_;
     lock.unlock();
-    answer_(std::visit([&](const auto& effect) { return carry_out(store, effect, ending_); }, task));
+    answer_(std::visit([&](const auto& effect) { return carry_out(store, effect, ending_, clock_); }, task));
     lock.lock();
     --under_way_;
   }

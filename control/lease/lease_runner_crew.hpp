@@ -12,11 +12,14 @@
 // the number of threads is the number of calls that the store is given at once; the rest waits in the queue, and what
 // does not fit is refused to the desk, which then says so to the caller while that one still listens.
 //
+// A commit that has waited beyond its deadline is not begun: nobody asks for it any more, and a grant that came then
+// would keep its name from everybody for as long as the session lives.
+//
 // Of the threads that have nothing to do, the one that worked last is called. A condition variable that all wait on
 // calls them in turns, so that each connection rests while the others work; and one of etcd that has rested is looked
 // at before it is used (kGlance in control/etcd/etcd_link.cpp).
 //
-// Thread rule: post and counters from any thread; `answer` is called on the threads of the crew.
+// Thread rule: post and counters from any thread; `clock` and `answer` are called on the threads of the crew.
 #pragma once
 
 #include <atomic>
@@ -40,10 +43,11 @@ class LeaseRunnerCrew {
  public:
   using Task = std::variant<desk_effect::Read, desk_effect::Commit>;
   using Answer = std::function<void(DeskEvent)>;
+  using Clock = std::function<time::Uptime()>;
   static constexpr std::size_t kMostCommitsInRow = 8;  // while reads wait
 
   /// One thread for each store. The same one may stand there several times if it may be used so.
-  LeaseRunnerCrew(const std::vector<Store*>& stores, std::size_t most_tasks, Answer answer);
+  LeaseRunnerCrew(const std::vector<Store*>& stores, std::size_t most_tasks, Clock clock, Answer answer);
   ~LeaseRunnerCrew();
   LeaseRunnerCrew(const LeaseRunnerCrew&) = delete;
   LeaseRunnerCrew& operator=(const LeaseRunnerCrew&) = delete;
@@ -67,6 +71,7 @@ class LeaseRunnerCrew {
   [[nodiscard]] Task next();
 
   const std::size_t most_tasks_;
+  Clock clock_;
   Answer answer_;
   std::vector<Bell> bells_;   // one for each thread
   mutable std::mutex mutex_;  // guards the five below

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -42,10 +44,18 @@ class Crew : public testing::Test {
   GatedStore gate_{memory_};
   std::mutex mutex_;
   std::string order_;
-  LeaseRunnerCrew crew_{{&gate_}, kMostTasks, [this](const DeskEvent& event) {
-                          const std::lock_guard lock(mutex_);
-                          order_ += std::holds_alternative<desk_event::ReadDone>(event) ? "r" : "c";
-                        }};
+  std::vector<desk_event::StoreFailed> failed_;
+  std::atomic<std::int64_t> uptime_ns_{0};
+  LeaseRunnerCrew crew_{
+      {&gate_},
+      kMostTasks,
+      [this] { return time::Uptime{uptime_ns_.load()}; },
+      [this](const DeskEvent& event) {
+        const std::lock_guard lock(mutex_);
+        const auto* failed = std::get_if<desk_event::StoreFailed>(&event);
+        if (failed != nullptr) failed_.push_back(*failed);
+        order_ += std::holds_alternative<desk_event::ReadDone>(event) ? "r" : failed == nullptr ? "c" : "f";
+      }};
 };
 
 TEST_F(Crew, CommitsPassQuestionsThatCameBefore) {
@@ -74,6 +84,25 @@ TEST_F(Crew, QuestionsLeaveRoomForCommits) {
   while (crew_.post(commit(++number)))
     ++commits;
   EXPECT_EQ(commits, kMostTasks / 2);
+}
+
+// What nobody asks for any more would be somebody's surprise.
+TEST_F(Crew, ACommitThatHasWaitedBeyondItsDeadlineIsNotBegun) {
+  for (const std::int64_t deadline : {100, 101, 99}) {
+    desk_effect::Commit late = commit(static_cast<std::uint64_t>(deadline));
+    late.transaction.puts.front().key = "until " + std::to_string(deadline);
+    late.deadline = {deadline};
+    ASSERT_TRUE(crew_.post(late));
+  }
+  ASSERT_TRUE(crew_.post(commit(1))) << "which may wait for ever";
+  uptime_ns_ = 100;
+  EXPECT_EQ(carried_out(), "rfcfc");
+  for (const desk_event::StoreFailed& each : failed_) {
+    EXPECT_EQ(each.error.kind, StoreErrorKind::kUnavailable);
+    EXPECT_FALSE(*memory_.get("until " + std::to_string(each.task.value)));
+  }
+  EXPECT_TRUE(*memory_.get("until 101"));
+  EXPECT_TRUE(*memory_.get("b"));
 }
 
 }  // namespace

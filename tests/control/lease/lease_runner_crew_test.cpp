@@ -54,10 +54,12 @@ class LeaseRunnerCrewTest : public testing::Test {
     given.reserve(kThreads);
     for (std::size_t i = 0; i < kThreads; ++i)
       given.push_back(stores_.emplace_back(std::make_unique<CountedStore>(shut_)).get());
-    crew_ = std::make_unique<LeaseRunnerCrew>(given, 100, [this](DeskEvent event) {
-      const std::lock_guard lock(mutex_);
-      if (const auto* done = std::get_if<desk_event::CommitDone>(&event)) done_.insert(done->task.value);
-    });
+    crew_ = std::make_unique<LeaseRunnerCrew>(
+        given, 100, [] { return time::Uptime{}; },
+        [this](DeskEvent event) {
+          const std::lock_guard lock(mutex_);
+          if (const auto* done = std::get_if<desk_event::CommitDone>(&event)) done_.insert(done->task.value);
+        });
   }
 
   bool post(std::uint64_t task) { return crew_->post(desk_effect::Commit{{task}, {{}, {{"key", "value"}}, {}}}); }

@@ -145,6 +145,24 @@ TEST_F(LeaseRunnerTest, WaitersHoldNoStoreThreadAndAreServedInOrder) {
   EXPECT_EQ(replies_.most(), 1);
 }
 
+// Its caller has given up and cleaned up after itself: a grant that came then would be nobody's.
+TEST_F(LeaseRunnerTest, WhatWaitedForTheStoreBeyondItsDeadlineIsNeverDone) {
+  house_.options.store_threads = 1;
+  house_.start();
+  open(1);
+  house_.gate.shut();
+  acquire(1, 1, "slow");
+  ASSERT_TRUE(eventually([&] { return house_.gate.standing() == 1; }));
+  ask(2, 1, command::Acquire{{"late", {}, "", false}, {}}, time::milliseconds(50));
+  EXPECT_EQ(replies_.fault(2), DeskFault::kTimeout);
+  acquire(3, 1, "in time");
+  house_.gate.open();
+  EXPECT_TRUE(replies_.answer<lease::answer::Held>(1).has_value());
+  EXPECT_TRUE(replies_.answer<lease::answer::Held>(3).has_value());
+  ASSERT_TRUE(eventually([&] { return counters().store_tasks == 0; }));
+  EXPECT_FALSE(*house_.memory.get(lease::lease_key("late")));
+}
+
 TEST_F(LeaseRunnerTest, ADeadlineIsKeptWhileTheStoreHoldsEverybodyUp) {
   house_.start();
   open(1);

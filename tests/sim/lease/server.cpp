@@ -56,8 +56,12 @@ lease::Expiry Server::truth() {
   return {machine_->boot(), {machine_->read(env_.now()).uptime.ns}};
 }
 
+time::Uptime Server::uptime() {
+  return machine_ == nullptr ? kSinceBoot + (env_.now() - time::Uptime{}) : machine_->read(env_.now()).uptime;
+}
+
 control::DeskTime Server::read_clock() {
-  if (machine_ == nullptr) return {clock_.read(env_.now()), kSinceBoot + (env_.now() - time::Uptime{})};
+  if (machine_ == nullptr) return {clock_.read(env_.now()), uptime()};
   // A clock of one's own is never wrong; but whoever asks may be told that the daemon can't tell the time.
   auto refused = clock_.read(env_.now());
   lease::Moment moment = machine_->moment(env_.now());
@@ -158,7 +162,9 @@ void Server::carry_out(control::DeskEffect& effect, const control::DeskTime& now
                         const lease::Expiry truth = this->truth();
                         const lease::Moment moment =
                             now.moment ? *now.moment : lease::Moment{truth.boot, {truth.at, truth.at}, since_};
-                        way_.commit(life_, commit, moment);
+                        way_.commit(life_, commit, moment, [this, life = life_, deadline = commit.deadline] {
+                          return life != life_ || uptime() < deadline;
+                        });
                       },
                       [&](const desk_effect::Send& reply) { send(reply); }, [](const desk_effect::Tell&) {}},
              effect);

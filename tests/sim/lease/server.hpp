@@ -51,6 +51,7 @@ class Server {
   void send(const control::desk_effect::Send& effect);
   void schedule_tick();
   void wake();
+  [[nodiscard]] time::Uptime uptime();
   [[nodiscard]] control::DeskTime read_clock();
 
   Environment& env_;

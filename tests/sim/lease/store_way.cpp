@@ -56,7 +56,8 @@ void StoreWay::read_next(const std::shared_ptr<Reading>& reading) {
 
 // ---- commits
 
-void StoreWay::commit(std::uint32_t life, const control::desk_effect::Commit& effect, const lease::Moment& moment) {
+void StoreWay::commit(std::uint32_t life, const control::desk_effect::Commit& effect, const lease::Moment& moment,
+                      std::function<bool()> is_in_time) {
   const time::Uptime sent = env_.now();
   const time::Duration there = draw_delay();
   const time::Duration back = draw_delay();
@@ -73,18 +74,24 @@ void StoreWay::commit(std::uint32_t life, const control::desk_effect::Commit& ef
   const bool lands = !unknown || env_.plan.exact || env_.random.below(4) != 0;
   const bool late = unknown && !env_.plan.exact && env_.random.below(2) == 0;  // after the word that it is unknown
   const std::uint64_t leader = env_.leader;
+  if (late || mood() != Mood::kSlow) is_in_time = [] { return true; };  // while it is slow, it waits before it is begun
   // The outcome outlives both events.
   auto outcome = std::make_shared<tl::expected<control::Revision, StoreError>>(
       tl::make_unexpected(StoreError{StoreErrorKind::kUnknown, "the answer was lost"}));
   if (lands)
     env_.agenda.after(late ? there + back * 20 : there,
-                      [this, outcome, sent, moment, leader, transaction = effect.transaction, unknown] {
+                      [this, outcome, sent, moment, leader, transaction = effect.transaction, unknown,
+                       in_time = std::move(is_in_time)] {
+                        if (!in_time()) {
+                          *outcome = tl::make_unexpected(StoreError{StoreErrorKind::kUnavailable, "it came too late"});
+                          return;
+                        }
                         if (leader != env_.leader && env_.random.below(2) == 0) return;  // lost with the old leader
                         auto revision = env_.commit(transaction, moment, sent);
                         if (!unknown) *outcome = std::move(revision);
                       });
   env_.agenda.after(there + back, [this, outcome, life, leader, task = effect.task] {
-    if (leader != env_.leader || (!*outcome && outcome->error().kind != StoreErrorKind::kConflict))
+    if (leader != env_.leader || (!*outcome && outcome->error().kind == StoreErrorKind::kUnknown))
       return hear_(life, desk_event::StoreFailed{task, StoreError{StoreErrorKind::kUnknown, "the answer was lost"}});
     if (*outcome) return hear_(life, desk_event::CommitDone{task, **outcome});
     hear_(life, desk_event::StoreFailed{task, outcome->error()});

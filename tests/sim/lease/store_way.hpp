@@ -27,7 +27,9 @@ class StoreWay {
   StoreWay(Environment& environment, Hear hear) : env_(environment), hear_(std::move(hear)) {}
 
   void read(std::uint32_t life, const control::desk_effect::Read& effect);
-  void commit(std::uint32_t life, const control::desk_effect::Commit& effect, const lease::Moment& moment);
+  /// `is_in_time`: by the server's clock, when its turn comes.
+  void commit(std::uint32_t life, const control::desk_effect::Commit& effect, const lease::Moment& moment,
+              std::function<bool()> is_in_time);
   /// The watch of this life begins now.
   void watch(std::uint32_t life);
   void landed(const control::Transaction& transaction, control::Revision revision);
