@@ -2,9 +2,8 @@
 //
 // The moment by which a daemon decides on leases, or why it has none.
 //
-//   SQLite  this boot's CLOCK_BOOTTIME: one host, one clock, and no synchronisation; what was granted in another boot,
-//   or
-//           on another machine, is counted from when this daemon opened the store
+//   SQLite  this boot's CLOCK_BOOTTIME: one host, one clock, and no synchronisation. What was granted in another boot,
+//           or on another machine, is counted from when this daemon opened the store
 //   etcd    the true time, and only while the other daemons' clocks agree with this one: an expiry is an instant that
 //           every host reads for itself, and a daemon that is outvoted would give leases away that are held
 //

@@ -155,7 +155,7 @@ TEST_F(LeaseRunnerTest, WhatWaitedForTheStoreBeyondItsDeadlineIsNeverDone) {
   ASSERT_TRUE(eventually([&] { return house_.gate.standing() == 1; }));
   ask(2, 1, command::Acquire{{"late", {}, "", false}, {}}, time::milliseconds(50));
   EXPECT_EQ(replies_.fault(2), DeskFault::kTimeout);
-  acquire(3, 1, "in time");
+  acquire(3, 1, "punctual");
   house_.gate.open();
   EXPECT_TRUE(replies_.answer<lease::answer::Held>(1).has_value());
   EXPECT_TRUE(replies_.answer<lease::answer::Held>(3).has_value());
