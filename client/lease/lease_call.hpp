@@ -6,6 +6,8 @@
 // Every lease command may be sent again, so an attempt whose outcome is open does not end the call. But it stays open:
 // the server may still act on it until the deadline that it was sent with, and a commit of that moment takes a little
 // longer. `CallReport::open_until` says until when, since a release or a grant that comes late is somebody's surprise.
+// No promise may rest on it: what travels is the time that is left, so a request that the network kept back has all of
+// it again when it arrives.
 //
 // Thread rule: any thread but those of the client itself.
 #pragma once
@@ -24,7 +26,7 @@
 
 namespace gnomon::client {
 
-/// After the deadline of a call no server begins a commit for it; one that it had begun is over after this.
+/// After the deadline of a call that arrived in time no server begins a commit for it; one begun is over after this.
 constexpr time::Duration kCommitGrace = time::seconds(5);
 
 /// Whoever may want to end a call early.

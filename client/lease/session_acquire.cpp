@@ -188,6 +188,7 @@ void SessionCore::note_open(const std::string& name, const CallReport& report) {
   if (report.open_until && !is_over()) add_chore(name, 0, report.open_until->left());
 }
 
+// Here the place in the queue; whether there is a grant instead, a chore finds out.
 void SessionCore::withdraw(const std::string& name) {
   v1::ReleaseRequest request;
   request.set_session(nonce_);
@@ -202,7 +203,9 @@ void SessionCore::withdraw(const std::string& name) {
   const std::lock_guard lock(mutex_);
   if (is_over()) return;
   if (report.open_until) rest(name, *report.open_until);
-  if (!withdrawn && may_change(withdrawn.error().kind)) add_chore(name, 0, {});
+  if (withdrawn && withdrawn->released().withdrawn()) return;  // who had a place held nothing
+  const bool has_no_place = withdrawn || withdrawn.error().kind == LeaseErrorKind::kNotHeld;
+  if (has_no_place || may_change(withdrawn.error().kind)) add_chore(name, 0, {}, has_no_place);
 }
 
 }  // namespace gnomon::client

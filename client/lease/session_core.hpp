@@ -4,11 +4,15 @@
 // background.
 //
 // Two things may take effect late: an acquisition that was given up, and a release whose answer was lost. Both are put
-// right in the background, and a name is not acquired again before they are, because a late release would take the new
-// grant away while its holder believes in it:
-//   a release under its token   is repeated until it has an answer; after that a late copy finds another token
-//   "whatever I hold" (token 0) has no such guard, so after a lost answer the name rests until no copy can be at work
-//   an acquisition given up     "whatever I hold" at once, and once more when no copy of it can be at work
+// right in the background. A request may arrive long after its deadline, which counts anew from its arrival; so nothing
+// that is sent may take a new grant away, however late, while its holder believes in it:
+//   a release                   names its token, and is repeated until it has an answer; the name is not acquired again
+//                               before, so a late copy finds another token
+//   an acquisition given up     at once, and once more when no copy of it should be at work: first the place in the
+//                               queue is given up (token 0, which releases no grant), so that nothing parked takes the
+//                               name; then a look says whether this session holds it, and if so under which token to
+//                               release it
+// After a lost answer to the giving up of a place the name rests: a copy would cost the next wait its place.
 //
 // The belief is judged under the mutex by clocks read under it, so no thread sees time go back. Callbacks run on the
 // session's thread without the mutex. Answers arrive on the transport's thread, which the end of the session waits for.
@@ -62,11 +66,12 @@ class SessionCore final : private CallOwner {
 
  private:
   class StoppableCall;
-  /// A release in the background.
+  /// What is given back in the background.
   struct Chore {
     std::uint64_t number = 0;
     std::string name;
-    std::uint64_t token = 0;  // 0: whatever is held of the name
+    std::uint64_t token = 0;  // to be released; 0: there may be a place in the queue, or a grant that nobody told of
+    bool withdrawn = false;   // that place is given up: to look for the grant comes next
     HostDeadline due;
     time::Duration pause;
     bool under_way = false;
@@ -88,7 +93,12 @@ class SessionCore final : private CallOwner {
   void cancel_calls();
   void do_chores();
   void send_chore(Chore& chore);
-  void add_chore(const std::string& name, std::uint64_t token, time::Duration in);
+  template <typename Request, typename Response>
+  void send_chore(Chore& chore, LeaseMethod<Request, Response> method, const Request& request);
+  void add_chore(const std::string& name, std::uint64_t token, time::Duration in, bool withdrawn = false);
+  /// Whether nothing is left of it to do.
+  [[nodiscard]] bool is_done(Chore& chore, const v1::ReleaseResponse& response) const;
+  [[nodiscard]] bool is_done(Chore& chore, const v1::GetLeaseResponse& response) const;
   void rest(const std::string& name, const HostDeadline& until);
   [[nodiscard]] bool is_settled(const std::string& name);
   [[nodiscard]] bool is_acquiring(const std::string& name) const;
@@ -99,8 +109,8 @@ class SessionCore final : private CallOwner {
   void tell(Belief belief);
   void renewed(std::uint64_t attempt, std::size_t server, std::size_t tries, const grpc::Status& status,
                const v1::SessionResponse& response);
-  void chore_done(std::uint64_t number, std::size_t server, const grpc::Status& status,
-                  const v1::ReleaseResponse& response);
+  template <typename Response>
+  void chore_answered(std::uint64_t number, std::size_t server, const grpc::Status& status, const Response& response);
   void lost_by_server(const std::string& text);
   [[nodiscard]] LeaseResult<void> open_here();
   [[nodiscard]] LeaseResult<void> confirm();

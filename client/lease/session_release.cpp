@@ -50,9 +50,9 @@ LeaseResult<void> SessionCore::release(const std::string& name, std::uint64_t to
   return result;
 }
 
-void SessionCore::add_chore(const std::string& name, std::uint64_t token, time::Duration in) {
+void SessionCore::add_chore(const std::string& name, std::uint64_t token, time::Duration in, bool withdrawn) {
   // One for each token and one for each end of an acquisition that was given up: both are few.
-  chores_.push_back({++last_chore_, name, token, HostDeadline(in), kFirstPause, false});
+  chores_.push_back({++last_chore_, name, token, withdrawn, HostDeadline(in), kFirstPause, false});
   changed_.notify_all();
 }
 
@@ -98,19 +98,29 @@ void SessionCore::do_chores() {
 }
 
 void SessionCore::send_chore(Chore& chore) {
+  if (chore.token == 0 && chore.withdrawn) {
+    v1::GetLeaseRequest request;
+    request.set_name(chore.name);
+    return send_chore<v1::GetLeaseRequest, v1::GetLeaseResponse>(chore, &LeaseStub::PrepareAsyncGetLease, request);
+  }
   v1::ReleaseRequest request;
   request.set_session(nonce_);
   request.set_name(chore.name);
   request.set_token(chore.token);
+  send_chore<v1::ReleaseRequest, v1::ReleaseResponse>(chore, &LeaseStub::PrepareAsyncRelease, request);
+}
+
+template <typename Request, typename Response>
+void SessionCore::send_chore(Chore& chore, LeaseMethod<Request, Response> method, const Request& request) {
   chore.under_way = true;
   ++under_way_;
   const auto context = std::make_shared<grpc::ClientContext>();
   calls_.insert(context);
   const std::size_t server = transport_->preferred();
-  transport_->start<v1::ReleaseRequest, v1::ReleaseResponse>(
-      server, context, &LeaseStub::PrepareAsyncRelease, request, kChoreTimeout,
-      [this, context, number = chore.number, server](const grpc::Status& status, const v1::ReleaseResponse& response) {
-        chore_done(number, server, status, response);
+  transport_->start<Request, Response>(
+      server, context, method, request, kChoreTimeout,
+      [this, context, number = chore.number, server](const grpc::Status& status, const Response& response) {
+        chore_answered(number, server, status, response);
         // Last: afterwards the session may be gone.
         const std::lock_guard lock(mutex_);
         calls_.erase(context);
@@ -119,8 +129,9 @@ void SessionCore::send_chore(Chore& chore) {
       });
 }
 
-void SessionCore::chore_done(std::uint64_t number, std::size_t server, const grpc::Status& status,
-                             const v1::ReleaseResponse& response) {
+template <typename Response>
+void SessionCore::chore_answered(std::uint64_t number, std::size_t server, const grpc::Status& status,
+                                 const Response& response) {
   const std::lock_guard lock(mutex_);
   const auto chore =
       std::find_if(chores_.begin(), chores_.end(), [number](const Chore& each) { return each.number == number; });
@@ -131,16 +142,30 @@ void SessionCore::chore_done(std::uint64_t number, std::size_t server, const grp
   else if (response.has_refused())
     fault = fault_of(response.refused());
   const bool answered = status.ok() && !(response.has_refused() && may_pass(fault.error.kind));
+  chore->under_way = false;
   if (answered || !may_pass(fault.error.kind)) {
     transport_->answered(server);
-    chores_.erase(chore);
+    if (is_done(*chore, response)) chores_.erase(chore);
     return;
   }
   transport_->failed(server);
-  if (chore->token == 0 && fault.unknown) rest(chore->name, HostDeadline(kChoreTimeout + kCommitGrace));
-  chore->under_way = false;
+  if (chore->token == 0 && !chore->withdrawn && fault.unknown)
+    rest(chore->name, HostDeadline(kChoreTimeout + kCommitGrace));
   chore->due = HostDeadline(chore->pause);
   chore->pause = std::min(chore->pause * 2, kLongestPause);
+}
+
+bool SessionCore::is_done(Chore& chore, const v1::ReleaseResponse& response) const {
+  if (chore.token != 0 || response.released().withdrawn()) return true;  // who had a place held nothing
+  chore.withdrawn = true;
+  return false;
+}
+
+// A grant that was acquired meanwhile has a holder, who releases it.
+bool SessionCore::is_done(Chore& chore, const v1::GetLeaseResponse& response) const {
+  if (response.lease().session() != nonce_ || in_use_.contains(chore.name)) return true;
+  chore.token = response.lease().token();
+  return chore.token == 0;
 }
 
 }  // namespace gnomon::client

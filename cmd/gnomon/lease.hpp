@@ -54,7 +54,7 @@ struct LeaseReleaseOptions {
   LeaseServers where;
   std::string name;
   std::string session;
-  std::uint64_t token = 0;  // 0: whatever the session holds of the name, its place in the queue included
+  std::uint64_t token = 0;  // 0: whatever the session has of the name, its place in the queue included
 };
 [[nodiscard]] ExitCode run_lease_release(const LeaseReleaseOptions& options, const Output& output);
 

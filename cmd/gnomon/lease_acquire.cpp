@@ -80,7 +80,7 @@ LinkResult<GrantView> acquire(const LeaseAcquireOptions& options) {
   if (!acquired) {
     // What came of it may not be known; nothing of it is to stay.
     if (options.session)
-      (void)link->release(*session, wish->name, 0);
+      (void)link->give_up(*session, wish->name);
     else
       (void)link->close(*session);
     return tl::make_unexpected(acquired.error());
@@ -136,7 +136,8 @@ ExitCode run_lease_renew(const LeaseRenewOptions& options, const Output& output)
 
 ExitCode run_lease_release(const LeaseReleaseOptions& options, const Output& output) {
   return with_session(options.where, options.session, output, [&](LeaseLink& link, const lease::SessionId& session) {
-    const auto withdrawn = link.release(session, options.name, options.token);
+    const auto withdrawn =
+        options.token == 0 ? link.give_up(session, options.name) : link.release(session, options.name, options.token);
     if (!withdrawn) return output.fail(withdrawn.error().code, withdrawn.error().text);
     if (output.json) {
       JsonWriter json;

@@ -199,6 +199,18 @@ LinkResult<bool> LeaseLink::release(const lease::SessionId& session, const std::
   });
 }
 
+// The place first: then nothing that waits takes the name any more, and a look shows what there is to release.
+LinkResult<bool> LeaseLink::give_up(const lease::SessionId& session, const std::string& name) {
+  auto withdrawn = release(session, name, 0);
+  if (withdrawn) return withdrawn;
+  v1::GetLeaseRequest request;
+  request.set_name(name);
+  const auto seen = impl_->ask(&Stub::GetLease, request);
+  if (!seen) return tl::make_unexpected(seen.error());
+  if (seen->lease().session() != bytes_of(session)) return withdrawn;
+  return release(session, name, seen->lease().token());
+}
+
 tl::expected<lease::SessionId, std::string> parse_session(std::string_view text) {
   const auto digit = [](char c) -> std::optional<unsigned> {
     if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');

@@ -59,8 +59,10 @@ class LeaseLink {
   [[nodiscard]] LinkResult<time::Duration> renew(const lease::SessionId& session, time::Duration ttl);
   [[nodiscard]] LinkResult<void> close(const lease::SessionId& session);
   [[nodiscard]] LinkResult<LinkGrant> acquire(const lease::SessionId& session, const LinkWish& wish);
-  /// Whether it was only a place in the queue. `token` 0: whatever the session holds of the name.
+  /// Whether it was a place in the queue: with `token` 0 that alone, no grant.
   [[nodiscard]] LinkResult<bool> release(const lease::SessionId& session, const std::string& name, std::uint64_t token);
+  /// Whatever the session has of the name; likewise.
+  [[nodiscard]] LinkResult<bool> give_up(const lease::SessionId& session, const std::string& name);
 
  private:
   class Impl;

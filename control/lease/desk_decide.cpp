@@ -16,7 +16,6 @@
 namespace gnomon::control {
 namespace {
 
-constexpr mint::Token kWhatever{0};
 constexpr time::Duration kAskAgain = time::milliseconds(200);
 /// A grant compares the sessions of so many waiters that it passes (lease_rules.hpp); more of them have to be read.
 constexpr std::size_t kMostPassedBlindly = 16;
@@ -168,7 +167,6 @@ void LeaseDesk::Impl::begin_commit(DeskWork& work, lease::Step step) {
   ++work.commits;
   work.had_place = mirror_.place(name_of(work.call.command), work.call.session) != Revision{};
   const lease::Step& sent = work.step.emplace(std::move(step));
-  pin_grant(work, sent);
   StoreTask task;
   task.call = work.call.id;
   task.transaction = sent.transaction;
@@ -176,18 +174,6 @@ void LeaseDesk::Impl::begin_commit(DeskWork& work, lease::Step step) {
   work.phase = Phase::kCommitting;
   work.fresh = false;
   work.task = send_commit(std::move(task));
-}
-
-// "Whatever I hold" means what a commit was sent for whose answer was lost: what is granted after that, it does not
-// mean. After a conflict nothing was released, and what was remembered may have been long gone: then it is whatever is
-// held.
-void LeaseDesk::Impl::pin_grant(DeskWork& work, const lease::Step& sent) const {
-  const auto* release = std::get_if<command::Release>(&work.call.command);
-  work.meant.reset();
-  if (release == nullptr || release->token != kWhatever) return;
-  if (!std::holds_alternative<lease::answer::Released>(sent.answer)) return;
-  const auto* held = mirror_.lease(release->name);
-  if (held != nullptr && held->value) work.meant = lease::make_token(held->value->epoch, held->modified);
 }
 
 // Who takes a place moves the mark; who takes the name without a place relies on it.
@@ -257,6 +243,10 @@ bool LeaseDesk::Impl::is_undone(const DeskWork& work) const {
   const bool deletes = std::holds_alternative<command::Release>(work.call.command) ||
                        std::holds_alternative<command::Break>(work.call.command);
   if (!work.doubt || !deletes || !work.step) return false;
+  // A place may also have gone with the grant that it was for.
+  const auto* held = mirror_.lease(name_of(work.call.command));
+  const bool is_own = held != nullptr && held->value && held->value->session == work.call.session;
+  if (is_own && std::holds_alternative<lease::answer::Withdrawn>(work.step->answer)) return false;
   const Transaction& sent = work.step->transaction;
   return std::all_of(sent.deletes.begin(), sent.deletes.end(), [&](const std::string& key) {
     const auto relied = std::find_if(sent.compares.begin(), sent.compares.end(),

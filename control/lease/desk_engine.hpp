@@ -100,7 +100,6 @@ class LeaseDesk::Impl {
   void complete(DeskWork& work, Revision revision);
   void begin_commit(DeskWork& work, lease::Step step);
   void mark_queue(const DeskWork& work, lease::Step& step) const;
-  void pin_grant(DeskWork& work, const lease::Step& sent) const;
   void without_clock(DeskWork& work);
   void give_up(DeskWork& work, DeskFault why, std::string text);
   [[nodiscard]] bool rests_on_memory(const DeskWork& work, const lease::Step& step) const;

@@ -38,10 +38,9 @@ struct DeskWork {
 
   std::uint32_t commits = 0;  // since it was asked, or parked last
   std::uint32_t reads = 0;
-  std::optional<lease::Step> step;   // the newest that was sent
-  bool doubt = false;                // a commit may have happened: its answer was lost
-  std::optional<mint::Token> meant;  // the grant that it was sent for, by a release of whatever is held
-  time::Duration pause;              // before the store is asked again
+  std::optional<lease::Step> step;  // the newest that was sent
+  bool doubt = false;               // a commit may have happened: its answer was lost
+  time::Duration pause;             // before the store is asked again
 
   bool has_place = false;          // in the queue, and waits there
   bool had_place = false;          // when the grant was sent: so it was waited for, by an earlier call at least

@@ -163,7 +163,6 @@ void LeaseDesk::Impl::on(const desk_event::StoreFailed& failed) {
   if (was_commit && failed.error.kind == StoreErrorKind::kConflict) return read_first(*work);
   if (was_commit && failed.error.kind == StoreErrorKind::kUnknown) {
     work->doubt = true;
-    if (work->meant) std::get<command::Release>(work->call.command).token = *work->meant;
     return read_first(*work);
   }
   if (work->doubt) return pause(*work);

@@ -70,7 +70,7 @@ struct Acquire {
 };
 struct Release {
   std::string name;
-  mint::Token token;
+  mint::Token token;  // 0: only the place in the queue
 };
 struct Get {
   std::string name;

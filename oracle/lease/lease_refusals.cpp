@@ -164,13 +164,17 @@ answer::Refused unreadable(std::string_view name, const Hold& hold) {
 answer::Refused not_held(std::string_view name, const SessionId& session, mint::Token token, const Scene& scene) {
   const NamedLease* lease = readable(scene.lease);
   const bool own = lease != nullptr && lease->session == session;
-  std::string text = session_text(session) + " does not hold " + quoted(name);
-  if (token.value != 0) text += " under " + token_text(token);
-  if (own)
-    text += ", but under " + token_text(token_of(scene.lease)) + ": release that grant if it is what you mean";
-  else
-    text += token.value != 0 ? ": that grant is over, and nothing is left to release"
-                             : " and does not wait for it: nothing is left to release";
+  const std::string present = own ? token_text(token_of(scene.lease)) : "";
+  std::string text = session_text(session);
+  if (token.value != 0) {
+    text += " does not hold " + quoted(name) + " under " + token_text(token);
+    text += own ? ", but under " + present + ": release that grant if it is what you mean"
+                : ": that grant is over, and nothing is left to release";
+  } else {
+    text += " does not wait for " + quoted(name);
+    text += own ? ", but holds it under " + present + ": release it under that token if it is what you mean"
+                : ": there is no place in its queue to give up";
+  }
   return refusal(Refusal::kNotHeld, std::move(text));
 }
 

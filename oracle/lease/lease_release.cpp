@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The rules that give a name back: the holder's release, and the operator's break (lease_rules.hpp).
+// The rules that give a name back: the holder's release, a waiter's withdrawal, and the operator's break
+// (lease_rules.hpp).
 #include "oracle/canary.hpp"
 #include "oracle/lease/lease_facts.hpp"
 #include "oracle/lease/lease_refusals.hpp"
@@ -9,7 +10,7 @@
 namespace gnomon::lease {
 namespace {
 
-constexpr mint::Token kWhatever{0};
+constexpr mint::Token kOnlyThePlace{0};
 
 bool is_held_by(const Scene& scene, const SessionId& session) {
   const NamedLease* lease = readable(scene.lease);
@@ -17,22 +18,25 @@ bool is_held_by(const Scene& scene, const SessionId& session) {
 }
 
 bool is_meant(const Scene& scene, mint::Token token) {
-  return token == kWhatever || token == token_of(scene.lease) || canary::planted(canary::Bug::kReleaseIgnoresToken);
+  return token == token_of(scene.lease) || canary::planted(canary::Bug::kReleaseIgnoresToken);
 }
 
 }  // namespace
 
 // The session need not be alive: whoever says that it uses a grant no more says so after its expiry, too, and spares
 // the next holder the lock-delay. The token and the compare of the grant see to it that nobody else's is released.
+//
+// Under no token no grant is released at all, not even one of this session: who gives up a wait does not know whether
+// it was granted, and what it sends may arrive when the session has acquired the name anew and believes in that grant.
 Decision release(const Scene& scene, const LeasePolicy& policy, const Asker& asker, std::string_view name,
                  mint::Token token) {
   if (auto refused = refuse_name(name)) return *refused;
   if (auto refused = refuse_stranger(scene, asker)) return *refused;
   const Place place = place_of(scene, policy, asker);
-  const bool withdraws = token == kWhatever && place.own != nullptr;
+  const bool withdraws = token == kOnlyThePlace && place.own != nullptr;
   const bool releases = is_held_by(scene, asker.session) && is_meant(scene, token);
   if (!withdraws && !releases) {
-    if (scene.lease && readable(scene.lease) == nullptr)
+    if (token != kOnlyThePlace && scene.lease && readable(scene.lease) == nullptr)
       return unreadable(name, Hold{Hold::State::kUnreadable, {}, {}, {}});
     return not_held(name, asker.session, token, scene);
   }

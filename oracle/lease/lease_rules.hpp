@@ -9,7 +9,8 @@
 //
 //   open, renew   expiry := max(old, moment.latest + ttl)      moment: read after the request arrived
 //   acquire       free, or its session is closed, or surely past its expiry + lock-delay; and nobody waits in front
-//   release       only under the token that the client holds: a late duplicate must not release the next grant
+//   release       only under the token that the client holds: a late duplicate must not release the next grant. Under
+//                 no token only a place in the queue is given up
 //
 // Holders count `ttl` from before they *sent* the renewal, so they end earlier than moment.latest + ttl. A shorter TTL
 // never shortens what was promised. Waiters are served in order; one whose session is over does not count.
@@ -99,7 +100,7 @@ struct Waiting {
   time::Duration retry_after;  // when the name is free at the latest if nobody renews
 };
 struct Released {};   // the lease
-struct Withdrawn {};  // the place in the queue; nothing was held
+struct Withdrawn {};  // the place in the queue; no grant
 struct Broken {
   std::string holder;
   mint::Token token;
@@ -159,7 +160,7 @@ struct AcquireCommand {
 [[nodiscard]] Decision acquire(const Scene& scene, const LeasePolicy& policy, const Asker& asker,
                                const AcquireCommand& command);
 
-/// `token`: which grant; {0}: whatever this session holds of the name, its place in the queue included.
+/// `token`: which grant; {0}: none, but the place of this session in the queue.
 [[nodiscard]] Decision release(const Scene& scene, const LeasePolicy& policy, const Asker& asker, std::string_view name,
                                mint::Token token);
 

@@ -106,10 +106,11 @@ std::map<std::string, Input> seeds() {
   std::map<std::string, Input> all;
   const auto held = [] { return Story().open(kOne).acquire(kOne); };
   // The identity is revision 1, the session 2, the grant 3.
-  all["held_and_released"] = held().renew(kOne).get().validate(token(3)).release(kOne).get().close(kOne).input();
+  all["held_and_released"] =
+      held().renew(kOne).get().validate(token(3)).release(kOne, "a", token(3)).get().close(kOne).input();
   all["held_by_another"] = held().open(kTwo).acquire(kTwo).release(kTwo).validate(token(2)).validate(token(99)).input();
   all["waits_until_released"] =
-      held().open(kTwo).acquire(kTwo, "a", time::seconds(30)).get().release(kOne).get().input();
+      held().open(kTwo).acquire(kTwo, "a", time::seconds(30)).get().release(kOne, "a", token(3)).get().input();
   all["withdrawn_from_the_queue"] = held().open(kTwo).acquire(kTwo, "a", time::seconds(30)).release(kTwo).input();
   all["waits_until_expired"] =
       held().open(kTwo, time::seconds(60)).acquire(kTwo, "a", time::seconds(30)).pass(40).get().input();

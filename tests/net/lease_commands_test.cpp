@@ -134,6 +134,10 @@ TEST_F(LeaseCommands, SeveralLeasesHangOnOneSession) {
   EXPECT_EQ(state_of("b"), "held");
   EXPECT_TRUE(contains(run({"list", "b"}).text, "b "));
   EXPECT_FALSE(contains(run({"list", "b"}).text, "\na "));
+  EXPECT_TRUE(contains(run({"release", "b", "--session", session}).text, "released")) << "under whatever token";
+  EXPECT_EQ(state_of("b"), "free");
+  EXPECT_EQ(run({"release", "b", "--session", session}).exit.code, 1) << "nothing is left";
+  EXPECT_EQ(run({"acquire", "b", "--session", session, "--ttl", "60s"}).exit.code, 0);
   EXPECT_EQ(run({"close", "--session", session}).exit.code, 0);
   EXPECT_NE(state_of("a"), "held");
   EXPECT_EQ(run({"acquire", "b", "--ttl", "60s"}).exit.code, 0) << "free at once";

@@ -18,9 +18,14 @@ struct FakeLeaseServer::Rules {
   std::map<std::string, std::deque<LeaseScript>> next;
   std::map<std::string, LeaseScript> always;
   std::map<std::string, int> served;
+  std::vector<v1::ReleaseRequest> releases;
   std::atomic<bool> stopping{false};
   std::vector<std::thread> late;  // what is applied after its call
 
+  void note(const v1::ReleaseRequest& request) {
+    const std::lock_guard lock(mutex);
+    releases.push_back(request);
+  }
   [[nodiscard]] LeaseScript take(const std::string& method) {
     const std::lock_guard lock(mutex);
     ++served[method];
@@ -63,6 +68,7 @@ class FakeLeaseServer::Service final : public v1::LeaseService::Service {
   }
   grpc::Status Release(grpc::ServerContext* context, const v1::ReleaseRequest* request,
                        v1::ReleaseResponse* response) override {
+    rules_.note(*request);
     return serve("Release", context, response, [this, asked = *request](auto* out) { table_.release(asked, out); });
   }
   grpc::Status GetLease(grpc::ServerContext* context, const v1::GetLeaseRequest* request,
@@ -197,6 +203,11 @@ int FakeLeaseServer::served(const std::string& method) const {
   const std::lock_guard lock(rules_->mutex);
   const auto at = rules_->served.find(method);
   return at == rules_->served.end() ? 0 : at->second;
+}
+
+std::vector<v1::ReleaseRequest> FakeLeaseServer::releases() const {
+  const std::lock_guard lock(rules_->mutex);
+  return rules_->releases;
 }
 
 }  // namespace gnomon::client

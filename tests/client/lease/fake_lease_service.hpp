@@ -116,6 +116,8 @@ class FakeLeaseServer {
   void always(const std::string& method, std::optional<LeaseScript> script);
   /// Requests of that method that arrived so far.
   [[nodiscard]] int served(const std::string& method) const;
+  /// What was asked of Release so far.
+  [[nodiscard]] std::vector<v1::ReleaseRequest> releases() const;
 
  private:
   struct Rules;

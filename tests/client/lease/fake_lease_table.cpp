@@ -149,8 +149,7 @@ void FakeLeaseTable::release(const v1::ReleaseRequest& request, v1::ReleaseRespo
   if (!check(request.session(), response->mutable_refused())) return;
   response->clear_answer();
   const auto held = leases_.find(request.name());
-  if (held != leases_.end() && held->second.session == request.session() &&
-      (request.token() == 0 || request.token() == held->second.token)) {
+  if (held != leases_.end() && held->second.session == request.session() && request.token() == held->second.token) {
     leases_.erase(held);
     response->mutable_released();
     touch(request.name());

@@ -16,7 +16,16 @@ using support::eventually;
 
 const grpc::Status kLost(grpc::StatusCode::UNAVAILABLE, "the answer was lost");
 
-class LeaseWaitTest : public LeaseTest {};
+class LeaseWaitTest : public LeaseTest {
+ protected:
+  /// All releases arrive once more, however long after: the network had kept copies back.
+  void deliver_again() {
+    for (const v1::ReleaseRequest& request : server_.releases()) {
+      v1::ReleaseResponse nobody_reads_it;
+      table_.release(request, &nobody_reads_it);
+    }
+  }
+};
 
 TEST_F(LeaseWaitTest, WaitersAreServedInTheirOrder) {
   const auto client = connect();
@@ -187,6 +196,60 @@ TEST_F(LeaseWaitTest, ALateWithdrawalTakesNoNewGrantAway) {
   const auto again = second->acquire("a", {.wait_for = time::seconds(60)});
   ASSERT_TRUE(again) << again.error().text;
   std::this_thread::sleep_for(milliseconds(1'700));
+  EXPECT_EQ(table_.holder_token("a"), again->token());
+}
+
+TEST_F(LeaseWaitTest, AWithdrawalThatWasKeptBackForLongTakesNoNewGrantAway) {
+  const auto client = connect();
+  const auto first = open(*client, time::seconds(60));
+  const auto second = open(*client, time::seconds(60));
+  auto held = first->acquire("a");
+  EXPECT_FALSE(second->acquire("a", {.wait_for = time::milliseconds(30)}));
+  ASSERT_EQ(server_.releases().size(), 1U);
+  EXPECT_TRUE(held->release());
+  const auto again = second->acquire("a");
+  ASSERT_TRUE(again) << again.error().text;
+  deliver_again();
+  EXPECT_EQ(table_.holder_token("a"), again->token());
+  EXPECT_TRUE(again->holds());
+}
+
+TEST_F(LeaseWaitTest, AGrantThatNobodyToldOfIsGivenBackUnderItsTokenOnly) {
+  const auto client = connect(time::milliseconds(300));
+  const auto session = open(*client, time::seconds(60));
+  const auto other = open(*client, time::seconds(60));
+  server_.next("Acquire", {.hold = true});  // granted, but nobody says so
+  EXPECT_EQ(session->acquire("a").error().kind, LeaseErrorKind::kTimeout);
+  {
+    const auto next = other->acquire("a", {.wait_for = time::seconds(4)});
+    EXPECT_TRUE(next) << "before the first attempt is past all doubt: " << next.error().text;
+  }
+  const auto again = session->acquire("a", {.wait_for = time::seconds(4)});
+  ASSERT_TRUE(again) << again.error().text;
+  deliver_again();
+  EXPECT_EQ(table_.holder_token("a"), again->token());
+  // And when no copy of the attempt is at work any more, that is looked after without harm to who holds.
+  std::this_thread::sleep_for(milliseconds(5'500));
+  deliver_again();
+  EXPECT_EQ(table_.holder_token("a"), again->token());
+  EXPECT_TRUE(again->holds());
+}
+
+// The name is acquired anew before the look that was due for the acquisition given up.
+TEST_F(LeaseWaitTest, WhatIsAcquiredAnewIsNotTakenForWhatWasGivenUp) {
+  const auto client = connect(time::milliseconds(300));
+  const auto session = open(*client, time::seconds(60));
+  server_.always("GetLease", LeaseScript{.apply = false, .status = kLost});
+  server_.next("Acquire", {.hold = true});  // granted, but nobody says so
+  EXPECT_EQ(session->acquire("a").error().kind, LeaseErrorKind::kTimeout);
+  const std::uint64_t granted = table_.holder_token("a");
+  ASSERT_NE(granted, 0U);
+  const auto again = session->acquire("a", {.wait_for = time::seconds(4)});
+  ASSERT_TRUE(again) << again.error().text;
+  EXPECT_EQ(again->token(), granted) << "the grant that was there";
+  server_.always("GetLease", std::nullopt);
+  std::this_thread::sleep_for(milliseconds(5'500));
+  deliver_again();
   EXPECT_EQ(table_.holder_token("a"), again->token());
 }
 

@@ -146,8 +146,15 @@ class DeskRoom {
     return ask(seat, session, command::Acquire{{name, lock_delay, "", wait_for.ns > 0}, wait_for},
                wait_for + time::seconds(30));
   }
-  CallId release(std::size_t seat, unsigned session, const std::string& name, mint::Token token = {}) {
+  CallId release(std::size_t seat, unsigned session, const std::string& name, mint::Token token) {
     return ask(seat, session, command::Release{name, token});
+  }
+  /// The grant that is in the store.
+  CallId release(std::size_t seat, unsigned session, const std::string& name) {
+    return release(seat, session, name, stored_token(name));
+  }
+  CallId withdraw(std::size_t seat, unsigned session, const std::string& name) {
+    return release(seat, session, name, mint::Token{});
   }
 
   // ---- the store
@@ -263,6 +270,11 @@ class DeskRoom {
     if (!entry || !*entry) return std::nullopt;
     const auto parsed = lease::parse_named_lease((*entry)->value);
     return parsed ? std::optional(*parsed) : std::nullopt;
+  }
+  /// Of the grant; none: zero.
+  [[nodiscard]] mint::Token stored_token(const std::string& name) {
+    const auto entry = store.get(lease::lease_key(name));
+    return entry && *entry ? lease::make_token(1, (*entry)->modified) : mint::Token{};
   }
   [[nodiscard]] std::size_t stored(std::string_view prefix) { return store.list(prefix)->entries.size(); }
 

@@ -151,7 +151,7 @@ TEST(DeskWait, TheMarkGoesWhenNobodyWaits) {
   // One whose queue emptied a moment ago is taken along by the next grant.
   const CallId third = room.acquire(0, 1, "job", kLong);
   room.settle();
-  room.release(0, 1, "job");
+  room.withdraw(0, 1, "job");
   room.settle();
   room.release(0, 2, "job");
   room.settle();
@@ -248,7 +248,7 @@ TEST(DeskWait, WhoIsGoneIsForgottenAndKeepsItsPlace) {
   room.settle();
   EXPECT_FALSE(room.answered(0, gone));
   EXPECT_FALSE(room.answered(0, stays)) << "the first place is still taken";
-  const CallId withdrawn = room.release(0, 2, "job");
+  const CallId withdrawn = room.withdraw(0, 2, "job");
   room.settle();
   EXPECT_NE(room.answer<answer::Withdrawn>(0, withdrawn), nullptr);
   EXPECT_NE(room.token(0, stays), mint::Token{});
@@ -259,7 +259,7 @@ TEST(DeskWait, APlaceThatWasWithdrawnIsNotTakenAgain) {
   seat_clients(room, 2, kLong);
   const CallId waits = room.acquire(0, 2, "job", kLong);
   room.settle();
-  room.release(1, 2, "job");
+  room.withdraw(1, 2, "job");
   room.settle();
   EXPECT_EQ(room.refusal(0, waits), Refusal::kQueued);
   EXPECT_FALSE(*room.store.get(lease::waiter_key("job", session_id(2))));

@@ -201,7 +201,7 @@ TEST(LeaseDesk, EveryCommandSurvivesALostAnswer) {
 TEST(LeaseDesk, AReleaseWhoseAnswerWasLostDoesNotFreeTheNextGrant) {
   DeskRoom room(2);
   room.hold(0, 1, "job");
-  // "Whatever I hold", and it happens, but nobody says so; the same session has the lease again before the desk asks.
+  // It happens, but nobody says so; the same session has the lease again before the desk asks.
   const CallId call = room.release(0, 1, "job");
   room.perform(0, Fate::kLostAfter);
   const CallId again = room.acquire(1, 1, "job");
@@ -214,6 +214,52 @@ TEST(LeaseDesk, AReleaseWhoseAnswerWasLostDoesNotFreeTheNextGrant) {
   EXPECT_NE(room.answer<answer::Released>(0, call), nullptr);
   ASSERT_TRUE(room.stored_lease("job")) << "the second grant is not what it was asked to release";
   EXPECT_EQ(lease::make_token(1, (*room.store.get("lease/h/job"))->modified), second);
+}
+
+// Sent to give up a wait, it arrives when the wait is over and the lease is held.
+TEST(LeaseDesk, AWithdrawalFreesNoGrant) {
+  for (const Fate fate : {Fate::kDone, Fate::kLostAfter, Fate::kLostBefore}) {
+    DeskRoom room;
+    room.hold(0, 1, "job");
+    room.open(0, 2);
+    room.settle();
+    const CallId waits = room.acquire(0, 2, "job", time::seconds(60));
+    room.settle();
+    const CallId in_time = room.withdraw(0, 2, "job");
+    room.perform(0, fate);
+    room.settle();
+    EXPECT_NE(room.answer<answer::Withdrawn>(0, in_time), nullptr);
+    EXPECT_EQ(room.refusal(0, waits), Refusal::kQueued);
+    room.release(0, 1, "job");
+    room.settle();
+    const CallId again = room.acquire(0, 2, "job");
+    room.settle();
+    ASSERT_NE(room.token(0, again), mint::Token{});
+    const CallId late = room.withdraw(0, 2, "job");
+    room.settle();
+    EXPECT_EQ(room.refusal(0, late), Refusal::kNotHeld);
+    EXPECT_EQ(room.stored_token("job"), room.token(0, again));
+  }
+}
+
+// The place is gone as the withdrawal wanted it, but by the grant: nobody must take it for given up.
+TEST(LeaseDesk, AWithdrawalWhoseAnswerWasLostIsNotDoneByAGrant) {
+  DeskRoom room(2);
+  room.hold(0, 1, "job");
+  room.open(0, 2);
+  room.settle();
+  const CallId waits = room.acquire(0, 2, "job", time::seconds(60));
+  room.settle();
+  const CallId withdrawal = room.withdraw(1, 2, "job");
+  ASSERT_EQ(room.seats[1].tasks.size(), 1u);
+  room.release(0, 1, "job");
+  while (!room.answered(0, waits))
+    room.perform(0);
+  ASSERT_NE(room.token(0, waits), mint::Token{});
+  room.perform(1, Fate::kLostBefore);
+  room.settle();
+  EXPECT_EQ(room.refusal(1, withdrawal), Refusal::kNotHeld);
+  EXPECT_EQ(room.stored_token("job"), room.token(0, waits));
 }
 
 TEST(LeaseDesk, AReleaseSentTwiceUnderItsTokenDoesNotFreeTheNextGrant) {

@@ -68,10 +68,11 @@ class PlainClient {
     patient(context, limit);
     return stub->Acquire(&context, request, &response);
   }
-  grpc::Status release(const std::string& name) {
+  grpc::Status release(const std::string& name, std::uint64_t token) {
     v1::ReleaseRequest request;
     request.set_session(session());
     request.set_name(name);
+    request.set_token(token);
     v1::ReleaseResponse response;
     grpc::ClientContext context;
     patient(context);
@@ -164,7 +165,8 @@ class Bystander {
     if (!client_.open().ok()) ++failed_;
     while (!stop_) {
       v1::AcquireResponse held;
-      const bool good = client_.acquire("bystander", held).ok() && held.has_held() && client_.release("bystander").ok();
+      const bool good = client_.acquire("bystander", held).ok() && held.has_held() &&
+                        client_.release("bystander", held.held().token()).ok();
       ++(good ? served_ : failed_);
     }
   }

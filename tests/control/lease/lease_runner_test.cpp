@@ -412,7 +412,7 @@ TEST_F(LeaseRunnerWatchTest, TellsWhatIsThereAndThenEveryChange) {
   EXPECT_EQ(granted.lease.name, "job:5");
   EXPECT_EQ(granted.lease.state, lease::LeaseState::kHeld);
   EXPECT_GT(rings_, rings);
-  ask(6, 1, command::Release{"job:5", {}});
+  ask(6, 1, command::Release{"job:5", granted.lease.token});
   LeaseNews released = next(*subscription);
   while (released.lease.state == lease::LeaseState::kHeld)  // told again by the watch of the store: no harm
     released = next(*subscription);
@@ -433,7 +433,7 @@ TEST_F(LeaseRunnerWatchTest, WhoTakesTooLittleIsToldOfAGapAndThenAnew) {
   EXPECT_EQ(next(*subscription).kind, Kind::kGap);
   EXPECT_EQ(telling(*subscription).size(), 20U);
   EXPECT_GE(counters().gaps, 1U);
-  ask(100, 1, command::Release{"name:10", {}});
+  ask(100, 1, command::Release{"name:10", replies_.answer<lease::answer::Held>(0)->token});
   LeaseNews news = next(*subscription);
   while (news.lease.name != "name:10")
     news = next(*subscription);

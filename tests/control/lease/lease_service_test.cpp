@@ -118,7 +118,7 @@ TEST_F(LeaseServiceTest, EveryCallDoesWhatItSaysOverEitherDoor) {
     }
     EXPECT_EQ(valid.standing(), v1::TOKEN_CURRENT);
     EXPECT_EQ(valid.current(), held.held().token());
-    ASSERT_TRUE(client.release(name).ok());
+    ASSERT_TRUE(client.release(name, held.held().token()).ok());
     ASSERT_TRUE(client.get(name, seen).ok());
     EXPECT_EQ(seen.lease().state(), v1::LEASE_FREE);
     EXPECT_TRUE(seen.lease().session().empty());
@@ -244,7 +244,7 @@ TEST_F(LeaseServiceTest, AWaitIsAnsweredByTheGrantOrWithItsPlace) {
   Waiting waiting;
   waiting.begin(waiter, "one", 50 * kSecondNs);
   ASSERT_TRUE(eventually([&] { return counters().runner.parked == 1; }));
-  ASSERT_TRUE(holder.release("one").ok());
+  ASSERT_TRUE(holder.release("one", held.held().token()).ok());
   ASSERT_TRUE(waiting.all_done());
   ASSERT_TRUE(waiting.status(0).ok()) << waiting.status(0).error_message();
   EXPECT_TRUE(waiting.response(0).held().queued());

@@ -25,9 +25,10 @@ TEST_F(LeaseServiceWatchTest, AWatchTellsWhatIsThereAndThenWhatChanges) {
   open_doors();
   PlainClient client = over_tcp(1);
   v1::AcquireResponse held;
+  v1::AcquireResponse other;
   ASSERT_TRUE(client.open().ok());
   ASSERT_TRUE(client.acquire("job:1", held).ok());
-  ASSERT_TRUE(client.acquire("other", held).ok());
+  ASSERT_TRUE(client.acquire("other", other).ok());
   v1::WatchLeasesRequest request;
   request.set_prefix("job:");
   grpc::ClientContext context;
@@ -40,7 +41,7 @@ TEST_F(LeaseServiceWatchTest, AWatchTellsWhatIsThereAndThenWhatChanges) {
   ASSERT_TRUE(reader->Read(&event));
   EXPECT_TRUE(event.caught_up());
   EXPECT_FALSE(event.has_lease());
-  ASSERT_TRUE(client.release("job:1").ok());
+  ASSERT_TRUE(client.release("job:1", held.held().token()).ok());
   do
     ASSERT_TRUE(reader->Read(&event));
   while (event.lease().state() != v1::LEASE_FREE);
@@ -104,7 +105,8 @@ TEST_F(LeaseServiceWatchTest, AClientThatNeverReadsItsWatchIsGivenUp) {
     v1::AcquireResponse held;
     ++rounds;
     return (busy.acquire("big:" + std::to_string(rounds % 100), held, 0, metadata).ok() &&
-            busy.release("big:" + std::to_string(rounds % 100)).ok() && counters().runner.stalled == 1);
+            busy.release("big:" + std::to_string(rounds % 100), held.held().token()).ok() &&
+            counters().runner.stalled == 1);
   })) << rounds;
   EXPECT_GE(counters().runner.gaps, 1U);
   EXPECT_TRUE(eventually([&] { return counters().runner.watchers == 0; })) << "its call has ended, unread";

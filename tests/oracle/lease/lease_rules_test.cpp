@@ -244,7 +244,7 @@ TEST_F(LeaseRules, waiters_are_served_in_the_order_in_which_they_came) {
   EXPECT_EQ(refusal_of(take(2)), Refusal::kQueued);
   EXPECT_TRUE(held(take(3)).anew);
   EXPECT_EQ(waiters(), Crowd{2}) << "a grant takes its place away";
-  give(3, {});
+  give(3, look().token);
   EXPECT_TRUE(held(take(2)).anew);
   EXPECT_TRUE(waiters().empty());
 }
@@ -348,8 +348,19 @@ TEST_F(LeaseRules, only_the_grant_that_is_meant_is_released) {
   EXPECT_EQ(late.why, Refusal::kNotHeld);
   EXPECT_NE(late.text.find("but under token " + std::to_string(second.value)), std::string::npos) << late.text;
   EXPECT_EQ(look().token, second) << "a late duplicate releases nothing";
-  EXPECT_TRUE(std::holds_alternative<answer::Released>(give(1, {}))) << "whatever it holds";
+  EXPECT_TRUE(std::holds_alternative<answer::Released>(give(1, second)));
   EXPECT_EQ(refusal_of(give(1, second)), Refusal::kNotHeld);
+}
+
+// It says "no more" to a wait, and may arrive when the session has long been granted the name.
+TEST_F(LeaseRules, no_token_releases_no_grant) {
+  open(1);
+  const mint::Token token = held(take(1)).token;
+  const answer::Refused late = refused(give(1, {}));
+  EXPECT_EQ(late.why, Refusal::kNotHeld);
+  EXPECT_NE(late.text.find("but holds it under token " + std::to_string(token.value)), std::string::npos) << late.text;
+  EXPECT_EQ(look().token, token);
+  EXPECT_TRUE(std::holds_alternative<answer::Released>(give(1, token)));
   EXPECT_EQ(refusal_of(give(1, {})), Refusal::kNotHeld);
 }
 
@@ -363,7 +374,7 @@ TEST_F(LeaseRules, nobody_releases_what_is_another_s) {
   EXPECT_EQ(refusal_of(give(3, token)), Refusal::kNoSession);
 }
 
-TEST_F(LeaseRules, a_place_in_the_queue_is_given_up_only_by_releasing_whatever_there_is) {
+TEST_F(LeaseRules, a_place_in_the_queue_is_given_up_only_under_no_token) {
   open(1);
   open(2);
   const mint::Token token = held(take(1)).token;
@@ -392,7 +403,7 @@ TEST_F(LeaseRules, an_unreadable_grant_is_not_released) {
   const mint::Token token = held(take(1)).token;
   damage(lease_key(kName));
   EXPECT_EQ(refusal_of(give(1, token)), Refusal::kUnreadable);
-  EXPECT_EQ(refusal_of(give(1, {})), Refusal::kUnreadable);
+  EXPECT_EQ(refusal_of(give(1, {})), Refusal::kNotHeld) << "it does not wait";
 }
 
 TEST_F(LeaseRules, breaking_takes_the_grant_away_and_kills_the_session) {

@@ -135,7 +135,7 @@ void Client::timed_out(std::uint64_t number) {
   Name* entry = find(pending.name);
   if (entry == nullptr || entry->turn != pending.turn) return;
   if (entry->state == State::kAsking) ask_again(pending.name, {});
-  if (entry->state == State::kReleasing || entry->state == State::kWithdrawing) send_release(pending.name);
+  let_go(pending.name);
 }
 
 }  // namespace gnomon::sim::leases

@@ -6,8 +6,10 @@
 // What the library owes to the promises is done here in small, and each has a canary that leaves it out:
 //   - what was waited for is believed in only after a renewal that was sent later was granted
 //   - who has sent a release holds nothing, whatever becomes of the release
-//   - a name is not asked for again under the same session before its release was answered; nor ever again once it was
-//     released under no token, because such a release may arrive twice and names no grant
+//   - a name is not asked for again under the same session before its release was answered
+//   - who gives up an acquisition gives up the place (no token), then looks whether there is a grant instead, and
+//   releases
+//     that under its token: whatever of it arrives twice, names no later grant
 //
 // Requests are sent again to the next server until they are answered; an answer that comes too late is of no use.
 #pragma once
@@ -67,6 +69,8 @@ class Client {
   [[nodiscard]] bool is_idle(const std::string& name) const;
   /// May be asked for under this session.
   [[nodiscard]] bool may_ask(const std::string& name) const;
+  /// An acquisition of it, whose copies may still come to something while the session lives.
+  [[nodiscard]] bool has_given_up(const std::string& name) const;
   [[nodiscard]] bool is_waiting(const std::string& name) const;
   [[nodiscard]] mint::Token token(const std::string& name) const;
   [[nodiscard]] const lease::SessionId& session() const { return session_->id; }
@@ -84,7 +88,8 @@ class Client {
     kConfirming,  // granted after a wait; a renewal is to confirm it
     kHeld,
     kReleasing,    // it holds nothing any more
-    kWithdrawing,  // likewise, and whatever was asked for is not wanted
+    kWithdrawing,  // likewise, and whatever was asked for is not wanted: the place goes
+    kLooking,      // then it is seen whether there is a grant
   };
   struct Name {
     State state = State::kIdle;
@@ -94,7 +99,7 @@ class Client {
     time::Duration lock_delay;
     time::Uptime wait_until;
     bool waits = false;
-    bool tainted = false;  // released under no token: never asked for again
+    bool given_up = false;  // an acquisition, some time
   };
   struct Session {
     lease::SessionId id{};
@@ -137,6 +142,10 @@ class Client {
   void name_answered(const Pending& pending, const control::Reply& reply);
   void acquire_answered(const std::string& name, Name& entry, const control::Reply& reply);
   void release_answered(const std::string& name, Name& entry, const control::Reply& reply);
+  void look(const std::string& name);
+  void look_answered(const std::string& name, Name& entry, const control::Reply& reply);
+  void let_go(const std::string& name);
+  void let_go_again(const std::string& name, const Name& entry);
   void believe(const std::string& name, Name& entry);
   void confirm_what_can_be();
   Name* find(const std::string& name);

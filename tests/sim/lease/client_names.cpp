@@ -127,7 +127,7 @@ void Client::give_up(const std::string& name) {
 void Client::withdraw(const std::string& name) {
   Name& entry = session_->names[name];
   entry.state = State::kWithdrawing;
-  entry.tainted = true;
+  entry.given_up = true;
   entry.token = {};
   send_release(name);
 }
@@ -147,19 +147,51 @@ void Client::release_answered(const std::string& name, Name& entry, const contro
   const auto* answered = reply ? std::get_if<control::Answered>(&*reply) : nullptr;
   const auto* refused = answered ? std::get_if<lease::answer::Refused>(&answered->answer) : nullptr;
   using lease::Refusal;
-  if (answered == nullptr) {
-    env_.agenda.after(kTryAgainAfter, [this, name, turn = entry.turn, life = life_, id = session_->id] {
-      act([this, name, turn, life, id] {
-        if (life != life_ || !session_ || session_->id != id) return;
-        const Name* waiting = find(name);
-        if (waiting != nullptr && waiting->turn == turn) send_release(name);
-      });
-    });
-  } else if (refused != nullptr && (refused->why == Refusal::kSessionOver || refused->why == Refusal::kNoSession)) {
-    apply(session_->keeper.refused(clocks()));
-  } else {
+  if (answered == nullptr) return let_go_again(name, entry);
+  if (refused != nullptr && (refused->why == Refusal::kSessionOver || refused->why == Refusal::kNoSession))
+    return apply(session_->keeper.refused(clocks()));
+  if (entry.state == State::kWithdrawing && !std::holds_alternative<lease::answer::Withdrawn>(answered->answer))
+    return look(name);
+  entry.state = State::kIdle;
+}
+
+void Client::look(const std::string& name) {
+  Name& entry = session_->names[name];
+  entry.state = State::kLooking;
+  ++entry.turn;
+  Pending pending;
+  pending.name = name;
+  pending.turn = entry.turn;
+  send(control::command::Get{name}, time::milliseconds(500), pending);
+}
+
+void Client::look_answered(const std::string& name, Name& entry, const control::Reply& reply) {
+  const auto* seen = reply ? std::get_if<lease::LeaseView>(&*reply) : nullptr;
+  if (seen == nullptr) return let_go_again(name, entry);
+  if (seen->session != session_->id) {
     entry.state = State::kIdle;
+    return;
   }
+  entry.state = State::kReleasing;
+  entry.token = seen->token;
+  send_release(name);
+}
+
+/// The next of what it owes for a name that it does not want any more.
+void Client::let_go(const std::string& name) {
+  const Name& entry = session_->names[name];
+  if (entry.state == State::kReleasing || entry.state == State::kWithdrawing) send_release(name);
+  if (entry.state == State::kLooking) look(name);
+}
+
+void Client::let_go_again(const std::string& name, const Name& entry) {
+  env_.agenda.after(kTryAgainAfter, [this, name, turn = entry.turn, life = life_, id = session_->id] {
+    act([this, name, turn, life, id] {
+      if (life != life_ || !session_ || session_->id != id) return;
+      const Name* waiting = find(name);
+      if (waiting != nullptr && waiting->turn == turn) let_go(name);
+    });
+  });
 }
 
 void Client::name_answered(const Pending& pending, const control::Reply& reply) {
@@ -167,7 +199,8 @@ void Client::name_answered(const Pending& pending, const control::Reply& reply) 
   if (entry == nullptr || entry->turn != pending.turn) return;
   if (entry->state == State::kAsking) return acquire_answered(pending.name, *entry, reply);
   if (entry->state == State::kReleasing || entry->state == State::kWithdrawing)
-    release_answered(pending.name, *entry, reply);
+    return release_answered(pending.name, *entry, reply);
+  if (entry->state == State::kLooking) look_answered(pending.name, *entry, reply);
 }
 
 void Client::write(const std::string& name) {
@@ -199,10 +232,12 @@ bool Client::is_idle(const std::string& name) const {
   return at == session_->names.end() || at->second.state == State::kIdle;
 }
 
-bool Client::may_ask(const std::string& name) const {
-  if (!is_open() || !is_idle(name)) return false;
+bool Client::may_ask(const std::string& name) const { return is_open() && is_idle(name); }
+
+bool Client::has_given_up(const std::string& name) const {
+  if (!session_) return false;
   const auto at = session_->names.find(name);
-  return at == session_->names.end() || !at->second.tainted;
+  return at != session_->names.end() && at->second.given_up;
 }
 
 bool Client::is_waiting(const std::string& name) const {

@@ -41,6 +41,51 @@ TEST(DirectedHolders, a_late_duplicate_of_a_release_does_not_release_the_next_gr
   EXPECT_FALLS(Bug::kReleaseIgnoresToken, late_duplicate);
 }
 
+// B gives up its wait, and that arrives once more three seconds later, when B holds the name after all.
+void late_duplicate_of_a_withdrawal(Scene& scene) {
+  scene.open(0);
+  scene.acquire(0);
+  scene.open(1);
+  scene.acquire(1, time::seconds(8));
+  scene.until_ms(1'000);
+  scene.world.network().copy_next_request(1, time::seconds(3));
+  scene.world.client(1).give_up(kName);
+  scene.until_ms(1'500);
+  scene.world.client(0).release(kName);
+  scene.until_ms(2'000);
+  scene.acquire(1);
+  scene.until_ms(4'500);
+  scene.acquire(0);
+}
+
+TEST(DirectedHolders, a_late_duplicate_of_a_withdrawal_releases_nothing) {
+  Scene scene;
+  late_duplicate_of_a_withdrawal(scene);
+  EXPECT_HARMLESS(scene);
+  EXPECT_TRUE(scene.world.client(1).believes(kName));
+  EXPECT_EQ(scene.refusal(0), Refusal::kHeld);
+  EXPECT_FALLS(Bug::kReleaseIgnoresToken, late_duplicate_of_a_withdrawal);
+}
+
+// B gives up when it has been granted the name and does not know: nothing of it is left for long.
+TEST(DirectedHolders, what_was_granted_to_a_wait_that_was_given_up_is_given_back) {
+  Scene scene;
+  scene.open(0);
+  scene.acquire(0);
+  scene.open(1);
+  scene.acquire(1, time::seconds(8));
+  scene.until_ms(1'000);
+  scene.world.network().delay_next_reply(1, time::seconds(2));
+  scene.world.client(0).release(kName);
+  scene.until_ms(1'200);
+  scene.world.client(1).give_up(kName);
+  scene.until_ms(1'500);
+  EXPECT_TRUE(scene.world.client(1).may_ask(kName));
+  scene.acquire(0);
+  EXPECT_TRUE(scene.world.client(0).believes(kName));
+  EXPECT_HARMLESS(scene);
+}
+
 // The answer to A's release takes a second; B, who waited, has the lease long before.
 void slow_answer_to_a_release(Scene& scene) {
   scene.open(0);

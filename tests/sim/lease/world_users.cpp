@@ -45,8 +45,6 @@ void World::act_freely(std::uint32_t number) {
   } else if (client.believes(name)) {
     client.write(name);
     if (env_.random.below(3) == 0) client.release(name);
-  } else if (client.is_idle(name) && env_.random.below(3) == 0) {
-    client.close();  // it may never ask for this name again under this session
   }
 }
 
@@ -58,9 +56,10 @@ void World::act_in_turn(std::uint32_t number) {
   for (std::uint32_t lease = 0; lease < env_.plan.names; ++lease) {
     const std::string name = name_of(lease);
     if (client.is_waiting(name)) return;  // for one at a time
+    // A late copy of what was given up would keep the name from others; the library looks after it again, this closes.
+    if (client.has_given_up(name) && client.is_idle(name)) return client.close();
     if (env_.liveness.has_held(number, name)) continue;
-    if (client.may_ask(name)) return client.acquire(name, time::seconds(20), {});
-    if (client.is_idle(name)) return client.close();
+    if (client.may_ask(name)) client.acquire(name, time::seconds(20), {});
     return;
   }
 }

@@ -34,8 +34,7 @@ void AnswersTrue::ended(const Landing& landing, std::string_view name) {
   const auto holder = session_in(landing.before, before->value.session);
   const auto token = lease::make_token(before->value.epoch, before->modified);
   const bool asked = std::any_of(released_.begin(), released_.end(), [&](const Release& release) {
-    return release.session == before->value.session && release.name == name &&
-           (release.token == token || release.token == mint::Token{});
+    return release.session == before->value.session && release.name == name && release.token == token;
   });
   if (asked) return;
   if (!holder || holder->value.state == lease::SessionState::kClosed) return;
@@ -78,7 +77,10 @@ void AnswersTrue::answered(const control::Call& call, const control::Reply& repl
   } else if (std::holds_alternative<lease::answer::Released>(answer)) {
     const auto& release = std::get<control::command::Release>(call.command);
     const auto lease = lease_in(store, release.name);
-    if (lease && lease->value.session == call.session && release.token != mint::Token{} &&
+    if (release.token == mint::Token{})
+      fail(fmt::format("session {} named no grant of {}, and is told that it is released", short_of(call.session),
+                       release.name));
+    if (lease && lease->value.session == call.session &&
         lease::make_token(lease->value.epoch, lease->modified) == release.token)
       fail(fmt::format("session {} is told that {} is released, and it is not", short_of(call.session), release.name));
   } else if (std::holds_alternative<lease::answer::SessionClosed>(answer)) {
@@ -108,8 +110,9 @@ void AnswersTrue::check_refusal(const control::Call& call, const lease::answer::
     fail(fmt::format("session {} is told that {} is held, and since it asked nobody did", who, name));
   } else if (refused.why == Refusal::kNotHeld) {
     const auto& release = std::get<control::command::Release>(call.command);
+    if (release.token == mint::Token{}) return;  // of places in queues nothing is known here
     for (const Tenure& tenure : within(release.name, sent))
-      if (tenure.session != call.session || (release.token != mint::Token{} && tenure.token != release.token)) return;
+      if (tenure.session != call.session || tenure.token != release.token) return;
     fail(fmt::format("session {} is told that it does not hold {}, and it did all the time", who, release.name));
   } else if (refused.why == Refusal::kSessionOver || refused.why == Refusal::kNoSession) {
     const auto session = session_in(store, call.session);

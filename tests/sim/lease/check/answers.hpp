@@ -10,8 +10,8 @@
 //   released           the grant is gone
 //   closed             the session is not open, unless its opening came after the closing
 //
-// And a grant goes only by what was asked for: by a release that its session sent under its very token (or under none,
-// after the grant), or because its session is over. A late duplicate that names an older token takes nothing away.
+// And a grant goes only by what was asked for: by a release that its session sent under its very token, or because its
+// session is over. A late duplicate that names an older token, or none, takes nothing away.
 #pragma once
 
 #include <cstdint>
