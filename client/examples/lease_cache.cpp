@@ -22,16 +22,19 @@ int main(int argc, char** argv) {
   std::string source = "old";
   const auto reader = client::CacheReader::open(**client, **for_reader, name);
   if (!reader) return std::cerr << reader.error().text << '\n', 1;
-  if (const auto held = (*reader)->hold(name); !held) return std::cerr << held.error().text << '\n', 1;
+  const auto held = (*reader)->hold(name);
+  if (!held) return std::cerr << held.error().text << '\n', 1;
   const std::string copy = source;  // after `hold`, not before
-  std::cout << "the reader has \"" << copy << "\", " << ((*reader)->valid(name) ? "valid" : "invalid") << '\n';
+  std::cout << "the reader has \"" << copy << "\", " << ((*reader)->valid(name, *held) ? "valid" : "invalid") << '\n';
 
   const auto written =
       client::update_cached(**client, **for_writer, name, time::seconds(30), [&](const client::Lease&) {
-        std::cout << "the writer writes; the copy is " << ((*reader)->valid(name) ? "valid" : "invalid") << '\n';
+        std::cout << "the writer writes; the copy is " << ((*reader)->valid(name, *held) ? "valid" : "invalid") << '\n';
         source = "new";
       });
   if (!written) return std::cerr << written.error().text << '\n', 1;
-  if (const auto held = (*reader)->hold(name); !held) return std::cerr << held.error().text << '\n', 1;
-  std::cout << "the reader has \"" << source << "\", " << ((*reader)->valid(name) ? "valid" : "invalid") << '\n';
+  const auto again = (*reader)->hold(name);
+  if (!again) return std::cerr << again.error().text << '\n', 1;
+  std::cout << "the reader has \"" << source << "\", " << ((*reader)->valid(name, *again) ? "valid" : "invalid")
+            << '\n';
 }

@@ -39,11 +39,15 @@ struct CacheReader::State {
 
   void run();
   void writer_came(const std::string& name);
+  struct Copy;
+  /// With the mutex held: not if another thread has put another one there.
+  [[nodiscard]] bool is_there(const std::string& name, const std::shared_ptr<Copy>& copy) const;
   [[nodiscard]] LeaseResult<void> writer_of(const std::string& name) const;
 
   struct Copy {
     std::optional<Lease> lease;  // none: on its way
     bool wanted = false;         // by a writer, since `hold` began
+    [[nodiscard]] bool is_valid() const { return !wanted && lease && lease->holds(); }
   };
 
   const ForkGuard guard;
@@ -77,23 +81,26 @@ CacheReader::~CacheReader() {
   state_->thread.join();
 }
 
-LeaseResult<void> CacheReader::hold(const std::string& name) {
+LeaseResult<std::uint64_t> CacheReader::hold(const std::string& name) {
   if (!state_->guard.is_ours()) return tl::make_unexpected(closed_error());
   if (!name.starts_with(state_->prefix))
     return tl::make_unexpected(
         lease_error(LeaseErrorKind::kBadArgument,
                     name + " does not begin with " + state_->prefix + ", so nobody would tell of its writers"));
-  if (valid(name)) return {};
-  drop(name);
   const auto copy = std::make_shared<State::Copy>();
   {
+    std::shared_ptr<State::Copy> ended;  // goes, and releases, after the mutex
     const std::lock_guard lock(state_->mutex);
-    if (!state_->copies.emplace(name, copy).second)
+    std::shared_ptr<State::Copy>& at = state_->copies[name];
+    if (at && !at->lease)
       return tl::make_unexpected(
           lease_error(LeaseErrorKind::kHeld, "another thread is just taking the cache lease of " + name));
+    if (at && at->is_valid()) return at->lease->token();
+    ended = std::exchange(at, copy);
   }
   const auto fail = [&](LeaseError error) {
-    drop(name);
+    const std::lock_guard lock(state_->mutex);
+    if (state_->is_there(name, copy)) state_->copies.erase(name);
     return tl::make_unexpected(std::move(error));
   };
   // A first look for the writer's sake: readers that ask again and again would else always be in its way.
@@ -103,21 +110,22 @@ LeaseResult<void> CacheReader::hold(const std::string& name) {
   // The look that counts: whoever takes the writer's lease after it will find ours.
   if (auto writer = state_->writer_of(name); !writer) return fail(std::move(writer.error()));
   const std::lock_guard lock(state_->mutex);
+  if (!state_->is_there(name, copy))
+    return tl::make_unexpected(
+        lease_error(LeaseErrorKind::kHeld, "another thread dropped " + name + " while it was being taken; ask again"));
   if (copy->wanted) {
     state_->copies.erase(name);
     return tl::make_unexpected(lease_error(LeaseErrorKind::kHeld, name + " was about to be written; ask again"));
   }
   copy->lease.emplace(std::move(*lease));
-  return {};
+  return copy->lease->token();
 }
 
-bool CacheReader::valid(const std::string& name) const {
+bool CacheReader::valid(const std::string& name, std::uint64_t token) const {
   if (!state_->guard.is_ours()) return false;
   const std::lock_guard lock(state_->mutex);
   const auto at = state_->copies.find(name);
-  if (at == state_->copies.end() || at->second->wanted) return false;
-  const std::optional<Lease>& lease = at->second->lease;
-  return lease && lease->holds();
+  return at != state_->copies.end() && at->second->is_valid() && at->second->lease->token() == token;
 }
 
 void CacheReader::drop(const std::string& name) {
@@ -128,6 +136,11 @@ void CacheReader::drop(const std::string& name) {
     dropped = std::move(at->second);
     state_->copies.erase(at);
   }
+}
+
+bool CacheReader::State::is_there(const std::string& name, const std::shared_ptr<Copy>& copy) const {
+  const auto at = copies.find(name);
+  return at != copies.end() && at->second == copy;
 }
 
 /// kHeld if there is one.

@@ -21,9 +21,12 @@
 // Readers read the source only while they hold the lease (`hold`, then read), else the copy may be older than the
 // lease.
 //
-// Thread rule: any thread. A reader has one thread and one watch for all its names.
+// Thread rule: any thread. Threads that share a reader share its copies: each asks `valid` with the token of the very
+// hold under which it read, since another thread may drop the copy, and hold again after a write. A reader has one
+// thread and one watch for all its names.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -41,11 +44,12 @@ class CacheReader {
   CacheReader& operator=(const CacheReader&) = delete;
   ~CacheReader();
 
-  /// From its return on what is read from the source is valid while `valid` says so. kHeld: a writer is at it.
-  [[nodiscard]] LeaseResult<void> hold(const std::string& name);
-  /// Ask before each use of the copy. Once false, `hold` and read anew.
-  [[nodiscard]] bool valid(const std::string& name) const;
-  /// The copy is not used any more.
+  /// From its return on what is read from the source is valid while `valid` says so of the token that it returns.
+  /// kHeld: a writer is at it, or another thread is just taking it.
+  [[nodiscard]] LeaseResult<std::uint64_t> hold(const std::string& name);
+  /// Ask before each use of what was read under this token. Once false, `hold` and read anew.
+  [[nodiscard]] bool valid(const std::string& name, std::uint64_t token) const;
+  /// The copy is not used any more, by no thread.
   void drop(const std::string& name);
 
  private:

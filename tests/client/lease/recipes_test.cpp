@@ -157,22 +157,25 @@ TEST_F(RecipesTest, AWriterWaitsUntilReadersHaveDroppedTheirCopies) {
   const auto reader_session = open(*client, time::seconds(60));
   const auto writer_session = open(*client, time::seconds(60));
   const auto reader = std::move(*CacheReader::open(*client, *reader_session, "cache/"));
-  ASSERT_TRUE(reader->hold("cache/user:1"));
-  ASSERT_TRUE(reader->hold("cache/user:2"));
+  const auto one = reader->hold("cache/user:1");
+  const auto two = reader->hold("cache/user:2");
+  ASSERT_TRUE(one && two);
+  EXPECT_TRUE(reader->valid("cache/user:1", *one));
   EXPECT_EQ(reader->hold("other").error().kind, LeaseErrorKind::kBadArgument);
   bool wrote = false;
   const auto updated =
       update_cached(*client, *writer_session, "cache/user:1", time::seconds(20), [&](const Lease& lease) {
         wrote = true;
         EXPECT_TRUE(lease.holds());
-        EXPECT_FALSE(reader->valid("cache/user:1"));
-        EXPECT_TRUE(reader->valid("cache/user:2")) << "which is nobody's business";
+        EXPECT_FALSE(reader->valid("cache/user:1", *one));
+        EXPECT_TRUE(reader->valid("cache/user:2", *two)) << "which is nobody's business";
         EXPECT_EQ(reader->hold("cache/user:1").error().kind, LeaseErrorKind::kHeld) << "not while it is written";
       });
   ASSERT_TRUE(updated) << updated.error().text;
   EXPECT_TRUE(wrote);
-  EXPECT_TRUE(eventually([&] { return reader->hold("cache/user:1").has_value(); }));
-  EXPECT_TRUE(reader->valid("cache/user:1"));
+  ASSERT_TRUE(eventually([&] { return reader->hold("cache/user:1").has_value(); }));
+  EXPECT_TRUE(reader->valid("cache/user:1", *reader->hold("cache/user:1")));
+  EXPECT_FALSE(reader->valid("cache/user:1", *one)) << "what was read before the write";
 }
 
 TEST_F(RecipesTest, AWriterWaitsOutADeadReader) {
@@ -182,7 +185,8 @@ TEST_F(RecipesTest, AWriterWaitsOutADeadReader) {
   const auto reader_session = open(*reader_client, time::seconds(2));
   const auto writer_session = open(*client, time::seconds(60));
   const auto reader = std::move(*CacheReader::open(*reader_client, *reader_session, "cache/"));
-  ASSERT_TRUE(reader->hold("cache/a"));
+  const auto copy = reader->hold("cache/a");
+  ASSERT_TRUE(copy);
   of_reader.stop();  // cut off: it hears of no writer and renews nothing
   const auto early = update_cached(*client, *writer_session, "cache/a", time::milliseconds(100),
                                    [&](const Lease&) { FAIL() << "while the reader may believe"; });
@@ -190,7 +194,7 @@ TEST_F(RecipesTest, AWriterWaitsOutADeadReader) {
   EXPECT_TRUE(is_free("cache/a/w")) << "and is not in the readers' way";
   bool believed = true;
   ASSERT_TRUE(update_cached(*client, *writer_session, "cache/a", time::seconds(60),
-                            [&](const Lease&) { believed = reader->valid("cache/a"); }));
+                            [&](const Lease&) { believed = reader->valid("cache/a", *copy); }));
   EXPECT_FALSE(believed);
 }
 
@@ -207,6 +211,47 @@ TEST_F(RecipesTest, AWriterThatLostItsLeaseDoesNotWrite) {
   EXPECT_FALSE(update.get());
 }
 
+TEST_F(RecipesTest, AThreadThatIsTakingACopyIsNotDisturbedByAnotherOne) {
+  FakeLeaseServer second(table_, (folder_.path() / "2").string());
+  const auto client = connect({server_.address(), second.address()}, time::seconds(2));
+  const auto session = open(*client, time::seconds(60));
+  const auto reader = std::move(*CacheReader::open(*client, *session, "cache/"));
+  const std::string lease = "cache/a/r/" + session->id();
+  server_.next("Acquire", {.hold = true});  // granted; the other server says so later
+  auto taken = later([&] { return reader->hold("cache/a"); });
+  ASSERT_TRUE(becomes_held(lease));
+  const auto meanwhile = reader->hold("cache/a");
+  ASSERT_FALSE(meanwhile);
+  EXPECT_EQ(meanwhile.error().kind, LeaseErrorKind::kHeld);
+  const auto copy = taken.get();
+  ASSERT_TRUE(copy) << copy.error().text;
+  EXPECT_TRUE(reader->valid("cache/a", *copy));
+  EXPECT_EQ(table_.holder_token(lease), *copy) << "a writer waits for it";
+  EXPECT_EQ(*reader->hold("cache/a"), *copy) << "and others share it";
+
+  const std::string other = "cache/b/r/" + session->id();
+  second.next("Acquire", {.hold = true});  // which is asked first now
+  auto dropped = later([&] { return reader->hold("cache/b"); });
+  ASSERT_TRUE(becomes_held(other));
+  reader->drop("cache/b");
+  EXPECT_FALSE(dropped.get());
+  EXPECT_TRUE(becomes_free(other)) << "nobody holds what nobody was told of";
+}
+
+TEST_F(RecipesTest, ACopyIsNotValidUnderALaterHold) {
+  const auto client = connect();
+  const auto session = open(*client, time::seconds(60));
+  const auto reader = std::move(*CacheReader::open(*client, *session, "cache/"));
+  const auto before = reader->hold("cache/a");
+  ASSERT_TRUE(before);
+  reader->drop("cache/a");  // by another thread: a write may follow, and this one was not told
+  EXPECT_FALSE(reader->valid("cache/a", *before));
+  const auto after = reader->hold("cache/a");
+  ASSERT_TRUE(after);
+  EXPECT_FALSE(reader->valid("cache/a", *before));
+  EXPECT_TRUE(reader->valid("cache/a", *after));
+}
+
 // A copy that is valid after the source was read again is the same as the source: with readers and writers at random.
 TEST_F(RecipesTest, AValidCopyIsNeverStale) {
   constexpr int kWrites = 25;
@@ -221,11 +266,12 @@ TEST_F(RecipesTest, AValidCopyIsNeverStale) {
       const auto session = open(*client, time::seconds(60));
       const auto reader = std::move(*CacheReader::open(*client, *session, "cache/"));
       while (!stop) {
-        if (!reader->hold("cache/a")) continue;
+        const auto held = reader->hold("cache/a");
+        if (!held) continue;
         const int copy = source;
         do {
           const int now = source;
-          if (!reader->valid("cache/a")) break;
+          if (!reader->valid("cache/a", *held)) break;
           EXPECT_EQ(copy, now);
           ++checked;
         } while (!stop);
