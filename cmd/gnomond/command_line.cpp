@@ -36,7 +36,8 @@ constexpr std::string_view kHelpHead =
     "Each option below also stands in the file, as KEY under [SECTION], and in the environment, as "
     "GNOMON_SECTION_KEY.\n"
     "Flags win over the environment, the environment over the file.\n"
-    "SIGTERM gives the rights back and ends; SIGHUP reads [access] with its keys, the log level and the leap seconds again.\n"
+    "SIGTERM gives the rights back and ends; SIGHUP reads [access] with its keys, the log level and the leap seconds "
+    "again.\n"
     "Exit codes: 0 ok, 1 refused, 2 usage or configuration.\n";
 
 struct Flags {

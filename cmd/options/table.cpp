@@ -338,12 +338,11 @@ const std::array kRows{
               .min = 1,
               .max = 36'500,
               .help = "For how long the store remembers who held which machine id, for gnomon audit."},
-    OptionRow{
-        .section = "state",
-        .key = "dir",
-        .field = GNOMON_FIELD(state.dir),
-        .help = "Directory of the journal and of the default store. Empty: $STATE_DIRECTORY (systemd's), else "
-                "/var/lib/gnomon if it can be written, else $XDG_STATE_HOME/gnomon, else ~/.local/state/gnomon."},
+    OptionRow{.section = "state",
+              .key = "dir",
+              .field = GNOMON_FIELD(state.dir),
+              .help = "Directory of the journal and of the default store. Empty: $STATE_DIRECTORY (systemd's), else "
+                      "/var/lib/gnomon if it can be written, else $XDG_STATE_HOME/gnomon, else ~/.local/state/gnomon."},
 
     OptionRow{.section = "clock",
               .key = "sources",

@@ -79,6 +79,8 @@ class Run {
     v1::ReleaseRequest release;
     release.set_session(open.session());
     release.set_name(acquire.name());
+    demand(served<v1::ReleaseResponse>(release).has_refused(), "what gives up a place gives up a grant");
+    release.set_token(held.held().token());
     demand(served<v1::ReleaseResponse>(release).has_released(), "a good client can't release after this");
   }
 
