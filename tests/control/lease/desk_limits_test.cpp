@@ -77,13 +77,14 @@ TEST(LeaseDesk, WhatFreesOthersIsTakenBeyondTheLimitOfCalls) {
   options.most_calls = 20;
   DeskRoom room(1, options);
   room.open(0, 1);
-  room.acquire(0, 1, "a");
+  const CallId acquire = room.acquire(0, 1, "a");
   room.settle();
+  const mint::Token token = room.token(0, acquire);
   for (int i = 0; i < 20; ++i)
     room.ask(0, 1, command::Get{"a"});
   EXPECT_EQ(room.fault(0, room.open(0, 2)), DeskFault::kOverloaded);
   const CallId renewal = room.ask(0, 1, command::RenewSession{time::seconds(10)});
-  const CallId release = room.ask(0, 1, command::Release{"a", {}});
+  const CallId release = room.release(0, 1, "a", token);
   EXPECT_EQ(room.fault(0, room.ask(0, 1, command::CloseSession{})), DeskFault::kOverloaded) << "a tenth on top";
   room.settle();
   EXPECT_NE(room.answer<answer::SessionOpen>(0, renewal), nullptr);

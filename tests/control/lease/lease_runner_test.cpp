@@ -232,7 +232,9 @@ TEST_F(LeaseRunnerTest, MoreCallsThanItTakesAreRefusedAtOnce) {
   EXPECT_TRUE(replies_.has(20)) << "refused within submit()";
   EXPECT_EQ(replies_.fault(20), DeskFault::kOverloaded);
   EXPECT_EQ(counters().refused, 1U);
-  ask(21, 1, command::Release{"one", {}});
+  const auto held = replies_.answer<lease::answer::Held>(1'000'001);
+  ASSERT_TRUE(held);
+  ask(21, 1, command::Release{"one", held->token});
   EXPECT_TRUE(replies_.answer<lease::answer::Released>(21).has_value()) << "they wait for it";
 }
 
