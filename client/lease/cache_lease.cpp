@@ -47,7 +47,11 @@ struct CacheReader::State {
   struct Copy {
     std::optional<Lease> lease;  // none: on its way
     bool wanted = false;         // by a writer, since `hold` began
-    [[nodiscard]] bool is_valid() const { return !wanted && lease && lease->holds(); }
+    /// The token of its lease while it is valid.
+    [[nodiscard]] std::optional<std::uint64_t> valid_token() const {
+      if (wanted || !lease || !lease->holds()) return std::nullopt;
+      return lease->token();
+    }
   };
 
   const ForkGuard guard;
@@ -95,7 +99,7 @@ LeaseResult<std::uint64_t> CacheReader::hold(const std::string& name) {
     if (at && !at->lease)
       return tl::make_unexpected(
           lease_error(LeaseErrorKind::kHeld, "another thread is just taking the cache lease of " + name));
-    if (at && at->is_valid()) return at->lease->token();
+    if (const auto token = at ? at->valid_token() : std::nullopt) return *token;
     ended = std::exchange(at, copy);
   }
   const auto fail = [&](LeaseError error) {
@@ -117,15 +121,16 @@ LeaseResult<std::uint64_t> CacheReader::hold(const std::string& name) {
     state_->copies.erase(name);
     return tl::make_unexpected(lease_error(LeaseErrorKind::kHeld, name + " was about to be written; ask again"));
   }
+  const std::uint64_t token = lease->token();
   copy->lease.emplace(std::move(*lease));
-  return copy->lease->token();
+  return token;
 }
 
 bool CacheReader::valid(const std::string& name, std::uint64_t token) const {
   if (!state_->guard.is_ours()) return false;
   const std::lock_guard lock(state_->mutex);
   const auto at = state_->copies.find(name);
-  return at != state_->copies.end() && at->second->is_valid() && at->second->lease->token() == token;
+  return at != state_->copies.end() && at->second->valid_token() == token;
 }
 
 void CacheReader::drop(const std::string& name) {
