@@ -11,7 +11,8 @@ HEAD = """# Mutation: do the tests notice?
 the cheapest first. A mutant that all of them pass has survived: then a test was missing, or the change is none. What is changed, and
 what is not, says `tests/mutation/mutants.py`; which programs have to notice, `tests/mutation/areas.py`.
 
-This page is written by `./dev mutate --sample 0 --report docs/reports/mutation.md`, from all verdicts on the sources as they are.
+This page is written by `./dev mutate --sample 0 --report docs/reports/mutation.md`, from all verdicts on the sources as they were that
+day; where a source has changed since, the numbers of its lines are of then.
 Mutants are drawn by seed. *Equivalent*: the compiler made the same object of it, so no test could tell. *Not compiled*: nobody could
 have committed it. Neither counts.
 
