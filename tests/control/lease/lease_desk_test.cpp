@@ -216,15 +216,21 @@ TEST(LeaseDesk, AReleaseWhoseAnswerWasLostDoesNotFreeTheNextGrant) {
   EXPECT_EQ(lease::make_token(1, (*room.store.get("lease/h/job"))->modified), second);
 }
 
+/// The first session holds "job", the second waits for it.
+CallId wait_behind_a_holder(DeskRoom& room) {
+  room.hold(0, 1, "job");
+  room.open(0, 2);
+  room.settle();
+  const CallId waits = room.acquire(0, 2, "job", time::seconds(60));
+  room.settle();
+  return waits;
+}
+
 // Sent to give up a wait, it arrives when the wait is over and the lease is held.
 TEST(LeaseDesk, AWithdrawalFreesNoGrant) {
   for (const Fate fate : {Fate::kDone, Fate::kLostAfter, Fate::kLostBefore}) {
     DeskRoom room;
-    room.hold(0, 1, "job");
-    room.open(0, 2);
-    room.settle();
-    const CallId waits = room.acquire(0, 2, "job", time::seconds(60));
-    room.settle();
+    const CallId waits = wait_behind_a_holder(room);
     const CallId in_time = room.withdraw(0, 2, "job");
     room.perform(0, fate);
     room.settle();
@@ -245,11 +251,7 @@ TEST(LeaseDesk, AWithdrawalFreesNoGrant) {
 // The place is gone as the withdrawal wanted it, but by the grant: nobody must take it for given up.
 TEST(LeaseDesk, AWithdrawalWhoseAnswerWasLostIsNotDoneByAGrant) {
   DeskRoom room(2);
-  room.hold(0, 1, "job");
-  room.open(0, 2);
-  room.settle();
-  const CallId waits = room.acquire(0, 2, "job", time::seconds(60));
-  room.settle();
+  const CallId waits = wait_behind_a_holder(room);
   const CallId withdrawal = room.withdraw(1, 2, "job");
   ASSERT_EQ(room.seats[1].tasks.size(), 1u);
   room.release(0, 1, "job");
