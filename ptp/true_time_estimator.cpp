@@ -143,6 +143,7 @@ bool TrueTimeEstimator::take_claim(std::size_t source, const Claim& claim, time:
     if (!put_out_[source]) ++view.evictions;
     put_out_[source] = true;
     const std::string_view before = is_vouched_for() ? "was proved" : "it said itself";
+    if (is_vouched_for()) lines_[source] = proven_;  // what it is held against for as long as it goes on so
     take_error(source, {SourceFault::kWholeSeconds,
                         fmt::format("it is off by {} s from what {} before: a wrong UTC offset or time scale, here or "
                                     "at its reference; put that right, or, if what {} before was wrong, stop gnomond, "
