@@ -290,6 +290,31 @@ TEST(TrueTimeEstimator, TakesBackWhoSaysWhatTheSystemClockSaysToo) {
   }
 }
 
+// Its own last words were false by less, so from them it is not off by whole seconds. What put it out is what counts.
+TEST(TrueTimeEstimator, KeepsOutWhoLiedByLessBeforeItWasOffByWholeSeconds) {
+  for (const std::int64_t jump : {-37LL, 37LL}) {
+    Bench bench(2);
+    bench.bare = {ClockKind::kPhc, ClockKind::kSystem};
+    bench.run(seconds(1));
+    EXPECT_TRUE(bench.right());
+    bench.off[0] = milliseconds(-276);
+    bench.run(milliseconds(500));
+    EXPECT_EQ(bench.fault(), ClockFault::kDisagreement);
+    bench.off[0] = seconds(jump);
+    bench.run(seconds(1));
+    EXPECT_EQ(bench.estimator.sources()[0].state, SourceState::kEvicted);
+    EXPECT_TRUE(bench.right()) << "by the system clock";
+    bench.speaks[1] = false;
+    bench.run(seconds(5));
+    EXPECT_EQ(bench.estimator.sources()[0].state, SourceState::kEvicted);
+    bench.off[0] = {};
+    bench.speaks[1] = true;
+    bench.run(seconds(1));
+    EXPECT_EQ(bench.estimator.sources()[0].state, SourceState::kUsed) << "put right";
+    EXPECT_TRUE(bench.right());
+  }
+}
+
 TEST(TrueTimeEstimator, KeepsOutWhoJumpedByLessThanTheSystemClockCanTell) {
   Bench bench(2);
   bench.bare = {ClockKind::kPhc, ClockKind::kSystem};
