@@ -108,7 +108,7 @@ void ChronySource::distrust() {
 
 News ChronySource::poll(time::CycleRate nominal) {
   if (!socket_.valid()) {
-    if (auto failed = socket_.open(options_.own_socket, options_.socket))
+    if (auto failed = socket_.open(options_.own_socket, options_.socket, "chronyd"))
       return tl::make_unexpected(std::move(*failed));
   }
   News news;
@@ -134,8 +134,7 @@ News ChronySource::poll(time::CycleRate nominal) {
     asked_ = *reading;
     if (std::exchange(distrusted_, false)) trusted_after_ = asked_.value;
     const ChronySequence sequence{static_cast<std::uint32_t>(platform::random_u64())};
-    if (auto failed = socket_.send(encode_tracking(sequence), "chronyd"))
-      return tl::make_unexpected(std::move(*failed));
+    if (auto failed = socket_.send(encode_tracking(sequence))) return tl::make_unexpected(std::move(*failed));
     waiting_for_ = sequence;
   }
   return news;

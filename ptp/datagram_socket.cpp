@@ -17,8 +17,6 @@
 namespace gnomon::ptp {
 namespace {
 
-constexpr int kMaxForged = 64;  // datagrams of strangers that one call throws away
-
 struct UnixAddress {
   sockaddr_un name{};
   bool fits = false;
@@ -40,22 +38,29 @@ SourceError unreadable(std::string text) { return {SourceFault::kUnreadable, std
 
 }  // namespace
 
-std::optional<SourceError> DatagramSocket::open(const std::string& own, const std::string& peer) {
+std::optional<SourceError> DatagramSocket::open(const std::string& own, const std::string& peer,
+                                                std::string_view daemon) {
+  close();
   const UnixAddress address = address_of(own);
-  if (!address.fits || !address_of(peer).fits)
+  const UnixAddress theirs = address_of(peer);
+  if (!address.fits || !theirs.fits)
     return unreadable(fmt::format("'{}' or '{}' is no path for a Unix socket: it is empty or longer than {} bytes", own,
                                   peer, sizeof address.name.sun_path - 1));
   platform::UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return unreadable(platform::system_error("open a Unix socket").text);
+  if (::connect(fd.get(), raw(theirs.name), sizeof theirs.name) != 0)
+    return unreadable(platform::system_error(fmt::format("ask {} at {}", daemon, peer)).text +
+                      "; does it run, and may gnomond write to its socket?");
   ::unlink(own.c_str());
   if (::bind(fd.get(), raw(address.name), sizeof address.name) != 0)
     return unreadable(platform::system_error("bind the socket " + own).text);
   own_ = own;
   peer_ = peer;
+  daemon_ = daemon;
   fd_ = std::move(fd);
-  // chronyd has given up root when it answers. Whose datagrams count is decided by `is_peer`.
+  // chronyd has given up root when it answers.
   if (::chmod(own.c_str(), 0666) != 0) {
-    auto error = unreadable(platform::system_error("let the daemon answer to " + own).text);
+    auto error = unreadable(platform::system_error(fmt::format("let {} answer to {}", daemon, own)).text);
     close();
     return error;
   }
@@ -68,38 +73,23 @@ void DatagramSocket::close() {
   ::unlink(own_.c_str());
 }
 
-std::optional<SourceError> DatagramSocket::send(std::span<const std::byte> message, std::string_view daemon) const {
-  const UnixAddress address = address_of(peer_);
-  if (::sendto(fd_.get(), message.data(), message.size(), MSG_DONTWAIT, raw(address.name), sizeof address.name) >= 0)
-    return std::nullopt;
+bool DatagramSocket::sent(std::span<const std::byte> message) const {
+  return ::send(fd_.get(), message.data(), message.size(), MSG_DONTWAIT) >= 0;
+}
+
+std::optional<SourceError> DatagramSocket::send(std::span<const std::byte> message) {
+  if (sent(message)) return std::nullopt;
+  // Who was asked is gone, or hangs while another has taken its place.
+  if (auto failed = open(std::string(own_), std::string(peer_), std::string(daemon_))) return failed;
+  if (sent(message)) return std::nullopt;
   if (errno == EAGAIN || errno == EWOULDBLOCK)
-    return unreadable(fmt::format("{} at {} takes no questions: its queue is full; does it hang?", daemon, peer_));
-  return unreadable(platform::system_error(fmt::format("ask {} at {}", daemon, peer_)).text +
-                    "; does it run, and may gnomond write to its socket?");
+    return unreadable(fmt::format("{} at {} takes no questions: its queue is full; does it hang?", daemon_, peer_));
+  return unreadable(platform::system_error(fmt::format("ask {} at {}", daemon_, peer_)).text);
 }
 
 std::span<const std::byte> DatagramSocket::receive(std::span<std::byte> buffer) const {
-  for (int i = 0; i < kMaxForged; ++i) {
-    sockaddr_un from{};
-    socklen_t from_size = sizeof from;
-    const ssize_t size =
-        ::recvfrom(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from),
-                   &from_size);  // NOLINT(*-reinterpret-cast): the socket API
-    if (size <= 0) return {};
-    constexpr std::size_t kHead = offsetof(sockaddr_un, sun_path);
-    const std::size_t room = from_size > kHead ? from_size - kHead : 0;
-    if (is_peer({from.sun_path, ::strnlen(from.sun_path, room)})) return buffer.first(static_cast<std::size_t>(size));
-  }
-  return {};
-}
-
-// By the file, not by its name: /var/run is a link to /run.
-bool DatagramSocket::is_peer(std::string_view sender) const {
-  if (sender == peer_) return true;
-  struct stat theirs{};
-  struct stat expected{};
-  return !sender.empty() && ::stat(std::string(sender).c_str(), &theirs) == 0 &&
-         ::stat(peer_.c_str(), &expected) == 0 && theirs.st_dev == expected.st_dev && theirs.st_ino == expected.st_ino;
+  const ssize_t size = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  return buffer.first(size > 0 ? static_cast<std::size_t>(size) : 0);
 }
 
 std::int64_t monotonic_ns() {

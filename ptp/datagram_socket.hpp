@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A Unix datagram socket towards a daemon that answers to a name only (ptp4l, chronyd): bound to a path of our own, and
-// never waiting. Whoever may write to that path could send forged answers, so an answer counts only if it comes from
-// the daemon's own socket; the kernel vouches for that address.
+// A Unix datagram socket towards a daemon that answers to a name only (ptp4l, chronyd): connected to the daemon's,
+// bound to a path of our own, and never waiting. Everybody may write to that path, since chronyd answers without root's
+// rights; the kernel lets through only what the socket sends that this one is connected to. It is connected first, so
+// nobody's words can wait in it. The name that a datagram comes from would not do: in a mount namespace of one's own
+// anybody can be bound to the daemon's path.
 #pragma once
 
 #include <cstddef>
@@ -29,21 +31,25 @@ class DatagramSocket {
   DatagramSocket& operator=(const DatagramSocket&) = delete;
   ~DatagramSocket() { close(); }
 
-  /// Replaces a file of that name that an earlier run has left. `peer`: the daemon's socket.
-  [[nodiscard]] std::optional<SourceError> open(const std::string& own, const std::string& peer);
+  /// `own`: a file of that name that an earlier run has left is replaced. `peer`: the socket of `daemon`, which has to
+  /// be there.
+  [[nodiscard]] std::optional<SourceError> open(const std::string& own, const std::string& peer,
+                                                std::string_view daemon);
   void close();
   [[nodiscard]] bool valid() const { return fd_.valid(); }
 
-  [[nodiscard]] std::optional<SourceError> send(std::span<const std::byte> message, std::string_view daemon) const;
-  /// The next datagram of the peer; empty if none is there. What others sent is thrown away.
+  /// Opens itself anew where the daemon has been restarted. After an error it may be closed.
+  [[nodiscard]] std::optional<SourceError> send(std::span<const std::byte> message);
+  /// The next datagram of the daemon; empty if none is there.
   [[nodiscard]] std::span<const std::byte> receive(std::span<std::byte> buffer) const;
 
  private:
-  [[nodiscard]] bool is_peer(std::string_view sender) const;
+  [[nodiscard]] bool sent(std::span<const std::byte> message) const;
 
   platform::UniqueFd fd_;
   std::string own_;
   std::string peer_;
+  std::string daemon_;
 };
 
 /// CLOCK_MONOTONIC, for what is due when.

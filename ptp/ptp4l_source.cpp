@@ -40,7 +40,7 @@ News Ptp4lSource::poll(time::CycleRate nominal) {
   if (!reading) return tl::make_unexpected(reading.error());
   follower_.read(*reading, nominal);
   if (!socket_.valid()) {
-    if (auto failed = socket_.open(options_.own_socket, options_.socket))
+    if (auto failed = socket_.open(options_.own_socket, options_.socket, "ptp4l"))
       return tl::make_unexpected(std::move(*failed));
     answered_ns_ = monotonic_ns();
   }
@@ -102,10 +102,10 @@ std::optional<SourceError> Ptp4lSource::ask_round() {
     subscribed_ns_ = now;
     Subscription subscription{kSubscriptionSeconds, {}};
     subscription.events.set(ManagementEvent::kPortState).set(ManagementEvent::kTimeSync);
-    if (auto failed = socket_.send(encode_subscribe(request_, subscription), "ptp4l")) return failed;
+    if (auto failed = socket_.send(encode_subscribe(request_, subscription))) return failed;
   }
   for (const ManagementId id : kQuestions)
-    if (auto failed = socket_.send(encode_get(request_, id), "ptp4l")) return failed;
+    if (auto failed = socket_.send(encode_get(request_, id))) return failed;
   return std::nullopt;
 }
 

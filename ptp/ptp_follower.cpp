@@ -35,12 +35,16 @@ const PortDataSet* slave_port(const PtpRound& round) {
   return at == round.ports.end() ? nullptr : &*at;
 }
 
-// By what is remembered in one piece, all of them but the present one last for kMeasurements.
-Duration piece_of(const PortDataSet& port) {
+// What kMeasurements of the path delay take.
+Duration time_to_measure(const PortDataSet& port) {
   const int log = std::clamp<int>(port.log_min_delay_req_interval, kMinLogInterval, kMaxLogInterval);
   const Duration interval = log < 0 ? kSecond / (std::int64_t{1} << -log) : kSecond * (std::int64_t{1} << log);
-  return interval * PtpFollower::kMeasurements / static_cast<std::int64_t>(PtpFollower::kKept - 1) +
-         time::nanoseconds(1);
+  return interval * PtpFollower::kMeasurements;
+}
+
+// By what is remembered in one piece, all of them but the present one last for kMeasurements.
+Duration piece_of(const PortDataSet& port) {
+  return time_to_measure(port) / static_cast<std::int64_t>(PtpFollower::kKept - 1) + time::nanoseconds(1);
 }
 
 }  // namespace
@@ -49,6 +53,7 @@ News PtpFollower::judge(const PtpRound& round, time::CycleRate nominal) {
   // Asked one after another: between two answers the grandmaster may have changed. The next round is of one piece.
   if (round.status.gm_identity != round.parent.gm_identity) return std::nullopt;
   if (auto unfit_for = unfit(round)) {
+    is_path_in_doubt_ = is_path_in_doubt_ || magnitude(round.status.master_offset) > policy_.max_offset;
     forget_samples();
     return tl::make_unexpected(std::move(*unfit_for));
   }
@@ -64,6 +69,7 @@ News PtpFollower::judge(const PtpRound& round, time::CycleRate nominal) {
         error(SourceFault::kSettling, fmt::format("{} of the {} samples that it takes to believe "
                                                   "it have come in",
                                                   kept_, kNeeded)));
+  if (auto unmeasured = unmeasured_path(round, nominal)) return tl::make_unexpected(std::move(*unmeasured));
   if (claimed_ == round.status.ingress) return std::nullopt;
   return claim_at(round, nominal);
 }
@@ -158,6 +164,7 @@ std::optional<SourceError> PtpFollower::offset_too_large(Duration offset) const 
 }
 
 void PtpFollower::keep(PtpClockTime ingress, const PtpRound& round) {
+  if (pieces_ == 0) first_kept_ = track_.last();
   const Duration passed = time::saturating_sub(std::max(ingress, piece_began_), std::min(ingress, piece_began_));
   if (pieces_ == 0 || passed >= piece_of(*slave_port(round))) {
     piece_ = (piece_ + 1) % kKept;
@@ -168,6 +175,22 @@ void PtpFollower::keep(PtpClockTime ingress, const PtpRound& round) {
   offsets_[piece_] = std::max(offsets_[piece_], magnitude(round.status.master_offset));
   delays_[piece_] = std::max(delays_[piece_], magnitude(round.current.mean_path_delay));
   kept_ = std::min(kept_ + 1, kNeeded);
+}
+
+// An offset that was too large is gone with the samples. Where a longer path made it, the clock is off by as much until
+// the delay has been measured anew; where the clock was set, waiting costs little.
+std::optional<SourceError> PtpFollower::unmeasured_path(const PtpRound& round, time::CycleRate nominal) {
+  if (!is_path_in_doubt_) return std::nullopt;
+  const Duration needed = time_to_measure(*slave_port(round));
+  const Duration passed =
+      nominal.span(track_.last().count - first_kept_.count);  // whatever the clock is set to meanwhile
+  is_path_in_doubt_ = !policy_.asymmetry && passed < needed;
+  if (!is_path_in_doubt_) return std::nullopt;
+  return error(
+      SourceFault::kSettling,
+      fmt::format("the clock was more than {} ns from the grandmaster, and a path that has become longer looks "
+                  "the same; ptp4l measures the path anew within {} ms, of which {} have passed",
+                  policy_.max_offset.ns, needed.ns / 1'000'000, passed.ns / 1'000'000));
 }
 
 Duration PtpFollower::largest(const std::array<Duration, kKept>& of) const {

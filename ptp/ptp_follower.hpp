@@ -16,7 +16,8 @@
 //            clock is from what the servo aims at, spikes of the time stamps included
 //   memory   the largest of the last kKept Syncs, and of kMeasurements measurements of the delay. Where one direction
 //            becomes longer the servo follows at once, and the offset shows that once. The delay shows it when the
-//            median of ptp4l's last ten has turned; until then only that offset covers what the clock is off by
+//            median of ptp4l's last ten has turned; until then only that offset covers what the clock is off by. One
+//            that is too large to be kept is waited out for as long, unless the asymmetry is stated
 //
 // The claim is about the clock's value at the ingress, put on the counter's axis by ClockTrack: what the servo did to
 // the clock since then plays no part.
@@ -85,6 +86,7 @@ class PtpFollower {
   void watch_utc_offset(const PtpRound& round);
   void forget_samples() { kept_ = pieces_ = 0; }
   [[nodiscard]] time::Duration largest(const std::array<time::Duration, kKept>& of) const;
+  [[nodiscard]] std::optional<SourceError> unmeasured_path(const PtpRound& round, time::CycleRate nominal);
 
   PtpPolicy policy_;
   ClockKind clock_;
@@ -95,7 +97,9 @@ class PtpFollower {
   std::size_t piece_ = 0;  // the present one
   std::size_t pieces_ = 0;
   PtpClockTime piece_began_;
-  std::size_t kept_ = 0;  // Syncs, up to kNeeded
+  time::Cycles first_kept_;        // when the first of them came in
+  bool is_path_in_doubt_ = false;  // an offset was too large: perhaps the path, and the delay is not of the present one
+  std::size_t kept_ = 0;           // Syncs, up to kNeeded
   std::optional<PtpClockTime> last_ingress_;
   std::optional<PtpClockTime> claimed_;
   std::optional<time::Duration> utc_offset_;  // by which ptp4l makes the system clock's UTC of TAI

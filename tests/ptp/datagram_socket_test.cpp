@@ -92,11 +92,14 @@ class DatagramSocketTest : public testing::Test {
   [[nodiscard]] std::string peer() const { return path("peer"); }
 
   void open() {
-    const auto failed = socket.open(own(), peer());
+    const auto failed = socket.open(own(), peer(), "the daemon");
     ASSERT_FALSE(failed) << failed->text;
   }
-  [[nodiscard]] std::optional<SourceError> send(const std::string& text) const {
-    return socket.send(std::as_bytes(std::span(text)), "the daemon");
+  [[nodiscard]] std::optional<SourceError> open(const std::string& at, const std::string& towards) {
+    return socket.open(at, towards, "the daemon");
+  }
+  [[nodiscard]] std::optional<SourceError> send(const std::string& text) {
+    return socket.send(std::as_bytes(std::span(text)));
   }
   [[nodiscard]] std::string receive() const {
     std::array<std::byte, 256> buffer{};
@@ -131,6 +134,7 @@ TEST_F(DatagramSocketTest, CarriesQuestionsAndAnswers) {
 
 // chronyd has given up root when it answers.
 TEST_F(DatagramSocketTest, EverybodyMayAnswerToIt) {
+  const Party daemon(peer());
   open();
   struct stat file{};
   ASSERT_EQ(::stat(own().c_str(), &file), 0);
@@ -138,49 +142,78 @@ TEST_F(DatagramSocketTest, EverybodyMayAnswerToIt) {
 }
 
 TEST_F(DatagramSocketTest, WithoutADaemonItSaysSo) {
-  open();
-  expect_unreadable(send("?"), "the daemon at " + peer());
-  expect_unreadable(send("?"), "No such file");
-  expect_unreadable(send("?"), "does it run");
-  EXPECT_TRUE(socket.valid()) << "the next question may be answered";
+  expect_unreadable(open(own(), peer()), "the daemon at " + peer());
+  expect_unreadable(open(own(), peer()), "No such file");
+  expect_unreadable(open(own(), peer()), "does it run");
+  EXPECT_FALSE(socket.valid());
+  EXPECT_FALSE(std::filesystem::exists(own())) << "and nobody can leave word in it";
 }
 
 TEST_F(DatagramSocketTest, FindsADaemonThatRestartsAtTheSamePlace) {
+  std::optional<Party> daemon(peer());
   open();
-  {
-    const Party daemon(peer());
-    EXPECT_FALSE(send("one"));
-  }
-  expect_unreadable(send("two"), "refused");  // its file is left, as after a crash
+  EXPECT_FALSE(send("one"));
+  daemon.reset();
+  std::filesystem::remove(peer());
+  daemon.emplace(peer());
+  EXPECT_FALSE(send("two")) << "at once: nobody had to ask in between";
+  EXPECT_EQ(daemon->hear(), "two");
+  ASSERT_TRUE(daemon->say("here", own()));
+  EXPECT_EQ(receive(), "here");
+  daemon.reset();
+  expect_unreadable(send("three"), "refused");  // its file is left, as after a crash
+  EXPECT_FALSE(socket.valid());
   std::filesystem::remove(peer());
   const Party again(peer());
-  EXPECT_FALSE(send("three"));
-  EXPECT_EQ(again.hear(), "three") << "without being opened anew";
-  ASSERT_TRUE(again.say("here", own()));
-  EXPECT_EQ(receive(), "here");
+  open();
+  EXPECT_FALSE(send("four"));
+  EXPECT_EQ(again.hear(), "four");
 }
 
-TEST_F(DatagramSocketTest, ThrowsAwayWhatOthersSay) {
+TEST_F(DatagramSocketTest, FindsADaemonThatTookThePlaceOfOneThatHangs) {
+  const Party hangs(peer());
+  open();
+  for (int i = 0; i < 1'000 && socket.send({}) == std::nullopt; ++i)
+    continue;
+  std::filesystem::remove(peer());
+  const Party daemon(peer());
+  EXPECT_FALSE(send("are you there?"));
+  EXPECT_EQ(daemon.hear(), "are you there?");
+  EXPECT_FALSE(hangs.say("here", own())) << "who was asked before has no say any more";
+}
+
+TEST_F(DatagramSocketTest, LetsNobodyElseIn) {
   const Party daemon(peer());
   const Party stranger(path("stranger"));
   const platform::UniqueFd nameless(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const sockaddr_un to = address_of(own());
   open();
-  ASSERT_TRUE(stranger.say("it is midnight", own()));
-  ASSERT_EQ(::sendto(nameless.get(), "noon", 4, 0, raw(to), sizeof to), 4);
-  EXPECT_EQ(receive(), "");
-  ASSERT_TRUE(stranger.say("it is midnight", own()));
+  EXPECT_FALSE(stranger.say("it is midnight", own()));
+  EXPECT_EQ(::sendto(nameless.get(), "noon", 4, 0, raw(to), sizeof to), -1);
+  EXPECT_EQ(errno, EPERM);
   ASSERT_TRUE(daemon.say("it is one", own()));
-  ASSERT_TRUE(stranger.say("it is midnight", own()));
+  EXPECT_FALSE(stranger.say("it is midnight", own()));
   EXPECT_EQ(receive(), "it is one");
   EXPECT_EQ(receive(), "");
 }
 
+// What a mount namespace of his own gives to a stranger: a socket whose name is the daemon's, which is not the
+// daemon's.
+TEST_F(DatagramSocketTest, TheNameOfTheDaemonAloneLetsNobodyIn) {
+  const Party daemon(peer());
+  open();
+  std::filesystem::rename(peer(), path("moved"));
+  const Party impostor(peer());
+  EXPECT_FALSE(impostor.say("it is midnight", own()));
+  ASSERT_TRUE(daemon.say("it is one", own()));
+  EXPECT_EQ(receive(), "it is one");
+}
+
 // /var/run is a link to /run, and a daemon's own name for its socket need not be the one in our configuration.
-TEST_F(DatagramSocketTest, KnowsTheDaemonByTheFileAndNotByItsName) {
+TEST_F(DatagramSocketTest, KnowsTheDaemonByItsSocketAndNotByItsName) {
   const Party daemon(peer());
   std::filesystem::create_directory_symlink(folder, path("link"));
-  const auto failed = socket.open(own(), path("link") + "/peer");
+  const auto failed = open(own(), path("link") + "/peer");
   ASSERT_FALSE(failed) << failed->text;
   ASSERT_TRUE(daemon.say("it is one", own()));
   EXPECT_EQ(receive(), "it is one");
@@ -193,6 +226,7 @@ TEST_F(DatagramSocketTest, ADaemonThatHangsIsNotWaitedFor) {
   for (int i = 0; i < 100'000 && !full; ++i)
     full = send("are you there?");
   expect_unreadable(full, "queue is full");
+  EXPECT_TRUE(socket.valid());
   EXPECT_EQ(daemon.hear(), "are you there?");
   EXPECT_FALSE(send("again")) << "once it takes them again";
 }
@@ -209,6 +243,7 @@ TEST_F(DatagramSocketTest, ReplacesTheFileThatAnEarlierRunLeft) {
 }
 
 TEST_F(DatagramSocketTest, TakesItsFileAlong) {
+  const Party daemon(peer());
   open();
   EXPECT_TRUE(std::filesystem::exists(own()));
   {
@@ -222,45 +257,47 @@ TEST_F(DatagramSocketTest, TakesItsFileAlong) {
 }
 
 TEST_F(DatagramSocketTest, WhatCanNotBeReplacedIsAnErrorWithItsPath) {
+  const Party daemon(peer());
   std::filesystem::create_directory(own());
-  expect_unreadable(socket.open(own(), peer()), "bind the socket " + own());
+  expect_unreadable(open(own(), peer()), "bind the socket " + own());
   EXPECT_FALSE(socket.valid());
   EXPECT_TRUE(std::filesystem::is_directory(own()));
-  expect_unreadable(socket.open(path("no/such/folder"), peer()), "No such file");
+  expect_unreadable(open(path("no/such/folder"), peer()), "No such file");
 }
 
 TEST_F(DatagramSocketTest, PathsThatDoNotFitAreRefusedAndNotCutOff) {
   const std::string longest = path(std::string(kLongestPath - path("").size(), 'x'));
   ASSERT_EQ(longest.size(), kLongestPath);
-  expect_unreadable(socket.open(longest + "x", peer()), "longer than 107 bytes");
-  expect_unreadable(socket.open(own(), longest + "x"), "longer than 107 bytes");
-  expect_unreadable(socket.open("", peer()), "empty");
-  expect_unreadable(socket.open(own(), ""), "empty");
+  expect_unreadable(open(longest + "x", peer()), "longer than 107 bytes");
+  expect_unreadable(open(own(), longest + "x"), "longer than 107 bytes");
+  expect_unreadable(open("", peer()), "empty");
+  expect_unreadable(open(own(), ""), "empty");
   EXPECT_FALSE(socket.valid());
   const Party daemon(peer());
-  const auto failed = socket.open(longest, peer());
+  const auto failed = open(longest, peer());
   ASSERT_FALSE(failed) << failed->text;
   ASSERT_TRUE(daemon.say("it is one", longest));
   EXPECT_EQ(receive(), "it is one");
 }
 
 TEST_F(DatagramSocketTest, AFolderThatItMayNotWriteIsAnErrorWithItsPath) {
+  const Party daemon(peer());
+  ASSERT_EQ(::chmod(peer().c_str(), 0666), 0);
   std::filesystem::create_directory(path("closed"));
   ASSERT_EQ(::chmod(folder.c_str(), 0755), 0);
   ASSERT_EQ(::chmod(path("closed").c_str(), 0555), 0);
   const Unprivileged nobody;
-  expect_unreadable(socket.open(path("closed/own"), peer()), "Permission denied");
-  expect_unreadable(socket.open(path("closed/own"), peer()), path("closed/own"));
+  expect_unreadable(open(path("closed/own"), peer()), "Permission denied");
+  expect_unreadable(open(path("closed/own"), peer()), path("closed/own"));
 }
 
 TEST_F(DatagramSocketTest, ADaemonThatItMayNotWriteToIsAnErrorWithARemedy) {
   const Party daemon(peer());
   ASSERT_EQ(::chmod(peer().c_str(), 0400), 0);
   ASSERT_EQ(::chmod(folder.c_str(), 0755), 0);
-  open();
   const Unprivileged nobody;
-  expect_unreadable(send("?"), "Permission denied");
-  expect_unreadable(send("?"), "may gnomond write to its socket?");
+  expect_unreadable(open(path("own"), peer()), "Permission denied");
+  expect_unreadable(open(path("own"), peer()), "may gnomond write to its socket?");
 }
 
 }  // namespace

@@ -134,6 +134,35 @@ TEST(PtpFollower, RemembersAnOffsetUntilTheDelayHasBeenMeasuredAnew) {
   }
 }
 
+// As above, but beyond what is believed: the offset is not kept, and the delay that ptp4l says is the old one.
+TEST(PtpFollower, WaitsForThePathToBeMeasuredAfterAnOffsetThatWasTooLarge) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  Ptp4l ptp4l;
+  ptp4l.settled();
+  ptp4l.round.status.master_offset = microseconds(1'500);
+  EXPECT_EQ(ptp4l.sync()->error().fault, SourceFault::kNotSynchronised);
+  ptp4l.round.status.master_offset = {};
+  EXPECT_FALSE(sync_for(ptp4l, 5 * kSecond));
+  const News waiting = ptp4l.turn(true);
+  ASSERT_TRUE(waiting && !*waiting);
+  EXPECT_EQ(waiting->error().fault, SourceFault::kSettling);
+  EXPECT_NE(waiting->error().text.find("within 16000 ms"), std::string::npos) << waiting->error().text;
+  ptp4l.clock_error = 20 * kSecond;  // the clock is set, and shows that long later: nothing was measured meanwhile
+  EXPECT_FALSE(sync_for(ptp4l, 10 * kSecond));
+  EXPECT_TRUE(sync_for(ptp4l, 2 * kSecond));
+}
+
+TEST(PtpFollower, WaitsForNoPathWhoseAsymmetryIsStated) {
+  PtpPolicy policy;
+  policy.asymmetry = microseconds(3);
+  Ptp4l ptp4l(ClockKind::kPhc, policy);
+  ptp4l.settled();
+  ptp4l.round.status.master_offset = microseconds(1'500);
+  ptp4l.sync();
+  ptp4l.round.status.master_offset = {};
+  EXPECT_TRUE(sync_for(ptp4l, 500'000'000));
+}
+
 TEST(PtpFollower, RemembersSixtyFourSyncsHoweverOftenTheDelayIsMeasured) {
   for (const int log_interval : {-128, -3}) {
     SCOPED_TRACE(log_interval);

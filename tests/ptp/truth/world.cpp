@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace gnomon::truth {
 namespace {
@@ -14,6 +15,8 @@ constexpr std::int64_t kDay = 86'400'000'000'000;
 constexpr std::int64_t kTurn = 10'000'000;
 constexpr std::int64_t kSync = 125'000'000;
 constexpr std::int64_t kPoll = 50'000'000;
+constexpr std::int64_t kDelayRequest = 1'000'000'000;
+constexpr std::size_t kMedianOf = 10;  // measurements of the delay: ptp4l's delay_filter_length
 constexpr std::int64_t kBoundPpb = 200'000;
 constexpr std::int64_t kMicro = 1'000;
 constexpr std::int64_t kMilli = 1'000'000;
@@ -49,7 +52,8 @@ class World {
   }
 
   Verdict run() {
-    for (now_ = 0; now_ < kLength; now_ += kTurn)
+    const std::int64_t length = focus_ == Focus::kPath ? kLongLength : kLength;
+    for (now_ = 0; now_ < length; now_ += kTurn)
       turn();
     return verdict_;
   }
@@ -57,6 +61,7 @@ class World {
  private:
   static constexpr std::size_t kSources = 3;
   static constexpr std::int64_t kLength = 6'000'000'000;
+  static constexpr std::int64_t kLongLength = 24'000'000'000;  // sixteen measurements, and what comes before and after
 
   static ptp::PtpPolicy policy() {
     ptp::PtpPolicy out;
@@ -89,6 +94,10 @@ class World {
     silent_until_ = silent_from_ + between(500, 2'800) * kMilli;
     lie_from_ = between(2'000, 3'000) * kMilli;
     lie_until_ = focus_ == Focus::kJump ? lie_from_ + between(3, 7) * kTurn : kLength;
+    if (focus_ == Focus::kPath) {
+      longer_from_ = between(2'000, 2'500) * kMilli;
+      longer_by_ = one_in(3) ? between(1'100, 2'000) * kMicro : between(20, 900) * kMicro;
+    }
     if (focus_ == Focus::kSeconds) lie_ = between(1, 40) * (one_in(2) ? 1 : -1) * 1'000'000'000;
   }
 
@@ -116,6 +125,11 @@ class World {
 
   void sync(std::int64_t sent) {
     if (sent >= silent_from_ && sent < silent_until_) return;
+    if (sent >= longer_from_) {
+      (one_in(2) ? there_ : back_) += longer_by_;
+      longer_from_ = std::numeric_limits<std::int64_t>::max();
+    }
+    measure_delay(sent);
     const bool spike = focus_ == Focus::kOffset && one_in(10);
     const std::int64_t received = sent + there_ + (spike ? between(0, 100 * kMicro) : 0);
     re_anchor(received);
@@ -123,12 +137,22 @@ class World {
     const std::int64_t lie = lying(sent) ? lie_ : 0;  // of whole seconds
     clock_error_ += lie - followed_lie_;
     followed_lie_ = lie;
-    const std::int64_t path = (there_ + back_) / 2;
-    const std::int64_t offset = clock_at(received) - (utc(sent) + grandmaster_error_ + lie + path);
+    const std::int64_t offset = clock_at(received) - (utc(sent) + grandmaster_error_ + lie + path_delay_.ns);
     status_.master_offset = {offset};
     status_.ingress = ptp::PtpClockTime{clock_at(received)};
-    path_delay_ = {path};
-    servo_ppb_ = std::clamp<std::int64_t>(-offset * 2, -300'000, 300'000) - clock_ppb_;
+    const std::int64_t most = focus_ == Focus::kPath ? 900'000 : 300'000;
+    servo_ppb_ = std::clamp<std::int64_t>(-offset * 2, -most, most) - clock_ppb_;
+  }
+
+  // The median of the last measurements; of an even number, between the two in the middle.
+  void measure_delay(std::int64_t t) {
+    if (t < next_delay_request_) return;
+    next_delay_request_ = t + kDelayRequest;
+    if (delays_.size() == kMedianOf) delays_.erase(delays_.begin());
+    delays_.push_back((there_ + back_) / 2);
+    std::vector<std::int64_t> sorted = delays_;
+    std::sort(sorted.begin(), sorted.end());
+    path_delay_ = {(sorted[(sorted.size() - 1) / 2] + sorted[sorted.size() / 2]) / 2};
   }
 
   [[nodiscard]] ptp::PtpRound round() const {
@@ -225,6 +249,8 @@ class World {
   std::int64_t grandmaster_error_ = 0;
   std::int64_t there_ = 0;
   std::int64_t back_ = 0;
+  std::int64_t longer_from_ = std::numeric_limits<std::int64_t>::max();
+  std::int64_t longer_by_ = 0;
   std::int64_t half_width_ = 0;
   std::int64_t silent_from_ = 0;
   std::int64_t silent_until_ = 0;
@@ -234,6 +260,8 @@ class World {
   std::int64_t followed_lie_ = 0;
   std::int64_t next_sync_ = 0;
   std::int64_t next_poll_ = 0;
+  std::int64_t next_delay_request_ = 0;
+  std::vector<std::int64_t> delays_;
   time::Duration path_delay_;
   ptp::TimeStatus status_;
   std::optional<ptp::PtpRound> round_;

@@ -34,10 +34,11 @@ enum class Focus : std::uint8_t {
   kJump,       // the only source is off by more than its bound for a few turns
   kSeconds,    // the grandmaster is off by whole seconds from some moment on
   kLeap,       // the leap table has expired and lacks a leap second
+  kPath,       // one direction of the path becomes longer, which ptp4l's median takes seconds to notice
 };
-constexpr std::array<Focus, 9> kFocuses{Focus::kAsymmetry, Focus::kAccuracy, Focus::kOffset,
-                                        Focus::kReading,   Focus::kDrift,    Focus::kLie,
-                                        Focus::kJump,      Focus::kSeconds,  Focus::kLeap};
+constexpr std::array<Focus, 10> kFocuses{Focus::kAsymmetry, Focus::kAccuracy, Focus::kOffset, Focus::kReading,
+                                         Focus::kDrift,     Focus::kLie,      Focus::kJump,   Focus::kSeconds,
+                                         Focus::kLeap,      Focus::kPath};
 
 /// What a history came to.
 struct Verdict {
