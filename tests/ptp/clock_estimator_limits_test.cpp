@@ -246,6 +246,23 @@ TEST(CounterLimits, RunsAheadByMoreThanASecondAndATenth) {
     }
 }
 
+TEST(CounterLimits, ACounterThatWentBackDidNotRunAhead) {
+  Turns turns;
+  turns.turn();
+  turns.ran_ahead = -(kTurn + kTurn);  // as far back as time went on
+  turns.turn();
+  EXPECT_FALSE(turns.estimator.counter_trusted());
+  EXPECT_EQ(turns.estimator.record().failed_readings, 0U);
+}
+
+TEST(CounterLimits, ACoreWhoseCounterIsALittleBehindHasKeptPace) {
+  Turns turns;
+  turns.turn();
+  turns.ran_ahead = microseconds(-900);
+  turns.turn(time::Duration{});
+  EXPECT_TRUE(turns.estimator.counter_trusted());
+}
+
 // ---- the uptime line
 
 TEST(UptimeLimits, SlewsAnErrorAwayInASecondAndNoFasterThanItMay) {

@@ -80,6 +80,16 @@ TEST_F(Room, nothing_is_decided_before_the_own_session_is_published_and_then_lis
   EXPECT_EQ(vote.text, "");
 }
 
+TEST_F(Room, nobody_has_a_vote_on_what_was_not_asked) {
+  put(1, Standing::kMember, word(now_ + kDay));
+  list();
+  put(1, Standing::kMember, word(now_ + kDay));
+  const Vote vote = list();
+  EXPECT_EQ(vote.voters, 0U);
+  EXPECT_EQ(vote.against, 0U);
+  EXPECT_EQ(vote.text, "the sessions were not listed yet since this daemon first published its own");
+}
+
 TEST_F(Room, a_newcomer_waits_for_every_live_session_to_answer) {
   put(1, Standing::kMember);
   put(2, Standing::kTied);

@@ -145,6 +145,44 @@ TEST_F(Rules, SaysWhenEnoughIdsGetFree) {
   EXPECT_EQ(chosen(*one.error().at, 1), std::vector<std::uint16_t>{0}) << "and then it is";
 }
 
+// Whatever order the ids get free in: the instant that is named is the first at which that many may be taken.
+TEST_F(Rules, TheInstantThatIsNamedIsTheFirstAtWhichThereAreEnough) {
+  policy.machine_ids = 16;
+  std::mt19937_64 random(11);
+  std::vector<MachineId> rested;
+  for (std::uint16_t id = 0; id < 16; ++id) {
+    take(id, kNow + milliseconds(static_cast<std::int64_t>(random() % 4'000)));
+    if (random() % 2 == 0) rested.push_back({id});  // whose whole window counts: it gets free after later ceilings
+  }
+  const Nonce nobody{};
+  const RightTable table = shelf.table();
+  for (std::uint32_t wanted = 1; wanted <= 16; ++wanted) {
+    const auto none = choose_free(table, policy, kNow, wanted, {}, nobody, rested);
+    ASSERT_FALSE(none);
+    ASSERT_TRUE(none.error().at) << wanted;
+    EXPECT_TRUE(choose_free(table, policy, *none.error().at, wanted, {}, nobody, rested)) << wanted;
+    const SmearedUtc before = *none.error().at + time::nanoseconds(-1);
+    EXPECT_FALSE(choose_free(table, policy, before, wanted, {}, nobody, rested)) << wanted;
+  }
+  EXPECT_EQ(choose_free(table, policy, kNow, 17, {}, nobody, rested).error().at, std::nullopt);
+}
+
+TEST_F(Rules, WhatLiesBeyondThePoolIsLeftOutOfNothing) {
+  EXPECT_EQ(chosen(kNow, 4, {MachineId{4}, MachineId{UINT16_MAX}}), (std::vector<std::uint16_t>{0, 1, 2, 3}));
+}
+
+TEST_F(Rules, AnAcquisitionOfNothingWritesNothing) {
+  EXPECT_TRUE(acquire(shelf.table(), policy, kNow, {}, claim()).puts.empty());
+}
+
+TEST_F(Rules, TheWindowAndItsGrantBearTheNonceOfTheClaim) {
+  const MachineId id{1};
+  const Claim mine = claim();
+  ASSERT_TRUE(shelf.commit(acquire(shelf.table(), policy, kNow, std::span(&id, 1), mine)));
+  EXPECT_EQ(shelf.window(1).nonce, mine.nonce);
+  EXPECT_EQ(shelf.table().find(id)->grant->value.nonce, mine.nonce);
+}
+
 TEST_F(Rules, SharedStoreWaitsForTheWholeCeilingOfAHolderThatMayBeAlive) {
   policy.exclusive_store = false;
   const HeldRight held = take(0, kNow);
@@ -189,6 +227,10 @@ TEST_F(Rules, UnreadableRightsAreNobodys) {
   const auto pinned = check_pinned(shelf.table(), policy, kNow, std::span(&zero, 1));
   ASSERT_FALSE(pinned);
   EXPECT_EQ(pinned.error().at, std::nullopt);
+  take(1, kNow);
+  const auto both = check_pinned(shelf.table(), policy, kNow, std::vector<MachineId>{{0}, {1}});
+  ASSERT_FALSE(both);
+  EXPECT_EQ(both.error().at, std::nullopt) << "whatever is known of those that follow it";
 }
 
 // The one property that everything rests on, under random commands and mad clocks: what holders could have issued under

@@ -64,6 +64,39 @@ TEST(StoredRight, EachFaultHasItsType) {
   EXPECT_EQ(parse_window("").error(), ValueFault::kOtherKind);
 }
 
+TEST(StoredRight, AWordIsOfLettersDigitsAndTwoSigns) {
+  const auto word_of = [](const std::string& text) {
+    const std::string whole = "thing 1 word=" + text;
+    TextReader reader(whole, "thing", 1);
+    const std::string word{reader.word("word")};
+    return reader.finish() ? word : "";
+  };
+  EXPECT_EQ(word_of("azbz09-_"), "azbz09-_");
+  for (const char beside : std::string("`{/:A@!~\x7f"))
+    EXPECT_EQ(word_of(std::string("a") + beside), "") << beside;
+  EXPECT_EQ(word_of(""), "");
+}
+
+TEST(StoredRight, TheRestIsOfPrintableCharacters) {
+  const auto rest_of = [](const std::string& text) {
+    TextReader reader(text, "thing", 1);
+    const std::string rest{reader.rest("rest")};
+    return reader.finish() ? rest : "";
+  };
+  EXPECT_EQ(rest_of("thing 1 rest= ~"), " ~");
+  for (const char beside : std::string("\x1f\x7f\x80\xff\n"))
+    EXPECT_EQ(rest_of(std::string("thing 1 rest=a") + beside), "") << int{beside};
+  EXPECT_EQ(TextWriter("thing", 1).rest("rest", " ~\x1f\x7f\xff").take(), "thing 1 rest= ~???");
+}
+
+TEST(StoredRight, TheFirstFaultIsTheOneThatIsNamed) {
+  TextReader reader("thing 1 a=x b=1 c", "thing", 1);
+  reader.number("a");
+  reader.unsigned_number("b", 0);
+  reader.number("d");
+  EXPECT_EQ(reader.finish().error(), ValueFault::kMalformed);
+}
+
 TEST(StoredRight, EveryTruncationAndBitFlipIsRejectedOrAnotherCanonicalText) {
   expect_canonical_or_rejected(encode(kGrant), parse_grant);
   expect_canonical_or_rejected(encode(kWindow), parse_window);
@@ -87,6 +120,7 @@ TEST(StoredRight, TokenIsDerivedFromTheGrantUntilItIsStated) {
   right.window->value.token = {};
   right.grant.reset();
   EXPECT_EQ(right.token(), std::nullopt);
+  EXPECT_EQ(StoredRight{}.token(), std::nullopt);
 }
 
 TEST(ReadRights, PutsContradictionsAside) {
@@ -114,9 +148,18 @@ TEST(ReadRights, PutsContradictionsAside) {
       {"right/m/99999/window", encode(held), {6}},
       {"right/m/0001/window", encode(held), {6}},
       {"right/t/00001", "not of a machine", {6}},
+      {"left/m/00011/window", encode(held), {6}},
+      {"right/m/0001x/window", encode(held), {6}},
+      {"right/m/x0001/window", encode(held), {6}},
+      {"right/m/1/window", encode(held), {6}},
+      {"right/m/12", encode(held), {6}},
+      {"right/m/", encode(held), {6}},
+      {"right/m/65536/window", encode(held), {6}},
+      {grant_key({65535}), encode(kGrant), {5}},
+      {window_key({65535}), encode(held), {5}},  // good: the last there is
   };
   const RightTable table = read_rights(entries);
-  for (const std::uint16_t good : std::array<std::uint16_t, 3>{1, 2, 7})
+  for (const std::uint16_t good : std::array<std::uint16_t, 4>{1, 2, 7, 65535})
     EXPECT_NE(table.find({good}), nullptr) << good;
   for (const std::uint16_t bad : std::array<std::uint16_t, 6>{3, 4, 5, 6, 8, 10})
     EXPECT_EQ(table.find({bad}), nullptr) << bad;
@@ -124,6 +167,24 @@ TEST(ReadRights, PutsContradictionsAside) {
   for (const Unreadable& fault : table.unreadable)
     unreadable.insert(fault.machine.value);
   EXPECT_EQ(unreadable, (std::set<std::uint16_t>{3, 4, 5, 6, 8, 10}));
+  EXPECT_EQ(table.rights.size(), 5U) << "the good ones and 9, of which nothing is known";
+}
+
+TEST(ReadRights, SaysWhatIsWrongWithAnEntry) {
+  const std::vector<Entry> entries{{window_key({1}), encode(kWindow) + " ", {6}}, {grant_key({2}), "grant 1", {6}}};
+  const RightTable table = read_rights(entries);
+  ASSERT_EQ(table.unreadable.size(), 2U);
+  EXPECT_EQ(table.unreadable[0].text, window_key({1}) + ": " + std::string(text_of(ValueFault::kTrailing)));
+  EXPECT_EQ(table.unreadable[1].text, grant_key({2}) + ": " + std::string(text_of(ValueFault::kFieldMissing)));
+}
+
+TEST(ReadRights, TheLastRevisionThatATokenHasRoomForIsOne) {
+  Window held = kWindow;
+  held.state = WindowState::kHeld;
+  held.token = {};
+  const std::vector<Entry> entries{{grant_key({1}), encode(kGrant), kLastRevision},
+                                   {window_key({1}), encode(held), kLastRevision}};
+  EXPECT_NE(read_rights(entries).find({1}), nullptr);
 }
 
 }  // namespace

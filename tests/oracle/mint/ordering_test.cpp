@@ -168,6 +168,7 @@ TEST(Ordering, a_step_back_beyond_the_lead_budget_is_held_until_the_source_caugh
   ASSERT_EQ(timeline.snapshot().state, OrderingState::kBehind);
   EXPECT_EQ(timeline.snapshot().lead_left, time::Duration{0});
   const time::SmearedUtc held = timeline.now();
+  EXPECT_EQ(timeline.snapshot().line.at({timeline.cycles.count + 86'400'000'000'000}), held) << "for a day, if need be";
   EXPECT_EQ(timeline.snapshot().behind_for, seconds(3) - milliseconds(875));
   const time::Duration wait = timeline.snapshot().behind_for;
 
@@ -290,6 +291,18 @@ TEST(Ordering, a_counter_that_jumps_back_confirms_no_forward_jump) {
   timeline.run(seconds(9));
   EXPECT_EQ(timeline.snapshot().state, OrderingState::kUnconfirmed);
   EXPECT_LE(timeline.now(), timeline.true_time);
+  timeline.run(seconds(2));
+  EXPECT_EQ(timeline.now(), timeline.true_time + timeline.offset);
+}
+
+TEST(Ordering, a_count_it_is_told_confirms_no_forward_jump) {
+  Timeline timeline;
+  timeline.run(seconds(1));
+  timeline.offset = seconds(86'400);
+  timeline.tick();
+  timeline.re_anchor({timeline.cycles.count + 60'000'000'000}, timeline.now());
+  timeline.run(seconds(9));
+  EXPECT_EQ(timeline.snapshot().state, OrderingState::kUnconfirmed);
   timeline.run(seconds(2));
   EXPECT_EQ(timeline.now(), timeline.true_time + timeline.offset);
 }
