@@ -143,6 +143,22 @@ TEST(TrueTimeMemory, AContradictionGivesUpWhatWasProved) {
   EXPECT_FALSE(bench.estimator.sources()[0].error);
 }
 
+TEST(TrueTimeMemory, WhatAnEarlierRunProvedIsHeldAgainstAFirstWord) {
+  Bench before(1);
+  before.turn();
+  Bench bench(1);
+  bench.estimator.resume(before.estimator.view().line, before.at());
+  bench.now = before.now;
+  bench.off[0] = seconds(37);
+  bench.run(seconds(1));
+  EXPECT_EQ(bench.estimator.sources()[0].state, SourceState::kEvicted);
+  EXPECT_TRUE(bench.right()) << "held over";
+  EXPECT_TRUE(bench.estimator.view().holdover);
+  bench.off[0] = {};
+  bench.turn();
+  EXPECT_FALSE(bench.estimator.view().holdover);
+}
+
 // ---- after a contradiction
 
 /// One source that contradicted itself, and another that has said nothing yet.
@@ -302,6 +318,26 @@ TEST(TrueTimeMemory, WhoHasSaidNothingIsInNoDispute) {
   EXPECT_EQ(bench.fault(), ClockFault::kDisagreement);
   EXPECT_EQ(bench.estimator.sources()[1].state, SourceState::kDisputed);
   EXPECT_EQ(bench.estimator.sources()[2].state, SourceState::kSilent);
+}
+
+TEST(TrueTimeMemory, WhoSaidOnlyWhatWasNotTakenIsNotSilent) {
+  Bench bench(2);
+  bench.say(1, SourceFault::kPolicy);
+  EXPECT_EQ(bench.estimator.sources()[1].state, SourceState::kUnhealthy);
+
+  Bench off(2);
+  off.speaks[1] = false;
+  off.turn();
+  off.speaks[1] = true;
+  off.off[1] = seconds(37);
+  off.turn();
+  ASSERT_EQ(off.estimator.sources()[1].state, SourceState::kEvicted);
+  off.trusted = false;
+  off.turn();
+  off.trusted = true;
+  off.speaks[1] = false;
+  off.turn();
+  EXPECT_EQ(off.estimator.sources()[1].state, SourceState::kUnhealthy);
 }
 
 TEST(TrueTimeMemory, OneThatSpokeIsEnoughForThereBeingNoSource) {
