@@ -113,7 +113,7 @@ class PtpProbe {
   }
 
   const PtpSample& poll() {
-    if (!socket_.valid() && socket_.open(own_, peer_)) return sample_;
+    if (!socket_.valid() && socket_.open(own_, peer_, "ptp4l")) return sample_;
     take_replies();
     const std::int64_t now = ptp::monotonic_ns();
     if (now - asked_ns_ < kAskEveryNs) return sample_;
@@ -121,7 +121,7 @@ class PtpProbe {
     ++request_.sequence;
     for (const auto id :
          {ptp::ManagementId::kParentDataSet, ptp::ManagementId::kCurrentDataSet, ptp::ManagementId::kTimeStatusNp})
-      if (socket_.send(ptp::encode_get(request_, id), "ptp4l")) break;  // not there (yet)
+      if (socket_.send(ptp::encode_get(request_, id))) break;  // not there (yet)
     return sample_;
   }
 
