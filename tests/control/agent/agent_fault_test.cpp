@@ -229,6 +229,7 @@ TEST(AgentFaults, StoreThatWentBackIsNotBelieved) {
   EXPECT_TRUE(s.stopped->failed);
   EXPECT_NE(s.stopped->text.find("went back"), std::string::npos);
   EXPECT_NE(s.stopped->text.find("gnomon control recover"), std::string::npos);
+  EXPECT_EQ(s.take_transcript().find("seal:"), std::string::npos) << "it has the store to itself";
 }
 
 TEST(AgentFaults, SameRevisionWithAnotherContentIsAnotherHistory) {

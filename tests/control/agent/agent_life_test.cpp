@@ -214,6 +214,29 @@ TEST(AgentLife, HistoryIsPrunedOnceItIsOlderThanIsKept) {
   }
 }
 
+// By a clock that is ahead of what it may be followed to, or held, nothing is old.
+TEST(AgentLife, HistoryIsNotPrunedByADoubtfulClock) {
+  using mint::OrderingState;
+  for (const OrderingState ordering : {OrderingState::kFollowing, OrderingState::kUnconfirmed, OrderingState::kBehind}) {
+    MemoryStore store;
+    Scenario first(successor(1), &store);
+    ASSERT_TRUE(first.run_until_held());
+    Scenario s(successor(2), &store);
+    s.nonce_salt = 2;
+    s.now = kStart + seconds(120);
+    s.journal_silent = true;
+    s.tick();
+    ASSERT_EQ(s.late.size(), 1U);
+    s.list_silent = true;
+    s.feed(s.late.front());
+    ASSERT_EQ(s.late.size(), 2U) << "the history was asked for";
+    s.ordering = ordering;
+    s.feed(s.tick_event());
+    s.feed(s.late.back());
+    EXPECT_EQ(kept_history(store), ordering == OrderingState::kFollowing ? 1U : 2U);
+  }
+}
+
 // Recovered between the listing and the deletion: what was listed there is not what stands there.
 TEST(AgentLife, HistoryOfAStoreThatWasRecoveredMeanwhileIsNotPruned) {
   MemoryStore store;

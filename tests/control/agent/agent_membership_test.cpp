@@ -479,6 +479,53 @@ TEST_F(ThreeMembers, AnotherIdentityOfTheStoreStopsAllWithinAHeartbeatOrTwo) {
   }
 }
 
+// Nothing but the session is written for minutes.
+struct OneWithLongWindows : testing::Test {
+  void SetUp() override {
+    rack.add({.window = seconds(600)});
+    rack.until([&] { return rack.holds(0); });
+    rack.run_for(seconds(5));
+    rack[0].fates_for_all = true;
+  }
+  [[nodiscard]] Entry session() { return rack.store.list(lease::kSessionPrefix)->entries.front(); }
+  Rack rack;
+};
+
+TEST_F(OneWithLongWindows, AnotherIdentityOfTheStoreIsNoticedByTheSession) {
+  ASSERT_TRUE(rack.store.commit({{}, {{std::string(lease::kStoreKey), "recovered"}}, {}}));
+  rack.run_for(milliseconds(2500));
+  ASSERT_TRUE(rack[0].stopped);
+  EXPECT_NE(rack[0].stopped->text.find("start the daemon again"), std::string::npos) << rack[0].stopped->text;
+}
+
+TEST_F(OneWithLongWindows, SaysWhatBecameOfASessionThatWasNotWritten) {
+  using Fate = Scenario::Fate;
+  struct Case {
+    Fate fate;
+    int unknown;
+    int unavailable;
+  };
+  for (const auto& [fate, unknown, unavailable] : {Case{Fate::kLostAfter, 1, 0}, Case{Fate::kUnavailable, 1, 1}}) {
+    rack[0].fates.push_back(fate);
+    EXPECT_LE(rack.until([&] { return rack[0].fates.empty(); }, seconds(5)), seconds(5));
+    EXPECT_EQ(rack[0].notes(Kind::kOutcomeUnknown), unknown);
+    EXPECT_EQ(rack[0].notes(Kind::kStoreUnavailable), unavailable);
+    rack.run_for(seconds(5));
+    EXPECT_TRUE(rack.holds(0));
+  }
+}
+
+TEST_F(OneWithLongWindows, ASessionThatSomebodyClearedAwayIsWrittenAnewWithoutAWord) {
+  const Entry before = session();
+  ASSERT_TRUE(rack.store.commit({{}, {}, {before.key}}));
+  rack.run_for(seconds(5));
+  ASSERT_EQ(rack.sessions(), 1U);
+  EXPECT_GT(session().modified, before.modified);
+  EXPECT_EQ(rack[0].notes(Kind::kOutcomeUnknown), 0);
+  EXPECT_EQ(rack[0].notes(Kind::kStoreUnavailable), 0);
+  EXPECT_TRUE(rack.holds(0));
+}
+
 TEST(AgentMembership, ACopyOfAProcessIsNoticedByItsSession) {
   Rack rack;
   rack.add();

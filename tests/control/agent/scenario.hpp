@@ -86,8 +86,13 @@ class Scenario {
     while (!queue.empty()) {
       const Event next = std::move(queue.front());
       queue.pop_front();
-      for (const Effect& effect : agent_.step(next))
+      int begun = 0;
+      for (const Effect& effect : agent_.step(next)) {
+        begun += std::holds_alternative<effect::List>(effect) || std::holds_alternative<effect::Commit>(effect) ||
+                 std::holds_alternative<effect::SyncJournal>(effect);
         perform(effect, queue);
+      }
+      EXPECT_LE(begun, 1) << "one operation at a time: the answer of the other would be nobody's";
       // A tick after every answer, as the thread does; it never leads to an endless chain, for it is not an answer.
       if (tick_after_answers && !std::holds_alternative<event::Tick>(next)) queue.emplace_back(tick_event());
     }
