@@ -247,9 +247,12 @@ TEST(CounterLimits, RunsAheadByMoreThanASecondAndATenth) {
 }
 
 TEST(CounterLimits, ACounterThatWentBackDidNotRunAhead) {
-  Turns turns;
+  ClockEstimatorOptions faster = options();  // so that what wraps around is not by chance what it was
+  faster.ordering.nominal = faster.truth.nominal = time::CycleRate::from_hz(2'000'000'000);
+  Turns turns(faster);
+  turns.speaks = false;
   turns.turn();
-  turns.ran_ahead = -(kTurn + kTurn);  // as far back as time went on
+  turns.ran_ahead = -(kTurn + kTurn + kTurn);  // as far back as time went on, at half a nanosecond a cycle
   turns.turn();
   EXPECT_FALSE(turns.estimator.counter_trusted());
   EXPECT_EQ(turns.estimator.record().failed_readings, 0U);

@@ -259,6 +259,15 @@ TEST(TrueTimeMemory, AContradictionThatIsOverIsOver) {
   EXPECT_LE(bench.estimator.view().suspect, milliseconds(10));
 }
 
+TEST(TrueTimeMemory, WhatWasConfirmedNarrowsTheVeryNextClaim) {
+  Bench bench = contradicted();
+  for (std::uint32_t i = 0; i < options().confirmations; ++i)
+    bench.turn();
+  bench.off[0] = bench.off[0] + microseconds(150);
+  bench.turn();
+  EXPECT_LT(epsilon(bench), microseconds(60));
+}
+
 TEST(TrueTimeMemory, TheConfirmingSampleIsTheLatestGoodOne) {
   Bench bench = contradicted();
   for (std::uint32_t i = 0; i < options().confirmations; ++i)
