@@ -63,14 +63,19 @@ class BuildPlan:
 
     def depends_on(self, obj, path):
         """Whether an object was compiled from a file, or from one that includes it."""
-        if self._depends is None:
-            self._depends, current = {}, None
-            for line in self._ninja("-t", "deps").splitlines():
-                if line and not line.startswith(" "):
-                    current = self._depends.setdefault(line.split(":", 1)[0], set())
-                elif line.startswith("    ../../"):
-                    current.add(self.relative(line.strip()))
-        return self.commands[obj][0] == path or path in self._depends.get(obj, ())
+        with self._lock:  # whoever comes second waits until all of it is there
+            if self._depends is None:
+                self._depends = self._read_depends()
+            return self.commands[obj][0] == path or path in self._depends.get(obj, ())
+
+    def _read_depends(self):
+        depends, current = {}, None
+        for line in self._ninja("-t", "deps").splitlines():
+            if line and not line.startswith(" "):
+                current = depends.setdefault(line.split(":", 1)[0], set())
+            elif line.startswith("    ../../"):
+                current.add(self.relative(line.strip()))
+        return depends
 
     def link_words(self, target):
         if target not in self._links:

@@ -6,12 +6,15 @@ The sample is compiled, linked and run as a mutant of gnomon is; the build that 
 the tool reads of a real one.
 """
 
+import concurrent.futures
 import json
 import pathlib
 import shutil
 import sys
 import tempfile
+import time
 import unittest
+from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
@@ -226,10 +229,21 @@ class TrialTest(unittest.TestCase):
         self.assertEqual(self.verdict("src/sample.hpp", HEADER, "50 -> 51"), ("found", "judge: exit status 1"))
         self.assertEqual(self.verdict("src/sample.hpp", HEADER, "50 -> 49"), ("survived", ""))
 
+    def test_whoever_asks_while_another_reads_waits_for_the_answer(self):
+        plan = BuildPlan(self.plan.root, self.plan.build_dir, self.plan.scratch)
+        read = plan._read_depends
+
+        def slowly():
+            time.sleep(0.2)
+            return read()
+
+        with mock.patch.object(plan, "_read_depends", slowly), concurrent.futures.ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: plan.depends_on("judge.p/judge.o", "src/sample.hpp"), range(4)))
+        self.assertEqual(answers, [True] * 4)
+
     def test_the_checkout_stays_as_it_was(self):
         self.verdict("src/sample.cpp", SAMPLE, "* -> /")
         self.assertEqual((self.plan.root / "src" / "sample.cpp").read_text(), SAMPLE)
-
 
     def test_all_mutants_of_a_source_in_one_program_have_the_verdicts_that_they_have_alone(self):
         together = {}
