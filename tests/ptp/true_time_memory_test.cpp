@@ -118,9 +118,9 @@ TEST(TrueTimeMemory, AWholeSecondAndAMillisecondAndNoMoreIsAWholeSecond) {
     time::Duration jump;
     bool whole;
   };
-  for (const auto& [jump, whole] : {Case{milliseconds(1'000), true}, Case{microseconds(1'001'100), true},
-                                    Case{microseconds(1'001'500), false}, Case{microseconds(998'500), false},
-                                    Case{milliseconds(1'300), false}}) {
+  for (const auto& [jump, whole] :
+       {Case{milliseconds(1'000), true}, Case{microseconds(1'001'100), true}, Case{microseconds(1'001'500), false},
+        Case{microseconds(998'500), false}, Case{milliseconds(1'300), false}}) {
     Bench bench(1);
     bench.turn();
     bench.off[0] = jump;

@@ -217,7 +217,8 @@ TEST(AgentLife, HistoryIsPrunedOnceItIsOlderThanIsKept) {
 // By a clock that is ahead of what it may be followed to, or held, nothing is old.
 TEST(AgentLife, HistoryIsNotPrunedByADoubtfulClock) {
   using mint::OrderingState;
-  for (const OrderingState ordering : {OrderingState::kFollowing, OrderingState::kUnconfirmed, OrderingState::kBehind}) {
+  for (const OrderingState ordering :
+       {OrderingState::kFollowing, OrderingState::kUnconfirmed, OrderingState::kBehind}) {
     MemoryStore store;
     Scenario first(successor(1), &store);
     ASSERT_TRUE(first.run_until_held());
