@@ -107,9 +107,13 @@ void ChronySource::distrust() {
 }
 
 News ChronySource::poll(time::CycleRate nominal) {
+  const std::int64_t now = monotonic_ns();
   if (!socket_.valid()) {
-    if (auto failed = socket_.open(options_.own_socket, options_.socket, "chronyd"))
+    if (asked_ns_ != 0 && now - asked_ns_ < kAskEveryNs) return std::nullopt;
+    if (auto failed = socket_.open(options_.own_socket, options_.socket, "chronyd")) {
+      asked_ns_ = now;
       return tl::make_unexpected(std::move(*failed));
+    }
   }
   News news;
   if (const auto tracking = take_reply()) {
@@ -121,7 +125,6 @@ News ChronySource::poll(time::CycleRate nominal) {
     else
       news = judge(**tracking, *reading, nominal);
   }
-  const std::int64_t now = monotonic_ns();
   if (waiting_for_ && now - asked_ns_ >= kSilentAfterNs) {
     waiting_for_.reset();
     news = tl::make_unexpected(

@@ -39,13 +39,16 @@ News Ptp4lSource::poll(time::CycleRate nominal) {
   const auto reading = clock_->read(nominal);
   if (!reading) return tl::make_unexpected(reading.error());
   follower_.read(*reading, nominal);
+  const std::int64_t now = monotonic_ns();
   if (!socket_.valid()) {
-    if (auto failed = socket_.open(options_.own_socket, options_.socket, "ptp4l"))
+    if (asked_ns_ != 0 && now - asked_ns_ < kAskEvery) return std::nullopt;
+    if (auto failed = socket_.open(options_.own_socket, options_.socket, "ptp4l")) {
+      asked_ns_ = now;
       return tl::make_unexpected(std::move(*failed));
-    answered_ns_ = monotonic_ns();
+    }
+    answered_ns_ = now;
   }
   take_replies();
-  const std::int64_t now = monotonic_ns();
   // A turn after the question every port has answered: ptp4l answers at once, one after another.
   News news;
   if (const auto round = answers_.whole()) {

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
 #include <string>
 
 #include "platform/unique_fd.hpp"
@@ -97,6 +98,26 @@ class ChronySourceTest : public ::testing::Test {
  protected:
   ChronySource source{options()};  // after the folder
 };
+
+TEST_F(ChronySourceTest, NobodyThereIsToldOnceATenthOfASecondAndDoesNotLast) {
+  ChronyOptions elsewhere = options();
+  elsewhere.socket += ".late";
+  ChronySource other(elsewhere);
+  const auto began = std::chrono::steady_clock::now();
+  const News first = other.poll(kNominal);
+  ASSERT_TRUE(first && !*first);
+  EXPECT_EQ(first->error().fault, SourceFault::kUnreadable);
+  EXPECT_NE(first->error().text.find("does it run"), std::string::npos) << first->error().text;
+  News second;
+  ASSERT_TRUE(eventually([&] {
+    second = other.poll(kNominal);
+    return second.has_value();
+  }));
+  EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(100));
+  ASSERT_TRUE(is_asked()) << "and the one beside it is";
+  std::filesystem::rename(options().socket, elsewhere.socket);  // it has come
+  EXPECT_TRUE(eventually([&] { return !other.poll(kNominal) && std::filesystem::exists(elsewhere.own_socket); }));
+}
 
 TEST_F(ChronySourceTest, ClaimsWhatItIsTold) {
   ASSERT_TRUE(is_asked());
