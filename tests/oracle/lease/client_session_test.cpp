@@ -51,6 +51,18 @@ TEST(ClientSession, reads_back_what_it_wrote) {
   }
 }
 
+// As the protocol says it: another version of gnomon, or a client, goes by the same.
+TEST(ClientSession, the_longest_names_are_of_128_bytes) {
+  for (const std::string& field : {std::string("spiffe://host-7/db"), std::string("host-7 pid 4711")}) {
+    const auto of_length = [&](std::size_t size) {
+      std::string text = encode(on_true_time());
+      return parse_client_session(text.replace(text.find(field), field.size(), std::string(size, 'x')));
+    };
+    EXPECT_TRUE(of_length(128)) << field;
+    EXPECT_FALSE(of_length(129)) << field;
+  }
+}
+
 TEST(ClientSession, a_label_may_look_like_a_field) {
   ClientSession session = on_true_time();
   session.label = "x label=y principal=root";
