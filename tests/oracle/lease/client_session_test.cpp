@@ -51,7 +51,7 @@ TEST(ClientSession, reads_back_what_it_wrote) {
   }
 }
 
-// As the protocol says it: another version of gnomon, or a client, goes by the same.
+// What is stored outlives a version, and clients cut their labels to the same.
 TEST(ClientSession, the_longest_names_are_of_128_bytes) {
   for (const std::string& field : {std::string("spiffe://host-7/db"), std::string("host-7 pid 4711")}) {
     const auto of_length = [&](std::size_t size) {
