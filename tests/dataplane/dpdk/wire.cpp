@@ -62,7 +62,7 @@ rte_mbuf* Wire::buffer(unsigned queue, std::span<const std::byte> frame) const {
     rte_pktmbuf_free(buffer);
     give_up("put " + std::to_string(frame.size()) + " bytes into one buffer");
   }
-  std::memcpy(room, frame.data(), frame.size());
+  if (!frame.empty()) std::memcpy(room, frame.data(), frame.size());
   return buffer;
 }
 
