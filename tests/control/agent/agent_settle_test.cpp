@@ -85,8 +85,13 @@ TEST_F(Holder, AnOlderWindowIsOfAStoreThatWentBack) {
   EXPECT_TRUE(went_back());
 }
 
-TEST_F(Holder, AnotherIdentityOfTheStoreIsFoundByTheNextExtension) {
-  ASSERT_TRUE(s.store().commit({{}, {{std::string(lease::kStoreKey), "adopted"}}, {}}));
+TEST(AgentSettles, AnotherIdentityOfTheStoreIsFoundByTheNextExtension) {
+  MemoryStore store;
+  const auto made = store.commit({{}, {{std::string(lease::kStoreKey), "made"}}, {}});
+  ASSERT_TRUE(made);
+  Scenario s({.store = {.identity = *made, .epoch = 1, .floor = {}}}, &store);
+  ASSERT_TRUE(s.run_until_held());
+  ASSERT_TRUE(store.commit({{}, {{std::string(lease::kStoreKey), "adopted"}}, {}}));
   ASSERT_TRUE(s.run_until_stopped());
   EXPECT_NE(s.stopped->text.find("start the daemon again"), std::string::npos) << s.stopped->text;
 }
