@@ -144,13 +144,30 @@ TEST(AgentStop, DeafWorkersRightRunsOutTheOthersAreReleased) {
   Scenario s({.workers = 3});
   ASSERT_TRUE(s.run_until_held());
   s.deaf = {1};
+  const auto begun = s.now;
   s.feed(event::StopRequested{});
   ASSERT_TRUE(s.run_until_stopped());
+  EXPECT_GE(s.now - begun, seconds(5)) << "so long it may still serve";
+  EXPECT_LE(s.now - begun, milliseconds(5'100));
   EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
   EXPECT_EQ(state_of(s, 1), lease::WindowState::kHeld);
   EXPECT_EQ(state_of(s, 2), lease::WindowState::kReleased);
   EXPECT_NE(s.stopped->text.find("worker 1 never acknowledged"), std::string::npos) << s.stopped->text;
   EXPECT_FALSE(s.stopped->failed);
+}
+
+TEST(AgentStop, WaitsForARevocationThatIsUnderWay) {
+  Scenario s({.pinned = {{0}}, .lead_policy = mint::LeadPolicy::kRefuse});
+  ASSERT_TRUE(s.run_until_held());
+  s.hold_acks = true;
+  s.feed(event::StopRequested{});
+  s.tick();
+  s.feed(event::StopRequested{});
+  EXPECT_FALSE(s.stopped) << "the worker has not acknowledged it";
+  s.acknowledge(0);
+  ASSERT_TRUE(s.run_until_stopped());
+  EXPECT_EQ(s.stopped->text, "stopped; all rights were given back");
+  EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
 }
 
 TEST(AgentStop, ImplausibleUseIsNotReleased) {
@@ -161,6 +178,7 @@ TEST(AgentStop, ImplausibleUseIsNotReleased) {
   ASSERT_TRUE(s.run_until_stopped());
   EXPECT_EQ(state_of(s, 0), lease::WindowState::kHeld);
   EXPECT_EQ(s.window(0).ceiling, kStart + milliseconds(10'020));
+  EXPECT_NE(s.stopped->text.find("the last use of machine id 0 is implausible"), std::string::npos) << s.stopped->text;
 }
 
 TEST(AgentStop, ReleaseWithALostAnswerIsProvedOrRepeatedAndNeverUndone) {
@@ -183,8 +201,10 @@ TEST(AgentStop, GivesTheReleaseUpAfterAWhile) {
     ASSERT_TRUE(s.run_until_held());
     s.fates.assign(1000, fate);
     const auto begun = s.now;
+    const int before = s.commits;
     s.feed(event::StopRequested{});
     ASSERT_TRUE(s.run_until_stopped());
+    EXPECT_EQ(s.commits - before, 8);
     EXPECT_LT(s.now - begun, seconds(40));
     EXPECT_FALSE(s.stopped->failed);
     EXPECT_NE(s.stopped->text.find("machine id 0 could not be given back"), std::string::npos) << s.stopped->text;
@@ -324,6 +344,33 @@ TEST(AgentRotate, DeafWorkerForbidsANewEra) {
   ASSERT_TRUE(s.run_until_stopped());
   EXPECT_TRUE(s.stopped->failed);
   EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
+}
+
+// What hindered one release says nothing of the next.
+TEST(AgentRotate, ADeafWorkerOfBeforeIsForgotten) {
+  Scenario s(rotating());
+  ASSERT_TRUE(s.run_until_held());
+  s.deaf = {1};
+  Nonce other;
+  other.fill(0xbb);
+  const time::SmearedUtc ceiling = s.window(0).ceiling;
+  ASSERT_TRUE(s.store().commit(
+      {{},
+       {{lease::grant_key({0}), lease::encode(lease::Grant{"other", other, other, 0})},
+        {lease::window_key({0}), lease::encode(lease::Window{ceiling, ceiling + seconds(10), {}, {}, other})}},
+       {}}));
+  ASSERT_TRUE(s.run_until([&] { return s.notes(Kind::kAcquired) == 2; }));
+  const std::string first = s.take_transcript();
+  EXPECT_NE(first.find("rights that were not given back run out; worker 1 never acknowledged"), std::string::npos)
+      << first;
+  s.deaf = {};
+  const std::uint64_t era = s.era.value;
+  s.ordering = mint::OrderingState::kBehind;
+  s.era_time = s.now - seconds(3600);
+  ASSERT_TRUE(s.run_until([&] { return s.era.value > era || s.stopped; }));
+  EXPECT_FALSE(s.stopped) << s.stopped->text;
+  const std::string second = s.take_transcript();
+  EXPECT_NE(second.find("note: all rights were given back\n"), std::string::npos) << second;
 }
 
 TEST(AgentRotate, RefusePolicyAndPinnedIdsDoNothing) {
