@@ -7,7 +7,6 @@
 namespace gnomon::control {
 namespace {
 
-using time::milliseconds;
 using time::seconds;
 using Kind = effect::Note::Kind;
 
