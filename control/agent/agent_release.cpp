@@ -143,7 +143,8 @@ void Agent::advance_awaiting_era() {
     era_left_ = tick_.era;
     return emit(effect::StartNewEra{});
   }
-  if (tick_.ordering != mint::OrderingState::kFollowing) return;
+  // A jump that the new era has yet to confirm is no reason to wait: whoever holds rights serves meanwhile, too.
+  if (tick_.ordering == mint::OrderingState::kNoTime) return;
   acquire_again();
   advance_acquiring();
 }

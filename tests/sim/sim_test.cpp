@@ -130,6 +130,8 @@ TEST(Simulation, keeps_its_promises_on_seeds_that_once_found_a_bug) {
       {2468237674, WorldKind::kOneHost, true},
       // a source that was put out for 37 s came back since it had lied by less before
       {3121747118, WorldKind::kOneHost, true},
+      // in a new era a host waited for the end of the doubt about a jump of milliseconds before it took a right
+      {758123595, WorldKind::kShared},
       {49309, WorldKind::kShared},  // two clocks that had failed the vote had to agree four times better than sane ones
   };
   for (const auto& [seed, kind, with_hardships] : kSeeds) {

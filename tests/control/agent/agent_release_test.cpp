@@ -297,12 +297,12 @@ TEST(AgentRotate, WaitsForTheEraToBegin) {
   s.run_for(seconds(5));
   EXPECT_EQ(s.view().state, AgentState::kAwaitingEra);
   ++s.era.value;
-  s.ordering = mint::OrderingState::kUnconfirmed;
+  s.ordering = mint::OrderingState::kNoTime;
   s.run_for(seconds(1));
-  EXPECT_EQ(s.view().state, AgentState::kAwaitingEra) << "begun, but not following yet";
-  s.ordering = mint::OrderingState::kFollowing;
+  EXPECT_EQ(s.view().state, AgentState::kAwaitingEra) << "begun, but without a reading yet";
+  s.ordering = mint::OrderingState::kUnconfirmed;
   s.tick();
-  EXPECT_EQ(s.view().state, AgentState::kHeld);
+  EXPECT_EQ(s.view().state, AgentState::kHeld) << "a jump is confirmed while it serves, not before";
 }
 
 // Found by gnomon-sim: the era began while the clock was a day ahead, and then waited for that day.
