@@ -201,6 +201,24 @@ AgentOptions successor(std::uint8_t life) {
 
 std::size_t kept_history(MemoryStore& store) { return store.list(lease::kHistoryPrefix)->entries.size(); }
 
+/// A second life has taken the id, and the list of the history that it asked for is on its way.
+struct PruningIsDue {
+  PruningIsDue() {
+    Scenario first(successor(1), &store);
+    EXPECT_TRUE(first.run_until_held());
+    s.nonce_salt = 2;
+    s.now = kStart + seconds(120);
+    s.journal_silent = true;
+    s.tick();
+    s.list_silent = true;
+    s.feed(s.late.at(0));
+    EXPECT_EQ(s.view().state, AgentState::kHeld);
+    EXPECT_EQ(s.late.size(), 2U) << "the history was asked for";
+  }
+  MemoryStore store;
+  Scenario s{successor(2), &store};
+};
+
 TEST(AgentLife, HistoryIsPrunedOnceItIsOlderThanIsKept) {
   for (const int gap_s : {59, 61}) {
     MemoryStore store;
@@ -219,43 +237,21 @@ TEST(AgentLife, HistoryIsNotPrunedByADoubtfulClock) {
   using mint::OrderingState;
   for (const OrderingState ordering :
        {OrderingState::kFollowing, OrderingState::kUnconfirmed, OrderingState::kBehind}) {
-    MemoryStore store;
-    Scenario first(successor(1), &store);
-    ASSERT_TRUE(first.run_until_held());
-    Scenario s(successor(2), &store);
-    s.nonce_salt = 2;
-    s.now = kStart + seconds(120);
-    s.journal_silent = true;
-    s.tick();
-    ASSERT_EQ(s.late.size(), 1U);
-    s.list_silent = true;
-    s.feed(s.late.front());
-    ASSERT_EQ(s.late.size(), 2U) << "the history was asked for";
+    PruningIsDue due;
+    Scenario& s = due.s;
     s.ordering = ordering;
     s.feed(s.tick_event());
     s.feed(s.late.back());
-    EXPECT_EQ(kept_history(store), ordering == OrderingState::kFollowing ? 1U : 2U);
+    EXPECT_EQ(kept_history(due.store), ordering == OrderingState::kFollowing ? 1U : 2U);
   }
 }
 
 // Recovered between the listing and the deletion: what was listed there is not what stands there.
 TEST(AgentLife, HistoryOfAStoreThatWasRecoveredMeanwhileIsNotPruned) {
-  MemoryStore store;
-  Scenario first(successor(1), &store);
-  ASSERT_TRUE(first.run_until_held());
-  Scenario s(successor(2), &store);
-  s.nonce_salt = 2;
-  s.now = kStart + seconds(120);
-  s.journal_silent = true;
-  s.tick();
-  ASSERT_EQ(s.late.size(), 1U);
-  s.list_silent = true;
-  s.feed(s.late.front());
-  ASSERT_EQ(s.view().state, AgentState::kHeld);
-  ASSERT_EQ(s.late.size(), 2U) << "the history was asked for";
-  ASSERT_TRUE(store.commit({{}, {{std::string(lease::kStoreKey), "recovered"}}, {}}));
-  s.feed(s.late.back());
-  EXPECT_EQ(kept_history(store), 2U);
+  PruningIsDue due;
+  ASSERT_TRUE(due.store.commit({{}, {{std::string(lease::kStoreKey), "recovered"}}, {}}));
+  due.s.feed(due.s.late.back());
+  EXPECT_EQ(kept_history(due.store), 2U);
 }
 
 // ---- beside the session, on a shared store

@@ -157,7 +157,7 @@ TEST(AgentStop, DeafWorkersRightRunsOutTheOthersAreReleased) {
 }
 
 TEST(AgentStop, WaitsForARevocationThatIsUnderWay) {
-  Scenario s({.pinned = {{0}}, .lead_policy = mint::LeadPolicy::kRefuse});
+  Scenario s({});
   ASSERT_TRUE(s.run_until_held());
   s.hold_acks = true;
   s.feed(event::StopRequested{});
@@ -351,14 +351,7 @@ TEST(AgentRotate, ADeafWorkerOfBeforeIsForgotten) {
   Scenario s(rotating());
   ASSERT_TRUE(s.run_until_held());
   s.deaf = {1};
-  Nonce other;
-  other.fill(0xbb);
-  const time::SmearedUtc ceiling = s.window(0).ceiling;
-  ASSERT_TRUE(s.store().commit(
-      {{},
-       {{lease::grant_key({0}), lease::encode(lease::Grant{"other", other, other, 0})},
-        {lease::window_key({0}), lease::encode(lease::Window{ceiling, ceiling + seconds(10), {}, {}, other})}},
-       {}}));
+  ASSERT_TRUE(s.store().commit(takeover({0}, s.window(0).ceiling)));
   ASSERT_TRUE(s.run_until([&] { return s.notes(Kind::kAcquired) == 2; }));
   const std::string first = s.take_transcript();
   EXPECT_NE(first.find("rights that were not given back run out; worker 1 never acknowledged"), std::string::npos)

@@ -17,15 +17,8 @@ struct Holder : testing::Test {
     s.run_for(seconds(1));
     ceiling = s.window(0).ceiling;
   }
-  /// Somebody else's grant of id 0, with a window from `floor` on; its text is `window` if one is given.
   void take_over(time::SmearedUtc floor, std::string window = "") {
-    Nonce other;
-    other.fill(0xbb);
-    if (window.empty()) window = lease::encode(lease::Window{floor, floor + seconds(10), {}, {}, other});
-    ASSERT_TRUE(s.store().commit({{},
-                                  {{lease::grant_key({0}), lease::encode(lease::Grant{"other", other, other, 0})},
-                                   {lease::window_key({0}), window}},
-                                  {}}));
+    ASSERT_TRUE(s.store().commit(takeover({0}, floor, std::move(window))));
   }
   [[nodiscard]] bool went_back() {
     return s.run_until_stopped() && s.stopped->text.find("went back in time") != std::string::npos;
@@ -112,13 +105,7 @@ TEST(AgentSettles, WhatWasLostMayHaveBeenUsedUpToItsCeiling) {
   rack.until([&] { return rack.holds(0); });
   rack.run_for(seconds(1));
   const time::SmearedUtc ceiling = host.window(0).ceiling;
-  Nonce other;
-  other.fill(0xbb);
-  ASSERT_TRUE(rack.store.commit(
-      {{},
-       {{lease::grant_key({0}), lease::encode(lease::Grant{"other", other, other, 0})},
-        {lease::window_key({0}), lease::encode(lease::Window{ceiling, ceiling + seconds(10), {}, {}, other})}},
-       {}}));
+  ASSERT_TRUE(rack.store.commit(takeover({0}, ceiling)));
   ASSERT_LE(rack.until([&] { return host.notes(Kind::kLost) == 1; }), seconds(30));
   host.ordering = mint::OrderingState::kBehind;
   host.lead = seconds(100);

@@ -14,6 +14,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/agent/agent.hpp"
@@ -22,6 +23,17 @@
 namespace gnomon::control {
 
 constexpr time::SmearedUtc kStart{1'800'000'000'000'000'000};
+
+/// Somebody else's grant of a machine id, with a window of ten seconds from `floor` on, or with this text for one.
+inline Transaction takeover(mint::MachineId machine, time::SmearedUtc floor, std::string window = "") {
+  Nonce other;
+  other.fill(0xbb);
+  if (window.empty()) window = lease::encode(lease::Window{floor, floor + time::seconds(10), {}, {}, other});
+  return {{},
+          {{lease::grant_key(machine), lease::encode(lease::Grant{"other", other, other, 0})},
+           {lease::window_key(machine), std::move(window)}},
+          {}};
+}
 
 class Scenario {
  public:
