@@ -53,7 +53,6 @@ void Agent::revoke(Goal goal) {
   handshake_ = Handshake(attended_);
   publish_empty_sets();
   journal_.clear();
-  failures_ = 0;
   if (goal != Goal::kRotate) return;
   for (const Holding& holding : holdings_)
     avoided_.push_back(holding.right.machine);
@@ -123,15 +122,11 @@ void Agent::released() {
   const bool deaf = deaf_worker_;
   unreleased_.clear();
   deaf_worker_ = false;
-  handshake_ = {};
   attempts_.clear();
-  must_list_ = false;
-  backoff_.reset();
   note(NoteKind::kReleased, text);
   if (goal_ == Goal::kStop) return stop_cleanly("stopped; " + text);
   if (goal_ != Goal::kRotate) return acquire_again();
   if (deaf) return fail("a new era can't begin: " + text);
-  goal_ = Goal::kServe;
   era_left_ = tick_.era;
   state_ = AgentState::kAwaitingEra;
   emit(effect::StartNewEra{});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The ways back: stops at any moment, releases that get lost, rotations and clones.
+// The ways back: stops at any moment, releases that get lost, and rotations.
 #include "tests/control/agent/scenario.hpp"
 
 namespace gnomon::control {
@@ -221,6 +221,113 @@ TEST(AgentStop, FatalErrorWhileReleasing) {
   EXPECT_TRUE(s.stopped->failed);
 }
 
+// However long the store was away before: a stop begins at once, and has all its tries.
+TEST(AgentStop, HasItsOwnTriesAndBeginsAtOnce) {
+  for (const bool comes_back : {true, false}) {
+    Scenario s({});
+    s.fates = {Fate::kLostAfter};
+    s.tick();
+    s.list_unavailable = true;
+    s.run_for(seconds(20));
+    s.take_transcript();
+    s.list_unavailable = !comes_back;
+    s.tick_after_answers = false;
+    s.feed(event::StopRequested{});
+    if (comes_back) {
+      ASSERT_TRUE(s.run_until([&] { return s.stopped.has_value(); }, milliseconds(40)));
+      EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
+      continue;
+    }
+    ASSERT_TRUE(s.run_until_stopped());
+    const std::string said = s.take_transcript();
+    EXPECT_EQ(s.stopped->text.find("stopped; whether rights were granted"), 0U) << s.stopped->text;
+    std::size_t lists = 0;
+    for (std::size_t at = said.find("list\n"); at != std::string::npos; at = said.find("list\n", at + 1))
+      ++lists;
+    EXPECT_EQ(lists, 8U) << said;
+  }
+}
+
+TEST(AgentStop, AReleaseHasItsOwnTriesToo) {
+  Scenario s({});
+  ASSERT_TRUE(s.run_until_held());
+  s.commit_away = true;
+  s.run_for(seconds(30));
+  ASSERT_GT(s.commits, 10) << "so many extensions failed";
+  s.commit_away = false;
+  s.feed(event::StopRequested{});
+  ASSERT_TRUE(s.run_until_stopped());
+  EXPECT_EQ(s.stopped->text, "stopped; all rights were given back");
+}
+
+TEST(AgentStop, ASecondOneAsksForNothingTwice) {
+  Scenario s({});
+  ASSERT_TRUE(s.run_until_held());
+  s.fates = {Fate::kLostAfter};
+  s.list_silent = true;
+  s.feed(event::StopRequested{});
+  s.run_for(seconds(1));
+  ASSERT_NE(s.take_transcript().find("list\n"), std::string::npos) << "what became of the release";
+  s.feed(event::StopRequested{});
+  EXPECT_EQ(s.take_transcript(), "");
+  s.feed(s.late.at(0));
+  ASSERT_TRUE(s.stopped.has_value());
+  EXPECT_EQ(s.stopped->text, "stopped; all rights were given back");
+}
+
+TEST(AgentStop, ReleasesInTheStepOfTheLastAcknowledgement) {
+  Scenario s({});
+  ASSERT_TRUE(s.run_until_held());
+  s.tick_after_answers = false;
+  s.hold_acks = true;
+  s.feed(event::StopRequested{});
+  s.tick();
+  s.feed(s.tick_event());
+  s.acknowledge(0);
+  EXPECT_TRUE(s.stopped.has_value()) << "every moment counts to whoever waits for the id";
+}
+
+TEST(AgentStop, ARightThatItsWorkerNeverTookOverIsUsedUpToItsFloor) {
+  Scenario s({});
+  ASSERT_TRUE(s.run_until_held());
+  const time::SmearedUtc floor = s.window(0).floor;
+  s.hold_acks = true;
+  s.feed(event::StopRequested{});
+  s.feed(event::Acknowledged{{0}, s.published[0].generation, {}});
+  ASSERT_TRUE(s.run_until_stopped());
+  EXPECT_EQ(s.window(0).ceiling, floor);
+}
+
+TEST(AgentStop, WaitsForTheJournalOfTheRelease) {
+  Scenario s({});
+  ASSERT_TRUE(s.run_until_held());
+  s.journal_silent = true;
+  s.feed(event::StopRequested{});
+  EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
+  s.take_transcript();
+  s.run_for(seconds(3));
+  EXPECT_FALSE(s.stopped.has_value());
+  EXPECT_EQ(s.take_transcript().substr(0, 10), "note: the ") << "it is said";
+  s.journal_silent = false;
+  ASSERT_TRUE(s.run_until_stopped());
+  EXPECT_NE(s.take_transcript().find("journal at 2\n"), std::string::npos) << "and tried again";
+}
+
+// Nothing is in doubt any more: what may still land finds its keys moved on, or gives back what runs out anyway.
+TEST(AgentStop, AsksNothingAboutAReleaseThatWasGivenUp) {
+  Scenario s({.machine_ids = 1});
+  ASSERT_TRUE(s.run_until_held());
+  s.fates.assign(8, Fate::kLostBefore);
+  ++s.era.value;
+  ASSERT_TRUE(s.run_until([&] { return s.commits == 9; }));
+  s.list_unavailable = true;
+  s.run_for(seconds(1));
+  ASSERT_EQ(s.view().state, AgentState::kAcquiring);
+  s.feed(event::StopRequested{});
+  ASSERT_TRUE(s.stopped.has_value());
+  EXPECT_EQ(s.stopped->text, "stopped; no rights were held");
+}
+
 // ---- policy rotate
 
 AgentOptions rotating() { return {.workers = 2, .lead_policy = mint::LeadPolicy::kRotate}; }
@@ -404,135 +511,47 @@ TEST(AgentRotate, EraThatNobodyAskedForIsFollowed) {
   EXPECT_EQ(s.published[0].era, s.era);
 }
 
-// ---- clones
-
-// Each copy has its own database, so each would choose the same ids as the other.
-TEST(AgentClone, WithAStoreOfItsOwnItStopsAndLeavesAMark) {
-  for (const bool stopping : {false, true}) {
-    Scenario s({.workers = 2});
-    ASSERT_TRUE(s.run_until_held());
-    s.hold_acks = true;
-    if (stopping) s.feed(event::StopRequested{});
-    const int commits = s.commits;
-    s.feed(event::CloneDetected{});
-    ASSERT_TRUE(s.stopped.has_value());
-    EXPECT_TRUE(s.stopped->failed);
-    EXPECT_NE(s.stopped->text.find("gnomon control adopt"), std::string::npos);
-    EXPECT_EQ(s.published[0].count, 0U);
-    EXPECT_EQ(s.published[1].count, 0U);
-    const std::string transcript = s.take_transcript();
-    EXPECT_LT(transcript.find("worker 1 gen 2: nothing"), transcript.find("mark as cloned")) << transcript;
-    EXPECT_LT(transcript.find("mark as cloned"), transcript.find("failed: ")) << transcript;
-    s.run_for(seconds(20));
-    EXPECT_EQ(s.commits, commits) << "nothing is released, nothing is taken";
-    EXPECT_EQ(state_of(s, 0), lease::WindowState::kHeld);
-  }
-}
-
-TEST(AgentClone, DropsWithoutReleasingAndTakesOthers) {
-  Scenario s({.workers = 2, .exclusive_store = false});
+// Only a rotation leaves an era in which their ids stand: otherwise the same ones serve again at once.
+TEST(AgentRotate, AnEraThatWasFollowedTakesTheSameIdsAgain) {
+  Scenario s({.machine_ids = 1});
   ASSERT_TRUE(s.run_until_held());
-  s.take_transcript();
-  s.feed(event::CloneDetected{});
-  ASSERT_TRUE(s.run_until_held());
-  const std::string transcript = s.take_transcript();
-  EXPECT_EQ(transcript.substr(0, 50), "worker 0 gen 2: nothing\nworker 1 gen 2: nothing\nno");
-  EXPECT_EQ(transcript.find("release"), transcript.find("released")) << transcript;
-  EXPECT_EQ(s.published[0].slots[0].machine.value, 2);
-  EXPECT_EQ(s.published[1].slots[0].machine.value, 3);
-  EXPECT_EQ(state_of(s, 0), lease::WindowState::kHeld);
-}
-
-TEST(AgentClone, GoesBackToAnIdThatItWasClonedAwayFromOnlyOnceItsWindowIsPast) {
-  Scenario s({.machine_ids = 2, .exclusive_store = false});
-  ASSERT_TRUE(s.run_until_held());
-  const time::SmearedUtc first = s.window(0).ceiling;
-  s.feed(event::CloneDetected{});
-  ASSERT_TRUE(s.run_until_held());
-  EXPECT_EQ(s.published[0].slots[0].machine.value, 1);
-  s.feed(event::CloneDetected{});
-  ASSERT_TRUE(s.run_until_held());
-  EXPECT_EQ(s.published[0].slots[0].machine.value, 0);
-  EXPECT_GE(s.published[0].slots[0].floor, first);
-  EXPECT_GE(s.now, first) << "a copy may have been using it until then";
-}
-
-TEST(AgentClone, InTheMiddleOfAnythingEndsWithFreshIds) {
-  for (int moment = 0; moment < 4; ++moment) {
-    Scenario s({.exclusive_store = false});
-    if (moment > 0) {
-      ASSERT_TRUE(s.run_until_held());
-    }
-    s.fates = {Fate::kSilentAfter};
-    if (moment == 0) s.tick();                                     // acquiring
-    if (moment == 1) s.run_until([&] { return s.commits == 2; });  // extending
-    if (moment == 2) s.ordering = mint::OrderingState::kBehind;    // nothing under way
-    if (moment == 3) ++s.era.value, s.tick();                      // releasing
-    s.feed(event::CloneDetected{});
-    s.ordering = mint::OrderingState::kFollowing;
-    ASSERT_TRUE(s.run_until_held());
-    EXPECT_EQ(s.published[0].slots[0].machine.value, 1);
-    for (const Event& late : s.late)
-      s.feed(late);
-    EXPECT_EQ(s.view().state, AgentState::kHeld);
-  }
-}
-
-TEST(AgentClone, BothCopiesEndUpApart) {
-  Scenario original({.exclusive_store = false});
-  ASSERT_TRUE(original.run_until_held());
-  // The copy: same incarnation, same rights, other random numbers from now on.
-  MemoryStore& store = original.store();
-  Scenario copy({.exclusive_store = false}, &store);
-  copy.nonce_salt = 50;
-  copy.feed(event::CloneDetected{});
-  original.feed(event::CloneDetected{});
-  ASSERT_TRUE(copy.run_until_held());
-  ASSERT_TRUE(original.run_until_held());
-  EXPECT_NE(copy.published[0].slots[0].machine, original.published[0].slots[0].machine);
-  EXPECT_NE(copy.published[0].slots[0].machine.value, 0);
-}
-
-// The copy has the same memory, so the same random bits: none of them may go into a commit afterwards.
-TEST(AgentClone, UsesNoRandomBitsFromBeforeTheCloning) {
-  Scenario s({.exclusive_store = false});
-  ASSERT_TRUE(s.run_until_held());
+  ++s.era.value;
   s.tick();
-  s.tick_after_answers = false;
-  const std::uint64_t before = s.nonces();
-  s.feed(event::CloneDetected{});
-  EXPECT_EQ(s.commits, 1);
-  ASSERT_TRUE(s.run_until_held());
-  int taken = 0;
-  const Listing all = *s.store().list("");
-  for (const Entry& entry : all.entries) {
-    const auto grant = lease::parse_grant(entry.value);
-    if (!grant || entry.key == lease::grant_key({0})) continue;
-    ++taken;
-    EXPECT_GT(grant->nonce[0], before) << entry.key;
-    EXPECT_GT(grant->incarnation[0], before) << "the copy has the old one";
-  }
-  EXPECT_EQ(taken, 1);
+  s.tick();
+  EXPECT_EQ(s.view().state, AgentState::kHeld);
+  EXPECT_EQ(s.published[0].slots[0].machine.value, 0);
 }
 
-TEST(AgentClone, WithPinnedIdsItMustStop) {
-  Scenario s({.pinned = {{1}}, .exclusive_store = false});
-  ASSERT_TRUE(s.run_until_held());
-  s.feed(event::CloneDetected{});
-  ASSERT_TRUE(s.stopped.has_value());
-  EXPECT_TRUE(s.stopped->failed);
-  EXPECT_EQ(s.published[0].count, 0U);
+// An id that was looked for in vain in the era before.
+TEST(AgentRotate, TheNewEraLooksForIdsAtOnce) {
+  MemoryStore store;
+  Scenario other({.machine_ids = 1, .exclusive_store = false, .incarnation = Nonce{1}}, &store);
+  other.nonce_salt = 1;
+  ASSERT_TRUE(other.run_until_held());
+  Scenario s({.machine_ids = 1, .exclusive_store = false}, &store);
+  s.now = other.now;
+  ASSERT_TRUE(s.run_until([&] { return s.notes(Kind::kIdsExhausted) == 1; }));
+  other.feed(event::StopRequested{});
+  ASSERT_TRUE(other.run_until_stopped());
+  s.ordering = mint::OrderingState::kBehind;  // after a jump forward in which it held nothing
+  s.tick();
+  s.tick();
+  EXPECT_EQ(s.view().state, AgentState::kHeld);
 }
 
-TEST(AgentClone, WhileStoppingNothingIsReleased) {
-  Scenario s({.exclusive_store = false});
+// Whatever its worker really did, it was not beyond the ceiling.
+TEST(AgentRotate, AnImplausibleUseCountsUpToTheCeiling) {
+  Scenario s({.machine_ids = 1, .exclusive_store = false});
   ASSERT_TRUE(s.run_until_held());
-  s.hold_acks = true;
-  s.feed(event::StopRequested{});
-  s.feed(event::CloneDetected{});
-  ASSERT_TRUE(s.stopped.has_value());
-  EXPECT_FALSE(s.stopped->failed);
-  EXPECT_EQ(state_of(s, 0), lease::WindowState::kHeld);
+  const std::string ceiling = std::to_string((s.window(0).ceiling - kStart).ns / 1'000'000) + " ms";
+  s.used[0] = time::SmearedUtc::max();
+  ++s.era.value;
+  ASSERT_TRUE(s.run_until([&] { return s.notes(Kind::kReleased) == 1; }, seconds(1)));
+  s.ordering = mint::OrderingState::kBehind;
+  s.lead = seconds(100);
+  ASSERT_TRUE(s.run_until([&] { return s.notes(Kind::kBehindItsIds) == 1; }, seconds(10)));
+  const std::string said = s.take_transcript();
+  EXPECT_NE(said.find("no rights are taken (" + ceiling + ")"), std::string::npos) << ceiling << "\n" << said;
 }
 
 }  // namespace
