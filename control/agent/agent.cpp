@@ -19,9 +19,7 @@ constexpr time::Duration kShortestIdWait = time::milliseconds(20);
 constexpr time::Duration kLongestIdWait = time::milliseconds(1000);
 
 // How long an answer is waited for: short enough for several tries within what is left of a window.
-time::Duration answer_patience(time::Duration window) {
-  return std::clamp(window / 4, time::milliseconds(250), time::seconds(5));
-}
+time::Duration answer_patience(time::Duration window) { return std::min(window / 4, time::seconds(5)); }
 
 std::uint64_t random_from(const Nonce& nonce) {
   std::uint64_t value = 0;
@@ -103,7 +101,6 @@ Agent::Agent(AgentOptions options)
 }
 
 std::vector<Effect> Agent::step(const Event& event) {
-  effects_.clear();
   if (state_ == AgentState::kStopped) return {};
   std::visit([this](const auto& e) { on(e); }, event);
   if (state_ != AgentState::kStopped) advance();
@@ -125,9 +122,7 @@ AgentView Agent::view() const {
 // ---- events
 
 void Agent::on(const event::Tick& tick) {
-  if (ticked_)
-    attended_ =
-        attended_ + std::clamp(time::saturating_sub(tick.uptime, tick_.uptime), time::Duration{0}, kLongestTick);
+  attended_ = attended_ + std::clamp(time::saturating_sub(tick.uptime, tick_.uptime), time::Duration{0}, kLongestTick);
   tick_ = tick;
   ticked_ = true;
   nonce_used_ = false;
@@ -193,13 +188,13 @@ void Agent::operation_failed(OperationKind kind, const StoreError& error) {
   const bool away = error.kind == StoreErrorKind::kUnavailable || error.kind == StoreErrorKind::kUnknown;
   if (away && !options_.exclusive_store && state_ == AgentState::kHeld) must_list_ = true;
   if (kind == OperationKind::kCommit) return commit_failed(error);
-  if (kind == OperationKind::kSession || kind == OperationKind::kTidying) return aside_failed(kind, error);
-  note(NoteKind::kStoreUnavailable, error.text);
+  if (kind == OperationKind::kSession) membership_.publish_failed(error.kind);
+  if (error.kind == StoreErrorKind::kConflict) return;  // of what is done beside the rights: seen to by the next list
+  note(error.kind == StoreErrorKind::kUnknown ? NoteKind::kOutcomeUnknown : NoteKind::kStoreUnavailable, error.text);
   retry_later();
 }
 
 void Agent::commit_failed(const StoreError& error) {
-  table_.reset();
   if (error.kind == StoreErrorKind::kUnknown) {
     must_list_ = !canary::planted(canary::Bug::kBlindRetry);
     if (canary::planted(canary::Bug::kUnknownExtension) && state_ == AgentState::kHeld)
@@ -243,11 +238,7 @@ void Agent::on(const event::CloneDetected&) {
   publish_empty_sets();
   holdings_.clear();
   attempts_.clear();
-  journal_.clear();
-  conflicted_.clear();
-  handshake_ = {};
   operation_.reset();
-  must_list_ = false;
   nonce_used_ = true;  // the copy has this tick's nonce, too
   note(NoteKind::kCloned, "this machine was cloned or restored: all rights are dropped, not released");
   if (options_.exclusive_store) {  // each copy has a database of its own, and both would choose the same ids from it
@@ -420,10 +411,8 @@ void Agent::wait_for_ids(const lease::NotYet& not_yet) {
 // A commit of ours is known to have happened: answered, or found byte-equal by a list.
 void Agent::adopt(const Attempt& attempt, Revision revision) {
   highest_ = std::max(highest_, revision);
-  must_list_ = false;
   failures_ = 0;
   if (attempt.purpose == Purpose::kAcquire) return adopt_acquired(attempt, revision);
-  journal_.clear();
   for (const mint::MachineId machine : attempt.machines) {
     const auto holding =
         std::find_if(holdings_.begin(), holdings_.end(), [&](const Holding& h) { return h.right.machine == machine; });
@@ -433,12 +422,10 @@ void Agent::adopt(const Attempt& attempt, Revision revision) {
     if (attempt.purpose == Purpose::kRelease) holdings_.erase(holding);
   }
   attempts_.clear();
-  if (state_ != AgentState::kRevoking) sync_journal();
 }
 
 void Agent::adopt_acquired(const Attempt& attempt, Revision revision) {
-  holdings_.clear();
-  journal_.clear();
+  assert(holdings_.empty());
   for (std::size_t i = 0; i < attempt.machines.size(); ++i) {
     const auto worker = static_cast<std::uint32_t>(i / options_.ids_per_worker);
     Holding holding{lease::held_after(attempt.transaction, attempt.machines[i], revision, nullptr, policy_.store.epoch),
@@ -449,11 +436,9 @@ void Agent::adopt_acquired(const Attempt& attempt, Revision revision) {
     holdings_.push_back(holding);
   }
   attempts_.clear();
-  table_.reset();
   waiting_until_.reset();
   history_is_due_ = true;
-  if (goal_ != Goal::kStop) return sync_journal();
-  state_ = AgentState::kReleasing;  // never published: used up to its floor
+  if (goal_ != Goal::kStop) sync_journal();  // else never published, and given back: used up to its floor
 }
 
 void Agent::advance_held() {
@@ -505,7 +490,6 @@ void Agent::publish_holdings(bool new_generation) {
       set.era = tick_.era;
     }
     set.count = 0;
-    set.slots = {};
     for (const Holding& holding : holdings_)
       if (holding.worker.value == worker)
         set.slots[set.count++] = {holding.right.machine, holding.right.token, holding.right.floor,

@@ -257,7 +257,6 @@ class Agent {
   void on_sessions(const Listing& listing);
   void on_history(const Listing& listing);
   void commit_aside(OperationKind kind, Transaction transaction);
-  void aside_failed(OperationKind kind, const StoreError& error);
   void note_standing();
   void take_another_name();
   /// What the journal remembers and the store does not; empty if it knows all of it.

@@ -45,13 +45,6 @@ void Agent::on_sessions(const Listing& listing) {
         "all rights are dropped, not released. Start it again: it will be another incarnation");
 }
 
-void Agent::aside_failed(OperationKind kind, const StoreError& error) {
-  if (kind == OperationKind::kSession) membership_.publish_failed(error.kind);
-  if (error.kind == StoreErrorKind::kConflict) return;
-  note(error.kind == StoreErrorKind::kUnknown ? NoteKind::kOutcomeUnknown : NoteKind::kStoreUnavailable, error.text);
-  retry_later();
-}
-
 // Whatever fails here is done by the next heartbeat, or by somebody else.
 void Agent::tidy_up() {
   if (auto clearing = membership_.clearing(policy_.store))

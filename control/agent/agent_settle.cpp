@@ -73,10 +73,8 @@ void Agent::settle_holdings(const Listing& listing) {
   holdings_ = std::move(kept);
   if (!lost.empty()) {
     note(NoteKind::kLost, lost + " was taken over by another holder; never used again here");
-    if (state_ == AgentState::kHeld) return revoke(Goal::kReacquire);
+    if (state_ == AgentState::kHeld) revoke(Goal::kReacquire);
   }
-  const bool releasing = state_ == AgentState::kReleasing;
-  if (!journal_.empty() && (releasing || state_ == AgentState::kHeld)) sync_journal();
 }
 
 // Whoever takes an id over begins where the last window ended. One that begins earlier was granted by a store that had

@@ -64,6 +64,7 @@ void Membership::ticked(const ClockReading& reading, time::Duration attended) {
   if (jumped || truth_jumped) rejoin();
   if (!listing_ || !reading_.known) return;
   clocks_.listed(*listing_, word(own_tolerance()), attended_);
+  cleared_ = false;
   listing_.reset();
   judge();
 }
@@ -99,7 +100,6 @@ void Membership::rejoin() {
   clocks_ = lease::ClockVote(options_.incarnation, limits_of(options_));
   vote_ = {};
   failed_ = false;
-  passed_since_.reset();
   standing_ = lease::Standing::kJoining;
   must_publish_ = true;
   listing_.reset();
@@ -176,10 +176,8 @@ void Membership::adopt(const Sent& sent, Revision at) {
 }
 
 void Membership::listed(const Listing& sessions) {
-  saw(sessions.at);
   must_list_ = false;
   hinted_ = false;
-  cleared_ = false;
   listed_at_ = attended_;
   const Entry* own = find_entry(sessions, key_);
   const Revision found = own == nullptr ? Revision{} : own->modified;
@@ -206,7 +204,7 @@ void Membership::listed(const Listing& sessions) {
 void Membership::saw(Revision revision) { seen_ = std::max(seen_, revision); }
 
 std::optional<Transaction> Membership::farewell(const lease::StoreFacts& store) const {
-  if (options_.alone || sent_.empty() || copied_) return std::nullopt;
+  if (sent_.empty()) return std::nullopt;
   Transaction transaction;
   compare_store(transaction, store);
   transaction.deletes.push_back(key_);
@@ -214,7 +212,7 @@ std::optional<Transaction> Membership::farewell(const lease::StoreFacts& store) 
 }
 
 std::optional<Transaction> Membership::clearing(const lease::StoreFacts& store) {
-  if (options_.alone || cleared_ || standing_ != lease::Standing::kMember) return std::nullopt;
+  if (cleared_ || standing_ != lease::Standing::kMember) return std::nullopt;
   std::vector<Compare> abandoned = clocks_.abandoned();
   if (abandoned.empty()) return std::nullopt;
   cleared_ = true;

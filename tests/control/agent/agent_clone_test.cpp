@@ -154,6 +154,49 @@ TEST(AgentClone, BeginsAfreshFromWhatTheStoreSaysThen) {
   EXPECT_LT(said.find("list\n"), said.find("commit take")) << said;
 }
 
+// No worker says any more how far it used them.
+TEST(AgentClone, WhatWasHeldCountsAsUsedUpToItsCeiling) {
+  for (const auto policy : {mint::LeadPolicy::kRefuse, mint::LeadPolicy::kRotate}) {
+    Scenario s({.machine_ids = 1, .lead_policy = policy, .exclusive_store = false});
+    ASSERT_TRUE(s.run_until_held());
+    const std::string ceiling = std::to_string((s.window(0).ceiling - kStart).ns / 1'000'000) + " ms";
+    s.feed(event::CloneDetected{});
+    s.ordering = mint::OrderingState::kBehind;
+    s.lead = seconds(100);
+    ASSERT_TRUE(s.run_until([&] { return s.notes(effect::Note::Kind::kBehindItsIds) == 1; }, seconds(10)));
+    const std::string said = s.take_transcript();
+    EXPECT_NE(said.find("no rights are taken (" + ceiling + ")"), std::string::npos) << ceiling << "\n" << said;
+  }
+}
+
+TEST(AgentClone, WhileItWaitsForANewEraItGoesOnWaiting) {
+  Scenario s({.lead_policy = mint::LeadPolicy::kRotate, .exclusive_store = false});
+  ASSERT_TRUE(s.run_until_held());
+  s.eras_begin = false;
+  s.ordering = mint::OrderingState::kBehind;
+  ASSERT_TRUE(s.run_until([&] { return s.view().state == AgentState::kAwaitingEra; }));
+  s.ordering = mint::OrderingState::kFollowing;
+  s.feed(event::CloneDetected{});
+  s.run_for(seconds(5));
+  EXPECT_EQ(s.view().state, AgentState::kAwaitingEra);
+  ++s.era.value;
+  EXPECT_TRUE(s.run_until_held());
+}
+
+// What was acknowledged to it before stays acknowledged, whatever it is called now.
+TEST(AgentClone, StillHoldsTheStoreAgainstWhatItHeldBefore) {
+  Scenario s({.exclusive_store = false});
+  const MemoryStore::Image old = s.store().image();
+  ASSERT_TRUE(s.run_until_held());
+  s.run_for(seconds(5));
+  s.store().restore(old);
+  for (int i = 0; i < 100; ++i)
+    ASSERT_TRUE(s.store().commit({{}, {{"other/" + std::to_string(i), "x"}}, {}}));
+  s.feed(event::CloneDetected{});
+  ASSERT_TRUE(s.run_until_stopped());
+  EXPECT_NE(s.stopped->text.find("the window of machine id 0 is gone"), std::string::npos) << s.stopped->text;
+}
+
 TEST(AgentClone, WithPinnedIdsItMustStop) {
   Scenario s({.pinned = {{1}}, .exclusive_store = false});
   ASSERT_TRUE(s.run_until_held());
@@ -171,6 +214,7 @@ TEST(AgentClone, WhileStoppingNothingIsReleased) {
   s.feed(event::CloneDetected{});
   ASSERT_TRUE(s.stopped.has_value());
   EXPECT_FALSE(s.stopped->failed);
+  EXPECT_EQ(s.stopped->text, "stopped; rights run out by themselves, because a copy may be using them");
   EXPECT_EQ(state_of(s, 0), lease::WindowState::kHeld);
 }
 

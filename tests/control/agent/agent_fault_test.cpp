@@ -166,7 +166,8 @@ TEST(AgentFaults, FatalErrorEmptiesTheSetsAndStops) {
     EXPECT_EQ(s.stopped->text, "disk full");
     EXPECT_EQ(s.published[0].count, 0U);
     EXPECT_EQ(s.published[1].count, 0U);
-    s.take_transcript();
+    EXPECT_EQ(s.take_transcript().find("gen 2: nothing") != std::string::npos, while_extending);
+    EXPECT_EQ(s.published[0].generation.value, while_extending ? 2U : 0U) << "nothing is emptied that was empty";
     s.feed(event::StopRequested{});
     s.run_for(seconds(20));
     EXPECT_EQ(s.take_transcript(), "") << "after a fatal error nothing is asked of the store";
@@ -230,6 +231,20 @@ TEST(AgentFaults, StoreThatWentBackIsNotBelieved) {
   EXPECT_NE(s.stopped->text.find("went back"), std::string::npos);
   EXPECT_NE(s.stopped->text.find("gnomon control recover"), std::string::npos);
   EXPECT_EQ(s.take_transcript().find("seal:"), std::string::npos) << "it has the store to itself";
+}
+
+TEST(AgentFaults, AListOfBeforeWhatWasAcknowledgedIsNotBelieved) {
+  Scenario s({});
+  ASSERT_TRUE(s.run_until_held());
+  s.fates = {Fate::kLostBefore};
+  s.list_silent = true;
+  ASSERT_TRUE(s.run_until([&] { return !s.late.empty(); }));
+  auto listed = std::get<event::Listed>(s.late.back());
+  --listed.listing.at.value;
+  s.feed(listed);
+  ASSERT_TRUE(s.stopped.has_value());
+  EXPECT_NE(s.stopped->text.find("it stands at revision 0, but acknowledged revision 1"), std::string::npos)
+      << s.stopped->text;
 }
 
 TEST(AgentFaults, SameRevisionWithAnotherContentIsAnotherHistory) {

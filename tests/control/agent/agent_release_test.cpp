@@ -49,6 +49,7 @@ TEST(AgentStop, WhileTheAcquisitionIsUnderWay) {
   s.feed(s.late[0]);
   ASSERT_TRUE(s.stopped.has_value());
   EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
+  EXPECT_EQ(s.window(0).ceiling, s.window(0).floor) << "unused";
   EXPECT_EQ(s.published[0].generation.value, 0U) << "and was never published";
 }
 
@@ -511,15 +512,24 @@ TEST(AgentRotate, EraThatNobodyAskedForIsFollowed) {
   EXPECT_EQ(s.published[0].era, s.era);
 }
 
-// Only a rotation leaves an era in which their ids stand: otherwise the same ones serve again at once.
+// Only a rotation leaves an era in which its ids stand: otherwise the same ones serve again at once.
 TEST(AgentRotate, AnEraThatWasFollowedTakesTheSameIdsAgain) {
-  Scenario s({.machine_ids = 1});
-  ASSERT_TRUE(s.run_until_held());
-  ++s.era.value;
-  s.tick();
-  s.tick();
-  EXPECT_EQ(s.view().state, AgentState::kHeld);
-  EXPECT_EQ(s.published[0].slots[0].machine.value, 0);
+  for (const bool rotated_before : {false, true}) {
+    Scenario s({.machine_ids = rotated_before ? 2U : 1U, .lead_policy = mint::LeadPolicy::kRotate});
+    ASSERT_TRUE(s.run_until_held());
+    if (rotated_before) {
+      s.ordering = mint::OrderingState::kBehind;
+      s.era_time = s.now;
+      s.tick();
+      ASSERT_TRUE(s.run_until_held());
+      ASSERT_EQ(s.published[0].slots[0].machine.value, 1);
+    }
+    ++s.era.value;
+    s.tick();
+    s.tick();
+    EXPECT_EQ(s.view().state, AgentState::kHeld);
+    EXPECT_EQ(s.published[0].slots[0].machine.value, 0);
+  }
 }
 
 // An id that was looked for in vain in the era before.

@@ -68,6 +68,9 @@ class Scenario {
   std::optional<effect::Stopped> stopped;
   std::vector<Event> late;  // answers that were withheld
   int commits = 0;
+  int session_lists = 0;    // how often the sessions were read,
+  int session_commits = 0;  // the own one was written,
+  int deletions = 0;        // and something was cleared away
 
   void tick(time::Duration step = time::milliseconds(20)) {
     now = now + step;
@@ -100,6 +103,7 @@ class Scenario {
       queue.pop_front();
       int begun = 0;
       for (const Effect& effect : agent_.step(next)) {
+        EXPECT_FALSE(stopped.has_value()) << "whoever has stopped says no more";
         begun += std::holds_alternative<effect::List>(effect) || std::holds_alternative<effect::Commit>(effect) ||
                  std::holds_alternative<effect::SyncJournal>(effect);
         perform(effect, queue);
@@ -162,6 +166,7 @@ class Scenario {
   }
   void perform(const effect::List& list, std::deque<Event>& queue) {
     if (list.prefix == lease::kRightPrefix) say("list");
+    if (list.prefix == lease::kSessionPrefix) ++session_lists;
     if (list_unavailable)
       queue.emplace_back(event::StoreFailed{list.operation, {StoreErrorKind::kUnavailable, "store away"}});
     else if (list_silent)
@@ -171,6 +176,7 @@ class Scenario {
   }
   void perform(const effect::Commit& commit, std::deque<Event>& queue) {
     const std::string said = describe(commit.transaction);
+    if (said.empty()) ++(commit.transaction.puts.empty() ? deletions : session_commits);
     if (said.empty() && !fates_for_all && !commit_away) {  // a session, or what was cleared away
       answer_plainly(commit, queue);
       return;

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How long the agent waits, when it tries again, and what goes first.
+#include <vector>
+
+#include "tests/control/agent/scenario.hpp"
+
+namespace gnomon::control {
+namespace {
+
+using time::milliseconds;
+using time::seconds;
+using Fate = Scenario::Fate;
+using Kind = effect::Note::Kind;
+
+std::size_t count(const std::string& text, const std::string& line) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(line); at != std::string::npos; at = text.find(line, at + 1))
+    ++found;
+  return found;
+}
+
+std::uint64_t unavailable(const Scenario& s) { return s.view().store_failures.of(StoreErrorKind::kUnavailable); }
+
+/// From one failure of a call to the next try, as `tries` counts them.
+time::Duration retried_after(Scenario& s, const int& tries) {
+  s.fates = {Fate::kUnavailable};
+  EXPECT_TRUE(s.run_until([&] { return s.fates.empty(); }));
+  const time::Uptime failed = s.uptime;
+  EXPECT_TRUE(s.run_until([&, before = tries] { return tries > before; }));
+  return s.uptime - failed;
+}
+
+TEST(AgentPatience, IsAQuarterOfTheWindowAndFiveSecondsAtMost) {
+  struct Case {
+    time::Duration window;
+    time::Duration patience;
+  };
+  for (const auto& [window, patience] :
+       {Case{seconds(1), milliseconds(260)}, Case{seconds(10), milliseconds(2500)}, Case{seconds(600), seconds(5)}}) {
+    Scenario s({.window = window});
+    s.list_silent = true;
+    s.tick();
+    const time::Uptime asked = s.uptime;
+    ASSERT_TRUE(s.run_until([&] { return s.notes(Kind::kStoreUnavailable) == 1; }));
+    EXPECT_EQ(s.uptime - asked, patience);
+  }
+}
+
+TEST(AgentPatience, EndsThoughTheUptimeGoesBack) {
+  Scenario s({});
+  s.list_silent = true;
+  s.tick();
+  s.uptime = s.uptime + -seconds(3600);
+  s.run_for(seconds(3));
+  EXPECT_EQ(s.notes(Kind::kStoreUnavailable), 1);
+}
+
+TEST(AgentPatience, LooksForIdsOnceASecond) {
+  MemoryStore store;
+  Scenario other({.machine_ids = 1, .incarnation = Nonce{1}}, &store);
+  other.nonce_salt = 1;
+  ASSERT_TRUE(other.run_until_held());
+  Scenario s({.machine_ids = 1}, &store);
+  s.run_for(seconds(5));
+  EXPECT_NEAR(static_cast<double>(count(s.take_transcript(), "list\n")), 5, 1);
+}
+
+TEST(AgentPatience, SaysHowManyIdsItWaitsForAndThatItMayBeForEver) {
+  Scenario several({.ids_per_worker = 2, .machine_ids = 2});
+  ASSERT_TRUE(several.store().commit(takeover({1}, kStart)));
+  several.run_for(milliseconds(100));
+  const std::string said = several.take_transcript();
+  EXPECT_NE(said.find("1 of 2 machine ids are free"), std::string::npos) << said;
+
+  Scenario pinned({.pinned = {{0}}});
+  ASSERT_TRUE(pinned.store().commit({{}, {{lease::window_key({0}), "illegible"}}, {}}));
+  pinned.run_for(milliseconds(900));
+  EXPECT_EQ(pinned.view().waiting_until, time::SmearedUtc::max());
+  EXPECT_EQ(count(pinned.take_transcript(), "list\n"), 1U) << "and looks again once a second";
+}
+
+TEST(AgentRetries, ThoseThatFailedTogetherComeBackApart) {
+  const auto tries = [](std::uint8_t salt) {
+    Scenario s({});
+    s.nonce_salt = salt;
+    EXPECT_TRUE(s.run_until_held());
+    s.commit_away = true;
+    std::vector<time::Uptime> at;
+    for (int before = s.commits; at.size() < 20; before = s.commits) {
+      s.tick();
+      if (s.commits != before) at.push_back(s.uptime);
+    }
+    return at;
+  };
+  EXPECT_NE(tries(1), tries(200));
+}
+
+TEST(AgentRetries, DelaysBeginAnewOnceARightWasWritten) {
+  Scenario s({});
+  ASSERT_TRUE(s.run_until_held());
+  s.commit_away = true;
+  s.run_for(seconds(20));
+  s.commit_away = false;
+  ASSERT_TRUE(s.run_until([&] { return s.notes(Kind::kExtended) == 1; }));
+  EXPECT_LE(retried_after(s, s.commits), milliseconds(40));
+}
+
+TEST(AgentRetries, DelaysBeginAnewOnceTheSessionWasWritten) {
+  Scenario s({.window = seconds(600), .exclusive_store = false});
+  ASSERT_TRUE(s.run_until_held());
+  s.fates_for_all = s.commit_away = true;
+  s.run_for(seconds(20));
+  s.commit_away = false;
+  ASSERT_TRUE(s.run_until([&, before = s.session_commits] { return s.session_commits > before; }));
+  EXPECT_LE(retried_after(s, s.session_commits), milliseconds(60));
+}
+
+// Whoever was out of reach may come back as an older copy of itself. A store of one's own can't.
+TEST(AgentRetries, OfASharedStoreWhatWasAcknowledgedIsReadFirst) {
+  for (const bool shared : {false, true})
+    for (const Fate fate : {Fate::kUnavailable, Fate::kLostBefore}) {
+      Scenario s({.exclusive_store = !shared});
+      ASSERT_TRUE(s.run_until_held());
+      s.take_transcript();
+      s.fates = {fate};
+      ASSERT_TRUE(s.run_until([&] { return s.notes(Kind::kExtended) == 1; }));
+      EXPECT_EQ(count(s.take_transcript(), "list\n"), shared || fate == Fate::kLostBefore ? 1U : 0U);
+    }
+}
+
+TEST(AgentRetries, AlsoWhenTheSessionCouldNotBeWritten) {
+  for (const Fate fate : {Fate::kUnavailable, Fate::kLostBefore}) {
+    Scenario s({.window = seconds(600), .exclusive_store = false});
+    ASSERT_TRUE(s.run_until_held());
+    s.take_transcript();
+    s.run_for(seconds(5));
+    EXPECT_EQ(s.take_transcript(), "");
+    s.fates_for_all = true;
+    s.fates = {fate};
+    s.run_for(seconds(5));
+    EXPECT_EQ(count(s.take_transcript(), "list\n"), 1U);
+  }
+}
+
+TEST(AgentRetries, AReleaseThatWasNotSentIsSentAgainUnread) {
+  Scenario s({.exclusive_store = false});
+  ASSERT_TRUE(s.run_until_held());
+  s.take_transcript();
+  s.fates = {Fate::kUnavailable};
+  s.feed(event::StopRequested{});
+  ASSERT_TRUE(s.run_until_stopped());
+  const std::string said = s.take_transcript();
+  EXPECT_EQ(count(said, "commit release"), 2U) << said;
+  EXPECT_EQ(count(said, "list\n"), 0U) << said;
+}
+
+TEST(AgentRetries, TheJournalOfAnAcquisitionIsTriedAgainAndNothingElseTaken) {
+  Scenario s({});
+  s.journal_silent = true;
+  s.run_for(seconds(3));
+  const std::string said = s.take_transcript();
+  EXPECT_EQ(count(said, "journal at 1\n"), 2U) << said;
+  EXPECT_EQ(count(said, "list\n"), 1U) << said;
+}
+
+// What was not sent is forgotten at once, and does not crowd out what may still land.
+TEST(AgentRetries, AnExtensionThatWasOnItsWayForLongIsItsOwn) {
+  Scenario s({});
+  ASSERT_TRUE(s.run_until_held());
+  s.fates = {Fate::kLostBefore};
+  s.fates.insert(s.fates.end(), Attempts::kMax + 8, Fate::kUnavailable);
+  ASSERT_TRUE(s.run_until([&] { return s.fates.empty(); }, seconds(120)));
+  ASSERT_TRUE(s.land(0));
+  ASSERT_TRUE(s.run_until([&] { return s.notes(Kind::kExtended) > 0 || s.notes(Kind::kLost) > 0; }));
+  EXPECT_EQ(s.notes(Kind::kLost), 0);
+}
+
+TEST(AgentRetries, AStopHasAllItsTriesForAskingAndForGivingBack) {
+  Scenario s({});
+  s.fates = {Fate::kLostAfter};
+  s.tick();
+  s.list_unavailable = true;
+  s.feed(event::StopRequested{});
+  ASSERT_TRUE(s.run_until([&] { return unavailable(s) == 7; }));
+  s.list_unavailable = false;
+  s.fates.assign(7, Fate::kUnavailable);
+  ASSERT_TRUE(s.run_until_stopped());
+  EXPECT_TRUE(s.fates.empty());
+  EXPECT_EQ(s.window(0).state, lease::WindowState::kReleased);
+}
+
+// ---- what goes first, on a shared store
+
+TEST(AgentTurns, AStopGoesBeforeTheSession) {
+  Scenario s({.exclusive_store = false});
+  ASSERT_TRUE(s.run_until_held());
+  s.hold_acks = s.list_silent = true;
+  s.feed(event::StopRequested{});
+  s.run_for(milliseconds(1500));  // due meanwhile
+  s.fates.assign(3, Fate::kUnavailable);
+  s.acknowledge(0);
+  ASSERT_TRUE(s.run_until([&] { return s.stopped.has_value(); }, milliseconds(500)));
+  EXPECT_EQ(s.stopped->text, "stopped; all rights were given back");
+}
+
+TEST(AgentTurns, AnExtensionThatIsDueGoesBeforeTheSession) {
+  const time::Duration enough = seconds(10) * 2 / 3;
+  for (int beat = 400; beat <= 1000; beat += 20) {
+    Scenario s({.exclusive_store = false, .heartbeat = milliseconds(beat)});
+    ASSERT_TRUE(s.run_until_held());
+    while (s.published[0].slots[0].ceiling - (s.now + milliseconds(20)) >= enough)
+      s.tick();
+    s.fates_for_all = true;
+    s.fates.assign(3, Fate::kSilentBefore);
+    const int sessions = s.session_commits;
+    s.tick();
+    EXPECT_EQ(s.commits, 2) << beat;
+    EXPECT_EQ(s.session_commits, sessions) << beat;
+  }
+}
+
+TEST(AgentTurns, AfterAFatalErrorOfTheSessionThereIsNoOther) {
+  Scenario s({.window = seconds(600), .exclusive_store = false});
+  ASSERT_TRUE(s.run_until_held());
+  s.fates_for_all = true;
+  s.fates = {Fate::kFatal};
+  ASSERT_TRUE(s.run_until_stopped());
+  EXPECT_EQ(s.stopped->text, "disk full");
+}
+
+}  // namespace
+}  // namespace gnomon::control
