@@ -186,7 +186,7 @@ void Agent::operation_failed(OperationKind kind, const StoreError& error) {
   if (error.kind == StoreErrorKind::kFatal) return fail(error.text);
   // Whoever was out of reach may come back as an older copy of itself: what was acknowledged is looked for first.
   const bool away = error.kind == StoreErrorKind::kUnavailable || error.kind == StoreErrorKind::kUnknown;
-  if (away && !options_.exclusive_store && state_ == AgentState::kHeld) must_list_ = true;
+  if (away && !options_.exclusive_store) must_list_ = true;
   if (kind == OperationKind::kCommit) return commit_failed(error);
   if (kind == OperationKind::kSession) membership_.publish_failed(error.kind);
   if (error.kind == StoreErrorKind::kConflict) return;  // of what is done beside the rights: seen to by the next list

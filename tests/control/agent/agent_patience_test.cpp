@@ -143,16 +143,18 @@ TEST(AgentRetries, AlsoWhenTheSessionCouldNotBeWritten) {
   }
 }
 
-TEST(AgentRetries, AReleaseThatWasNotSentIsSentAgainUnread) {
-  Scenario s({.exclusive_store = false});
-  ASSERT_TRUE(s.run_until_held());
-  s.take_transcript();
-  s.fates = {Fate::kUnavailable};
-  s.feed(event::StopRequested{});
-  ASSERT_TRUE(s.run_until_stopped());
-  const std::string said = s.take_transcript();
-  EXPECT_EQ(count(said, "commit release"), 2U) << said;
-  EXPECT_EQ(count(said, "list\n"), 0U) << said;
+TEST(AgentRetries, AlsoBeforeARelease) {
+  for (const bool shared : {false, true}) {
+    Scenario s({.exclusive_store = !shared});
+    ASSERT_TRUE(s.run_until_held());
+    s.take_transcript();
+    s.fates = {Fate::kUnavailable};
+    s.feed(event::StopRequested{});
+    ASSERT_TRUE(s.run_until_stopped());
+    const std::string said = s.take_transcript();
+    EXPECT_EQ(count(said, "commit release"), 2U) << said;
+    EXPECT_EQ(count(said, "list\n"), shared ? 1U : 0U) << said;
+  }
 }
 
 TEST(AgentRetries, TheJournalOfAnAcquisitionIsTriedAgainAndNothingElseTaken) {
@@ -195,13 +197,15 @@ TEST(AgentRetries, AStopHasAllItsTriesForAskingAndForGivingBack) {
 TEST(AgentTurns, AStopGoesBeforeTheSession) {
   Scenario s({.exclusive_store = false});
   ASSERT_TRUE(s.run_until_held());
-  s.hold_acks = s.list_silent = true;
+  const int sessions = s.session_lists + s.session_commits;
+  s.hold_acks = true;
   s.feed(event::StopRequested{});
   s.run_for(milliseconds(1500));  // due meanwhile
   s.fates.assign(3, Fate::kUnavailable);
   s.acknowledge(0);
-  ASSERT_TRUE(s.run_until([&] { return s.stopped.has_value(); }, milliseconds(500)));
+  ASSERT_TRUE(s.run_until_stopped());
   EXPECT_EQ(s.stopped->text, "stopped; all rights were given back");
+  EXPECT_EQ(s.session_lists + s.session_commits, sessions);
 }
 
 TEST(AgentTurns, AnExtensionThatIsDueGoesBeforeTheSession) {
