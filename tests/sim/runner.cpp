@@ -105,6 +105,14 @@ double percent_of(const std::array<Served, kPhases>& all, Phase phase) {
              : 100.0 * static_cast<double>(served.answered_with_ids) / static_cast<double>(served.requests);
 }
 
+std::string text_of_own_stores(const Summary& summary) {
+  if (summary.worlds == summary.shared_worlds) return "";
+  return fmt::format(
+      "{} worlds of hosts with a store each, answered with IDs: calm {:.0f} %, faults {:.0f} %, recovery {:.0f} %\n",
+      summary.worlds - summary.shared_worlds, percent_of(summary.served, Phase::kCalm),
+      percent_of(summary.served, Phase::kFaults), percent_of(summary.served, Phase::kRecovery));
+}
+
 std::string text_of_shared(const Summary& summary) {
   if (summary.shared_worlds == 0) return "";
   const SharedCounts& counts = summary.shared;
@@ -121,14 +129,13 @@ std::string text_of_shared(const Summary& summary) {
 }  // namespace
 
 std::string text_of(const Summary& summary) {
-  const auto share = [&](Phase phase) { return percent_of(summary.served, phase); };
+  const double hours = static_cast<double>(summary.simulated.ns) / 3.6e12;
   return fmt::format(
-      "{} seeds, {:.1f} simulated hours, {} daemons, {} faults, requests answered with IDs: calm {:.0f} %, faults "
-      "{:.0f} %, recovery {:.0f} %\n{}{}\n{}\n{} seeds, {:.1f} simulated hours, {} IDs checked, {} violations",
-      summary.worlds, static_cast<double>(summary.simulated.ns) / 3.6e12, summary.incarnations, summary.faults,
-      share(Phase::kCalm), share(Phase::kFaults), share(Phase::kRecovery), text_of_shared(summary),
-      text_of_times(summary), text_of(summary.hardships), summary.worlds,
-      static_cast<double>(summary.simulated.ns) / 3.6e12, summary.ids, summary.violations.size());
+      "{} seeds, {:.1f} simulated hours, {} daemons, {} faults\n{}{}{}\n{}\n{} seeds, {:.1f} simulated hours, {} IDs "
+      "checked, {} violations",
+      summary.worlds, hours, summary.incarnations, summary.faults, text_of_own_stores(summary), text_of_shared(summary),
+      text_of_times(summary), text_of(summary.hardships), summary.worlds, hours, summary.ids,
+      summary.violations.size());
 }
 
 }  // namespace gnomon::sim
