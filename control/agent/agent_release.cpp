@@ -119,14 +119,11 @@ void Agent::give_up_release() {
 void Agent::released() {
   const std::string text =
       unreleased_.empty() ? "all rights were given back" : "rights that were not given back run out" + unreleased_;
-  const bool deaf = deaf_worker_;
-  unreleased_.clear();
-  deaf_worker_ = false;
   attempts_.clear();
   note(NoteKind::kReleased, text);
   if (goal_ == Goal::kStop) return stop_cleanly("stopped; " + text);
   if (goal_ != Goal::kRotate) return acquire_again();
-  if (deaf) return fail("a new era can't begin: " + text);
+  if (deaf_worker_) return fail("a new era can't begin: " + text);
   era_left_ = tick_.era;
   state_ = AgentState::kAwaitingEra;
   emit(effect::StartNewEra{});
@@ -151,6 +148,8 @@ void Agent::acquire_again() {
   table_.reset();
   backoff_.reset();
   look_again_at_ = time::Uptime::min();
+  unreleased_.clear();
+  deaf_worker_ = false;
 }
 
 }  // namespace gnomon::control

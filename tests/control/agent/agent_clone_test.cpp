@@ -197,6 +197,26 @@ TEST(AgentClone, StillHoldsTheStoreAgainstWhatItHeldBefore) {
   EXPECT_NE(s.stopped->text.find("the window of machine id 0 is gone"), std::string::npos) << s.stopped->text;
 }
 
+// In the middle of a release that a deaf worker hinders: of the next one, nothing does.
+TEST(AgentClone, ForgetsWhatHinderedTheReleaseOfBefore) {
+  Scenario s({.workers = 2, .lead_policy = mint::LeadPolicy::kRotate, .exclusive_store = false});
+  ASSERT_TRUE(s.run_until_held());
+  s.deaf = {1};
+  s.fates = {Fate::kSilentBefore};
+  ++s.era.value;
+  ASSERT_TRUE(s.run_until([&] { return s.view().state == AgentState::kReleasing; }));
+  s.feed(event::CloneDetected{});
+  ASSERT_TRUE(s.run_until_held());
+  s.deaf = {};
+  const std::uint64_t era = s.era.value;
+  s.take_transcript();
+  s.ordering = mint::OrderingState::kBehind;
+  s.era_time = s.now;
+  ASSERT_TRUE(s.run_until([&] { return s.era.value > era || s.stopped; }));
+  EXPECT_FALSE(s.stopped.has_value()) << s.stopped->text;
+  EXPECT_NE(s.take_transcript().find("note: all rights were given back\n"), std::string::npos);
+}
+
 TEST(AgentClone, WithPinnedIdsItMustStop) {
   Scenario s({.pinned = {{1}}, .exclusive_store = false});
   ASSERT_TRUE(s.run_until_held());
