@@ -213,9 +213,8 @@ void Agent::commit_failed(const StoreError& error) {
 
 void Agent::on(const event::JournalSynced& synced) {
   if (!finish(OperationKind::kJournal, synced.operation)) return;
-  if (!options_.exclusive_store)
-    for (const JournalRight& right : journal_)
-      acknowledged_[right.machine] = right;
+  for (const JournalRight& right : journal_)
+    acknowledged_[right.machine] = right;
   journal_.clear();
   if (state_ == AgentState::kAcquiring) {
     state_ = AgentState::kHeld;
@@ -281,7 +280,7 @@ void Agent::advance() {
   advance_state();
   if (operation_ || state_ == AgentState::kStopped || !can_wait()) return;
   if (!session_first && attend_membership()) return;
-  if (state_ == AgentState::kHeld) tidy_up();
+  tidy_up();
 }
 
 void Agent::advance_state() {

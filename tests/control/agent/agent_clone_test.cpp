@@ -74,7 +74,11 @@ TEST(AgentClone, InTheMiddleOfAnythingEndsWithFreshIds) {
     if (moment == 1) s.run_until([&] { return s.commits == 2; });  // extending
     if (moment == 2) s.ordering = mint::OrderingState::kBehind;    // nothing under way
     if (moment == 3) ++s.era.value, s.tick();                      // releasing
+    s.tick_after_answers = false;
     s.feed(event::CloneDetected{});
+    for (const Event& late : s.late)
+      s.feed(late);
+    s.tick_after_answers = true;
     s.ordering = mint::OrderingState::kFollowing;
     ASSERT_TRUE(s.run_until_held());
     EXPECT_EQ(s.published[0].slots[0].machine.value, 1);

@@ -166,6 +166,40 @@ TEST(AgentRetries, TheJournalOfAnAcquisitionIsTriedAgainAndNothingElseTaken) {
   EXPECT_EQ(count(said, "list\n"), 1U) << said;
 }
 
+TEST(AgentRetries, ALateFailureOfWhatWasGivenUpIsNobodys) {
+  Scenario s({});
+  s.list_silent = true;
+  s.tick();
+  ASSERT_TRUE(s.run_until([&] { return s.late.size() == 2; })) << "given up, and asked for again";
+  const event::StoreFailed late{std::get<event::Listed>(s.late[0]).operation, {StoreErrorKind::kFatal, "late"}};
+  s.feed(late);
+  EXPECT_FALSE(s.stopped.has_value()) << "while the second one is under way";
+  s.list_silent = false;
+  s.feed(s.late[1]);
+  ASSERT_EQ(s.view().state, AgentState::kHeld);
+  s.feed(late);
+  EXPECT_FALSE(s.stopped.has_value()) << "and while nothing is";
+}
+
+TEST(AgentRetries, ALateWordOfTheJournalIsNobodys) {
+  Scenario s({});
+  ASSERT_TRUE(s.run_until_held());
+  s.journal_silent = true;
+  ASSERT_TRUE(s.run_until([&] { return s.late.size() == 2; })) << "given up, and tried again";
+  s.journal_silent = false;
+  ASSERT_TRUE(s.run_until([&] { return s.notes(Kind::kExtended) > 0; }));
+  const Event late = s.late[0];
+  s.feed(late);
+  s.fates = {Fate::kSilentAfter};
+  ASSERT_TRUE(s.run_until([&] { return s.fates.empty(); }));
+  s.take_transcript();
+  const time::SmearedUtc ceiling = s.published[0].slots[0].ceiling;
+  s.feed(late);
+  EXPECT_EQ(s.take_transcript(), "");
+  s.feed(s.late.back());
+  EXPECT_GT(s.published[0].slots[0].ceiling, ceiling) << "the extension's answer is still waited for";
+}
+
 // What was not sent is forgotten at once, and does not crowd out what may still land.
 TEST(AgentRetries, AnExtensionThatWasOnItsWayForLongIsItsOwn) {
   Scenario s({});
@@ -224,13 +258,17 @@ TEST(AgentTurns, AnExtensionThatIsDueGoesBeforeTheSession) {
   }
 }
 
-TEST(AgentTurns, AfterAFatalErrorOfTheSessionThereIsNoOther) {
-  Scenario s({.window = seconds(600), .exclusive_store = false});
-  ASSERT_TRUE(s.run_until_held());
-  s.fates_for_all = true;
-  s.fates = {Fate::kFatal};
-  ASSERT_TRUE(s.run_until_stopped());
-  EXPECT_EQ(s.stopped->text, "disk full");
+// Whatever else is due: the stage sees to it that whoever has stopped says no more.
+TEST(AgentTurns, AfterAFatalErrorNothingIsAsked) {
+  for (int beat = 20; beat <= 1000; beat += 20)
+    for (const bool of_the_session : {false, true}) {
+      Scenario s({.exclusive_store = false, .heartbeat = milliseconds(beat)});
+      ASSERT_TRUE(s.run_until_held());
+      s.fates_for_all = of_the_session;
+      s.fates = {Fate::kFatal};
+      ASSERT_TRUE(s.run_until_stopped());
+      EXPECT_EQ(s.stopped->text, "disk full");
+    }
 }
 
 }  // namespace

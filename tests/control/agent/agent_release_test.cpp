@@ -41,7 +41,8 @@ TEST(AgentStop, WhileWaitingForIds) {
 }
 
 TEST(AgentStop, WhileTheAcquisitionIsUnderWay) {
-  Scenario s({});
+  Scenario s({.machine_ids = 1});
+  ASSERT_TRUE(s.store().commit(takeover({0}, kStart + seconds(-60))));  // long past, so it has a floor
   s.fates = {Fate::kSilentAfter};
   s.tick();
   s.feed(event::StopRequested{});
@@ -51,6 +52,18 @@ TEST(AgentStop, WhileTheAcquisitionIsUnderWay) {
   EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
   EXPECT_EQ(s.window(0).ceiling, s.window(0).floor) << "unused";
   EXPECT_EQ(s.published[0].generation.value, 0U) << "and was never published";
+}
+
+TEST(AgentStop, ThenTheReleasesAnswerIsLostToo) {
+  for (const Fate fate : {Fate::kLostAfter, Fate::kLostBefore}) {
+    Scenario s({});
+    s.fates = {Fate::kLostAfter, fate};
+    s.tick();
+    s.feed(event::StopRequested{});
+    ASSERT_TRUE(s.run_until_stopped());
+    EXPECT_EQ(s.stopped->text, "stopped; all rights were given back");
+    EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
+  }
 }
 
 TEST(AgentStop, WhileTheAcquisitionsOutcomeIsUnknown) {
@@ -518,11 +531,15 @@ TEST(AgentRotate, AnEraThatWasFollowedTakesTheSameIdsAgain) {
     Scenario s({.machine_ids = rotated_before ? 2U : 1U, .lead_policy = mint::LeadPolicy::kRotate});
     ASSERT_TRUE(s.run_until_held());
     if (rotated_before) {
+      s.used[0] = s.now;
+      s.used[1] = s.now + milliseconds(100);
       s.ordering = mint::OrderingState::kBehind;
-      s.era_time = s.now;
+      s.era_time = s.now - milliseconds(500);
       s.tick();
       ASSERT_TRUE(s.run_until_held());
       ASSERT_EQ(s.published[0].slots[0].machine.value, 1);
+    } else {
+      s.used[0] = s.now + milliseconds(500);  // a part of the lead
     }
     ++s.era.value;
     s.tick();
