@@ -165,10 +165,7 @@ void Membership::adopt(const Sent& sent, Revision at) {
   revision_ = at;
   value_ = sent.value;
   acknowledged_ = std::max(acknowledged_, at);
-  if (sent.before_jump) {  // it was on its way meanwhile, and vouches for a clock that is not this one any more
-    must_publish_ = true;
-    return;
-  }
+  if (sent.before_jump) return;  // it was on its way meanwhile, and vouches for a clock that is not this one any more
   published_ = sent.session.standing;
   published_at_ = attended_;
   must_publish_ = published_ != standing_;
@@ -188,8 +185,7 @@ void Membership::listed(const Listing& sessions) {
   }
   if (std::exchange(conflicted_, std::nullopt) == found) identity_changed_ = true;
   if (own == nullptr) {
-    if (revision_ != Revision{}) must_publish_ = true;  // somebody took this process for dead
-    revision_ = {};
+    revision_ = {};  // somebody may have taken this process for dead: the next publication writes it anew
   } else if (found != revision_ || own->value != value_) {
     const auto sent =
         std::find_if(sent_.begin(), sent_.end(), [&](const Sent& one) { return one.value == own->value; });

@@ -180,6 +180,7 @@ TEST(AgentClone, WhileItWaitsForANewEraItGoesOnWaiting) {
   s.ordering = mint::OrderingState::kBehind;
   ASSERT_TRUE(s.run_until([&] { return s.view().state == AgentState::kAwaitingEra; }));
   s.ordering = mint::OrderingState::kFollowing;
+  s.tick();
   s.feed(event::CloneDetected{});
   s.run_for(seconds(5));
   EXPECT_EQ(s.view().state, AgentState::kAwaitingEra);

@@ -186,6 +186,8 @@ TEST(AgentRetries, ALateWordOfTheJournalIsNobodys) {
   ASSERT_TRUE(s.run_until_held());
   s.journal_silent = true;
   ASSERT_TRUE(s.run_until([&] { return s.late.size() == 2; })) << "given up, and tried again";
+  s.feed(s.late[0]);
+  EXPECT_EQ(s.notes(Kind::kExtended), 0) << "the second one is waited for";
   s.journal_silent = false;
   ASSERT_TRUE(s.run_until([&] { return s.notes(Kind::kExtended) > 0; }));
   const Event late = s.late[0];
@@ -228,33 +230,37 @@ TEST(AgentRetries, AStopHasAllItsTriesForAskingAndForGivingBack) {
 
 // ---- what goes first, on a shared store
 
-TEST(AgentTurns, AStopGoesBeforeTheSession) {
-  Scenario s({.exclusive_store = false});
-  ASSERT_TRUE(s.run_until_held());
-  const int sessions = s.session_lists + s.session_commits;
-  s.hold_acks = true;
-  s.feed(event::StopRequested{});
-  s.run_for(milliseconds(1500));  // due meanwhile
-  s.fates.assign(3, Fate::kUnavailable);
-  s.acknowledge(0);
-  ASSERT_TRUE(s.run_until_stopped());
-  EXPECT_EQ(s.stopped->text, "stopped; all rights were given back");
-  EXPECT_EQ(s.session_lists + s.session_commits, sessions);
+TEST(AgentTurns, AReleaseGoesBeforeTheSession) {
+  for (const bool stops : {true, false}) {
+    Scenario s({.exclusive_store = false});
+    ASSERT_TRUE(s.run_until_held());
+    const int sessions = s.session_lists + s.session_commits;
+    s.hold_acks = true;
+    if (!stops) ++s.era.value;
+    s.feed(stops ? Event{event::StopRequested{}} : Event{s.tick_event()});
+    s.run_for(milliseconds(1500));  // due meanwhile
+    s.fates.assign(3, Fate::kUnavailable);
+    s.feed(s.ack_of(0));
+    ASSERT_TRUE(s.run_until([&] { return s.fates.empty(); }));
+    EXPECT_EQ(s.session_lists + s.session_commits, sessions) << stops;
+    ASSERT_TRUE(s.run_until([&] { return s.window(0).state == lease::WindowState::kReleased; }));
+  }
 }
 
+// The windows are such that in some of them both are due in one tick.
 TEST(AgentTurns, AnExtensionThatIsDueGoesBeforeTheSession) {
-  const time::Duration enough = seconds(10) * 2 / 3;
-  for (int beat = 400; beat <= 1000; beat += 20) {
-    Scenario s({.exclusive_store = false, .heartbeat = milliseconds(beat)});
+  for (int window = 9000; window < 9000 + 3 * 400; window += 3 * 20) {
+    Scenario s({.window = milliseconds(window), .exclusive_store = false, .heartbeat = milliseconds(400)});
     ASSERT_TRUE(s.run_until_held());
+    const time::Duration enough = milliseconds(window) * 2 / 3;
     while (s.published[0].slots[0].ceiling - (s.now + milliseconds(20)) >= enough)
       s.tick();
     s.fates_for_all = true;
     s.fates.assign(3, Fate::kSilentBefore);
     const int sessions = s.session_commits;
     s.tick();
-    EXPECT_EQ(s.commits, 2) << beat;
-    EXPECT_EQ(s.session_commits, sessions) << beat;
+    EXPECT_EQ(s.commits, 2) << window;
+    EXPECT_EQ(s.session_commits, sessions) << window;
   }
 }
 
