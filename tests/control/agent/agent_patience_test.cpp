@@ -264,6 +264,28 @@ TEST(AgentTurns, AnExtensionThatIsDueGoesBeforeTheSession) {
   }
 }
 
+TEST(AgentTurns, AnExtensionThatFailsIsTriedAgainBeforeTheSession) {
+  Scenario s({.exclusive_store = false});
+  ASSERT_TRUE(s.run_until_held());
+  ASSERT_TRUE(s.run_until([&] { return s.notes(Kind::kExtended) == 1; }));
+  s.fates.assign(1000, Fate::kUnavailable);
+  ASSERT_TRUE(s.run_until([&] { return s.fates.size() < 1000; }));
+  const int sessions = s.session_lists + s.session_commits;
+  s.run_for(seconds(3));
+  EXPECT_LT(s.fates.size(), 995U);
+  EXPECT_EQ(s.session_lists + s.session_commits, sessions);
+}
+
+TEST(AgentTurns, TheJournalIsTriedAgainBeforeTheSession) {
+  Scenario s({.exclusive_store = false});
+  ASSERT_TRUE(s.run_until_held());
+  s.journal_silent = true;
+  ASSERT_TRUE(s.run_until([&] { return s.late.size() == 1; }));
+  const int sessions = s.session_lists + s.session_commits;
+  ASSERT_TRUE(s.run_until([&] { return s.late.size() == 2; }));
+  EXPECT_EQ(s.session_lists + s.session_commits, sessions);
+}
+
 // Whatever else is due: the stage sees to it that whoever has stopped says no more.
 TEST(AgentTurns, AfterAFatalErrorNothingIsAsked) {
   for (int beat = 20; beat <= 1000; beat += 20)
