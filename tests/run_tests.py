@@ -4,8 +4,8 @@
 
 `meson test` counts programs; a reader wants to know how many cases passed, which failed, and why any was skipped. So this
 reads meson's list of tests and runs the programs itself. Programs of the suites unit, sim and control run side by side, and
-the longest of the others that load does not harm; the rest have spinning workers or measure time, and run one after another
-on a machine that is quiet by then.
+whichever of the others load does not harm; the rest have spinning workers or judge how exact a time is, and run one after
+another on a machine that is quiet by then.
 
 A gtest program counts by its cases. A program that crashes, hangs or exits non-zero without a failed case adds one failure
 to the cases that it had finished. Any other program counts as one case: exit status 0 is a pass, 77 a skip.
@@ -34,7 +34,7 @@ SUITES = ("unit", "net", "ptp", "control", "sim", "chaos", "phc-guest")
 # Run only when they are named: they fetch what no other test needs.
 OPT_IN = ("phc-guest",)
 SIDE_BY_SIDE = ("unit", "sim", "control")
-ALSO_SIDE_BY_SIDE = ("client/client_install_test", "ptp/bed/bed_test", "ptp/coverage/coverage_test")
+ALSO_SIDE_BY_SIDE = ("client/client_install_test",)
 SKIP_STATUS = 77
 DEFAULT_TIMEOUT_S = 120
 SANITIZER_SLOWDOWN = 6
