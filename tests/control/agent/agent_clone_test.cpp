@@ -6,7 +6,6 @@
 namespace gnomon::control {
 namespace {
 
-using time::milliseconds;
 using time::seconds;
 using Fate = Scenario::Fate;
 
