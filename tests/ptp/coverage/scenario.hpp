@@ -96,7 +96,7 @@ struct Expected {
   double served_percent = 90;    // at least, since the first interval
   bool synchronises = true;      // else nothing may ever be served
   bool believes_lies = false;    // misses are to be expected while the assumptions are broken, and have to be seen
-  time::Duration p99{};          // epsilon at most this while they hold; 0: any
+  time::Duration width{};        // the median epsilon at most this while they hold; 0: any
   time::Duration grows_to{};     // at some time epsilon is at least this
   time::Duration ends_within{};  // the median epsilon of the last second; 0: any
   std::vector<Sight> sights{};

@@ -18,9 +18,9 @@ using time::microseconds;
 using time::milliseconds;
 using time::seconds;
 
-constexpr Duration kQuietP99 = microseconds(200);
+constexpr Duration kQuietWidth = microseconds(200);
 // With frames that go through a Path, which takes some tens of microseconds and up.
-constexpr Duration kPathP99 = milliseconds(1);
+constexpr Duration kPathWidth = milliseconds(1);
 
 bed::RackOptions rack(VirtualClock::Start client, VirtualClock::Start truth = {}, bool with_path = false) {
   bed::RackOptions options;
@@ -33,7 +33,7 @@ bed::RackOptions rack(VirtualClock::Start client, VirtualClock::Start truth = {}
 void add_quiet(std::vector<Scenario>& all) {
   const auto quiet = [&](const char* name, const char* what, VirtualClock::Start client,
                          VirtualClock::Start truth = {}) {
-    all.push_back({.name = name, .what = what, .rack = rack(client, truth), .expected = {.p99 = kQuietP99}});
+    all.push_back({.name = name, .what = what, .rack = rack(client, truth), .expected = {.width = kQuietWidth}});
   };
   quiet("client_fast_25_ppm", "A usual oscillator, fast.", {.drift_ppb = 25'000});
   quiet("client_slow_25_ppm", "A usual oscillator, slow.", {.drift_ppb = -25'000});
@@ -53,33 +53,33 @@ void add_honest(std::vector<Scenario>& all) {
          .rack = rack({.drift_ppb = 25'000}),
          .grandmasters = {{.clock_accuracy = 0x27}},
          .before = {StepClock{grandmaster(0), off}},
-         .expected = {.p99 = microseconds(400)}});
+         .expected = {.width = microseconds(400)}});
   all.push_back({.name = "one_sided_delay_200_us",
                  .what = "The way from the grandmaster takes 200 us longer, which no packet shows.",
                  .rack = rack({.drift_ppb = 10'000}, {}, true),
                  .events = {{seconds(2), Way{0, {.delay = microseconds(200)}}}, {seconds(9), Way{0, {}}}},
                  .length = seconds(14),
-                 .expected = {.p99 = kPathP99}});
+                 .expected = {.width = kPathWidth}});
   all.push_back({.name = "one_sided_delay_1_ms_from_the_start",
                  .what = "The client settles half a millisecond beside the truth, with an offset of nothing.",
                  .rack = rack({.drift_ppb = 10'000}, {}, true),
                  .before = {Way{0, {.delay = milliseconds(1)}}},
                  .length = seconds(8),
-                 .expected = {.p99 = milliseconds(2)}});
+                 .expected = {.width = milliseconds(2)}});
   all.push_back({.name = "grandmaster_counts_tai",
                  .what = "A grandmaster like those with GNSS, and a client with software time stamps.",
                  .rack = rack({.drift_ppb = 25'000}),
                  .grandmasters = {{.ptp_timescale = true}},
                  .scale = "tai",
                  .before = {StepClock{grandmaster(0), seconds(37)}},
-                 .expected = {.p99 = kQuietP99}});
+                 .expected = {.width = kQuietWidth}});
   const bed::Passage rough{.jitter = microseconds(300), .loss_ppm = 50'000};
   all.push_back({.name = "rough_path",
                  .what = "Each frame takes up to 300 us longer, and one in twenty is lost.",
                  .rack = rack({.drift_ppb = 25'000}, {}, true),
                  .events = {{seconds(1), Way{0, rough}}, {seconds(1), Way{1, rough}}},
                  .length = seconds(14),
-                 .expected = {.p99 = milliseconds(2)}});
+                 .expected = {.width = milliseconds(2)}});
   all.push_back({.name = "grandmaster_frozen_15_s",
                  .what = "The grandmaster is stopped, goes on, and is heard again.",
                  .rack = rack({.drift_ppb = 25'000}),
@@ -174,7 +174,7 @@ void add_several(std::vector<Scenario>& all) {
                  .files = {honest},
                  .events = {{seconds(3), StepClock{file(0), seconds(37)}}},
                  .expected = {.served_percent = 99,
-                              .p99 = kQuietP99,
+                              .width = kQuietWidth,
                               .sights = {{0, 1, SourceFault::kWholeSeconds}, {0, 1, SourceState::kEvicted}},
                               .evicts = true}});
   all.push_back({.name = "one_of_three_lies_by_1_ms",
@@ -183,21 +183,21 @@ void add_several(std::vector<Scenario>& all) {
                  .files = {honest, honest},
                  .events = {{seconds(4), StepClock{file(1), milliseconds(1)}}},
                  .length = seconds(12),
-                 .expected = {.p99 = kQuietP99, .sights = {{0, 2, SourceState::kEvicted}}, .evicts = true}});
+                 .expected = {.width = kQuietWidth, .sights = {{0, 2, SourceState::kEvicted}}, .evicts = true}});
   all.push_back({.name = "grandmaster_of_three_lies_by_1_ms",
                  .what = "Two files are right, and the grandmaster jumps by 1 ms.",
                  .rack = rack({.drift_ppb = 25'000}),
                  .files = {honest, honest},
                  .events = {{seconds(4), StepClock{grandmaster(0), milliseconds(-1)}}},
                  .length = seconds(12),
-                 .expected = {.p99 = kQuietP99, .sights = {{0, 0, SourceState::kEvicted}}, .evicts = true}});
+                 .expected = {.width = kQuietWidth, .sights = {{0, 0, SourceState::kEvicted}}, .evicts = true}});
   all.push_back({.name = "one_of_three_drifts_away",
                  .what = "The grandmaster leaves the two files at 50 ppm.",
                  .rack = rack({.drift_ppb = 25'000}),
                  .files = {honest, honest},
                  .events = {{seconds(2), DriftClock{grandmaster(0), 50'000}}},
                  .length = seconds(18),
-                 .expected = {.p99 = kQuietP99, .sights = {{0, 0, SourceState::kEvicted}}, .evicts = true}});
+                 .expected = {.width = kQuietWidth, .sights = {{0, 0, SourceState::kEvicted}}, .evicts = true}});
 }
 
 void add_chronyd(std::vector<Scenario>& all) {
