@@ -272,6 +272,7 @@ void Agent::advance() {
   if (operation_ || !ticked_ || !backoff_.over(attended())) return;
   const auto can_wait = [this] {
     if (state_ == AgentState::kRevoking || state_ == AgentState::kReleasing || goal_ == Goal::kStop) return false;
+    if (has_fresh_table()) return false;
     return state_ != AgentState::kHeld || !(extension_due() || !journal_.empty() || membership_.has_failed());
   };
   // In turns: where calls take longer than a heartbeat the session is always due.
@@ -354,7 +355,7 @@ void Agent::advance_acquiring() {
   if (tick_.ordering == mint::OrderingState::kNoTime || !membership_.may_acquire()) return;
   if (!options_.exclusive_store && tick_.ordering == mint::OrderingState::kBehind) return leave_false_future();
   if (attended() < look_again_at_) return;
-  if (must_list_ || !table_) return list_rights();
+  if (must_list_ || !has_fresh_table()) return list_rights();
   if (nonce_used_) return;
   const lease::RightTable table = std::move(*table_);
   table_.reset();
@@ -378,6 +379,9 @@ void Agent::leave_false_future() {
   state_ = AgentState::kAwaitingEra;
   emit(effect::StartNewEra{});
 }
+
+// What was not read just now may be of a store that was put back since.
+bool Agent::has_fresh_table() const { return table_ && attended_ - table_read_at_ < kLongestTick; }
 
 void Agent::choose_and_acquire(const lease::RightTable& table) {
   std::vector<mint::MachineId> machines = options_.pinned;

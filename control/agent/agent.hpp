@@ -276,6 +276,7 @@ class Agent {
 
   // Taking and keeping (agent.cpp).
   void leave_false_future();
+  [[nodiscard]] bool has_fresh_table() const;
   void choose_and_acquire(const lease::RightTable& table);
   void wait_for_ids(const lease::NotYet& not_yet);
   void adopt(const Attempt& attempt, Revision revision);
@@ -330,6 +331,7 @@ class Agent {
   std::vector<mint::RightSet> published_;                 // by worker
   std::vector<Holding> holdings_;                         // committed, as last proved
   std::optional<lease::RightTable> table_;                // of the last list, while acquiring
+  time::Duration table_read_at_;                          // by the attended time
   bool must_list_ = false;                                // what the store holds of ours is not certain
   Attempts attempts_;                                     // commits sent on the present base, not known to have failed
   std::vector<Compare> conflicted_;                       // what the last commit compared, if it met a conflict

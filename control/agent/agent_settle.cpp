@@ -50,6 +50,7 @@ void Agent::settle_acquisition(const Listing& listing) {
                                     " stored rights can't be read, the first is " + table.unreadable.front().text);
   if (const auto found = attempts_.whole(listing, Purpose::kAcquire)) return adopt(found->first, found->second);
   table_ = std::move(table);
+  table_read_at_ = attended_;
 }
 
 void Agent::settle_holdings(const Listing& listing) {

@@ -188,17 +188,25 @@ TEST(AgentClone, WhileItWaitsForANewEraItGoesOnWaiting) {
 }
 
 // What was acknowledged to it before stays acknowledged, whatever it is called now.
+// Whether the store is put back before the cloning or after it, while the new name has yet to be voted in.
 TEST(AgentClone, StillHoldsTheStoreAgainstWhatItHeldBefore) {
-  Scenario s({.exclusive_store = false});
-  const MemoryStore::Image old = s.store().image();
-  ASSERT_TRUE(s.run_until_held());
-  s.run_for(seconds(5));
-  s.store().restore(old);
-  for (int i = 0; i < 100; ++i)
-    ASSERT_TRUE(s.store().commit({{}, {{"other/" + std::to_string(i), "x"}}, {}}));
-  s.feed(event::CloneDetected{});
-  ASSERT_TRUE(s.run_until_stopped());
-  EXPECT_NE(s.stopped->text.find("the window of machine id 0 is gone"), std::string::npos) << s.stopped->text;
+  for (const bool after : {false, true}) {
+    Scenario s({.exclusive_store = false});
+    const MemoryStore::Image old = s.store().image();
+    ASSERT_TRUE(s.run_until_held());
+    s.run_for(seconds(5));
+    if (after) {
+      s.feed(event::CloneDetected{});
+      s.run_for(seconds(1));
+    }
+    s.store().restore(old);
+    for (int i = 0; i < 100; ++i)
+      ASSERT_TRUE(s.store().commit({{}, {{"other/" + std::to_string(i), "x"}}, {}}));
+    if (!after) s.feed(event::CloneDetected{});
+    ASSERT_TRUE(s.run_until_stopped()) << after;
+    EXPECT_NE(s.stopped->text.find("the window of machine id 0 is gone"), std::string::npos) << s.stopped->text;
+    EXPECT_EQ(s.commits, 2) << "nothing was taken from what was put back";
+  }
 }
 
 // In the middle of a release that a deaf worker hinders: of the next one, nothing does.

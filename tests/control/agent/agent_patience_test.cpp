@@ -157,6 +157,21 @@ TEST(AgentRetries, AlsoBeforeARelease) {
   }
 }
 
+// What was read before a pause is no ground for an acquisition after it.
+TEST(AgentRetries, APauseBetweenTheListAndTheAcquisition) {
+  for (const bool paused : {false, true}) {
+    Scenario s({.exclusive_store = false});
+    s.tick_after_answers = false;
+    s.tick();
+    s.tick();
+    ASSERT_TRUE(s.take_transcript().ends_with("list\n")) << "it will choose in the next tick";
+    s.tick(paused ? seconds(10) : milliseconds(20));
+    const std::string said = s.take_transcript();
+    EXPECT_EQ(count(said, "list\n"), paused ? 1U : 0U) << said;
+    EXPECT_EQ(count(said, "commit take"), 1U) << said;
+  }
+}
+
 TEST(AgentRetries, TheJournalOfAnAcquisitionIsTriedAgainAndNothingElseTaken) {
   Scenario s({});
   s.journal_silent = true;
