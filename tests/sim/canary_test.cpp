@@ -45,7 +45,7 @@ std::vector<std::string_view> promises_broken_by(Bug bug) {
     case Bug::kEarlyRelease: return {"consistent", "contained"};
     case Bug::kForgottenRemote: return {"hlc"};
     case Bug::kLoweringHeal: return {"window"};
-    case Bug::kBlindRetry: return {"window", "durable"};
+    case Bug::kBlindRetry: return {"window", "durable", "copied"};  // the latter: over the head of a copy
     case Bug::kSkippedVote: return {"poisoned", "stands-down"};
     case Bug::kForgottenAcknowledged: return {"restored"};
     case Bug::kIgnoredSeal: return {"sealed"};
