@@ -3,9 +3,8 @@
 """Builds and runs the registered test programs, and adds up their cases.
 
 `meson test` counts programs; a reader wants to know how many cases passed, which failed, and why any was skipped. So this
-reads meson's list of tests and runs the programs itself. Programs of the suites unit, sim and control run side by side, and
-whichever of the others load does not harm; the rest have spinning workers or judge how exact a time is, and run one after
-another on a machine that is quiet by then.
+reads meson's list of tests and runs the programs itself. Programs of the suites unit, sim and control run side by side; the
+others have spinning workers, or judge how exact a time is, and run one after another on a machine that is quiet by then.
 
 A gtest program counts by its cases. A program that crashes, hangs or exits non-zero without a failed case adds one failure
 to the cases that it had finished. Any other program counts as one case: exit status 0 is a pass, 77 a skip.
@@ -34,7 +33,6 @@ SUITES = ("unit", "net", "ptp", "control", "sim", "chaos", "phc-guest")
 # Run only when they are named: they fetch what no other test needs.
 OPT_IN = ("phc-guest",)
 SIDE_BY_SIDE = ("unit", "sim", "control")
-ALSO_SIDE_BY_SIDE = ("client/client_install_test",)
 SKIP_STATUS = 77
 DEFAULT_TIMEOUT_S = 120
 SANITIZER_SLOWDOWN = 6
@@ -93,15 +91,13 @@ def load_programs(build_dir, source_dir):
         suites = [s.split(":", 1)[-1] for s in test["suite"]]
         if len(suites) != 1 or suites[0] not in SUITES:
             sys.exit(f"test '{test['name']}' must be registered under one suite of {', '.join(SUITES)}; it has {suites}")
-        name = program_name(test, build_dir, source_dir)
-        beside = suites[0] in SIDE_BY_SIDE or name in ALSO_SIDE_BY_SIDE
         needed = [f for t in test["depends"] if t in targets for f in targets[t]["filename"]]
         programs.append(Program(
-            name=name,
+            name=program_name(test, build_dir, source_dir),
             suite=suites[0],
             command=test["cmd"],
             gtest=test["protocol"] == "gtest",
-            serial=not (beside and test["is_parallel"]),
+            serial=suites[0] not in SIDE_BY_SIDE or not test["is_parallel"],
             timeout_s=test["timeout"] if test["timeout"] > 0 else DEFAULT_TIMEOUT_S,
             env=test["env"],
             workdir=test["workdir"],

@@ -331,7 +331,7 @@ class Agent {
   std::vector<mint::RightSet> published_;                 // by worker
   std::vector<Holding> holdings_;                         // committed, as last proved
   std::optional<lease::RightTable> table_;                // of the last list, while acquiring
-  time::Duration table_read_at_;                          // by the attended time
+  time::Duration table_read_at_;                          // when, by the attended time
   bool must_list_ = false;                                // what the store holds of ours is not certain
   Attempts attempts_;                                     // commits sent on the present base, not known to have failed
   std::vector<Compare> conflicted_;                       // what the last commit compared, if it met a conflict
@@ -350,7 +350,7 @@ class Agent {
   Revision highest_;
   Backoff backoff_;
   StoreFailures store_failures_;
-  int failures_ = 0;        // of operations in a row, since the state was entered
+  int failures_ = 0;        // of operations in a row; counts for a way back, which begins at 0
   std::string unreleased_;  // which rights are left to run out, and why
   bool deaf_worker_ = false;
   time::SmearedUtc highest_used_ = time::SmearedUtc::min();     // no unit was opened here beyond it, by rights given up

@@ -17,12 +17,7 @@ using time::seconds;
 using Fate = Scenario::Fate;
 using Kind = effect::Note::Kind;
 
-/// Alone on a shared store, with nothing to extend for minutes.
-struct AloneWithLongWindows : testing::Test {
-  void SetUp() override {
-    ASSERT_TRUE(s.run_until_held());
-    s.run_for(seconds(2));
-  }
+struct ClockOfOneAlone : AloneWithLongWindows {
   /// Whether the reading of the next tick is taken for a jump. Nobody hears it then, so it can't pass again at once.
   [[nodiscard]] bool jumps() {
     s.list_silent = true;
@@ -37,42 +32,40 @@ struct AloneWithLongWindows : testing::Test {
     EXPECT_EQ(entries.size(), 1U);
     return *lease::parse_session(entries.front().value);
   }
-
-  Scenario s{{.window = seconds(600), .exclusive_store = false}};
 };
 
-TEST_F(AloneWithLongWindows, AClockThatRunsDoesNotJump) { EXPECT_FALSE(jumps()); }
+TEST_F(ClockOfOneAlone, AClockThatRunsDoesNotJump) { EXPECT_FALSE(jumps()); }
 
-TEST_F(AloneWithLongWindows, AToleranceIsNoJump) {
+TEST_F(ClockOfOneAlone, AToleranceIsNoJump) {
   s.now = s.now + seconds(1);
   EXPECT_FALSE(jumps());
   s.now = s.now + seconds(-1);
   EXPECT_FALSE(jumps());
 }
 
-TEST_F(AloneWithLongWindows, MoreThanAToleranceAheadIsAJump) {
+TEST_F(ClockOfOneAlone, MoreThanAToleranceAheadIsAJump) {
   s.now = s.now + seconds(1) + nanoseconds(1);
   EXPECT_TRUE(jumps());
 }
 
-TEST_F(AloneWithLongWindows, MoreThanAToleranceBackIsAJump) {
+TEST_F(ClockOfOneAlone, MoreThanAToleranceBackIsAJump) {
   s.now = s.now + seconds(-1) + nanoseconds(-1);
   EXPECT_TRUE(jumps());
 }
 
-TEST_F(AloneWithLongWindows, TheClockBehindATimelineThatStandsJumps) {
+TEST_F(ClockOfOneAlone, TheClockBehindATimelineThatStandsJumps) {
   s.ordering = OrderingState::kBehind;
   s.lead = seconds(3600);
   EXPECT_TRUE(jumps());
 }
 
-TEST_F(AloneWithLongWindows, ATimelineJumpsThoughTheClockBehindItDoesNot) {
+TEST_F(ClockOfOneAlone, ATimelineJumpsThoughTheClockBehindItDoesNot) {
   s.now = s.now + seconds(3600);
   s.lead = seconds(3600);
   EXPECT_TRUE(jumps());
 }
 
-TEST_F(AloneWithLongWindows, ATimelineThatIsGoneForAWhileDoesNotJump) {
+TEST_F(ClockOfOneAlone, ATimelineThatIsGoneForAWhileDoesNotJump) {
   const time::SmearedUtc now = s.now;
   s.ordering = OrderingState::kNoTime;
   s.now = {};
@@ -82,12 +75,12 @@ TEST_F(AloneWithLongWindows, ATimelineThatIsGoneForAWhileDoesNotJump) {
   EXPECT_FALSE(jumps());
 }
 
-TEST_F(AloneWithLongWindows, ATrueTimeThatComesIsNoJump) {
+TEST_F(ClockOfOneAlone, ATrueTimeThatComesIsNoJump) {
   tell({}, milliseconds(1));
   EXPECT_FALSE(jumps());
 }
 
-TEST_F(AloneWithLongWindows, ATrueTimeThatGrowsMoreExactIsNoJump) {
+TEST_F(ClockOfOneAlone, ATrueTimeThatGrowsMoreExactIsNoJump) {
   for (const bool early : {true, false}) {
     tell({}, seconds(10));
     s.tick();
@@ -97,14 +90,14 @@ TEST_F(AloneWithLongWindows, ATrueTimeThatGrowsMoreExactIsNoJump) {
   }
 }
 
-TEST_F(AloneWithLongWindows, ATrueTimeJumps) {
+TEST_F(ClockOfOneAlone, ATrueTimeJumps) {
   tell({}, milliseconds(1));
   s.tick();
   tell(seconds(5), seconds(5));
   EXPECT_TRUE(jumps());
 }
 
-TEST_F(AloneWithLongWindows, ATrueTimeThatWasGoneJumpsToo) {
+TEST_F(ClockOfOneAlone, ATrueTimeThatWasGoneJumpsToo) {
   tell({}, milliseconds(1));
   s.tick();
   s.truth.reset();
@@ -113,7 +106,7 @@ TEST_F(AloneWithLongWindows, ATrueTimeThatWasGoneJumpsToo) {
   EXPECT_TRUE(jumps());
 }
 
-TEST_F(AloneWithLongWindows, AJumpIsSaidAtOnceAndNothingOfBeforeVouches) {
+TEST_F(ClockOfOneAlone, AJumpIsSaidAtOnceAndNothingOfBeforeVouches) {
   const Nonce before = session().nonce;
   s.run_for(milliseconds(100));  // in the middle of a heartbeat
   s.now = s.now + seconds(3600);
@@ -266,6 +259,15 @@ struct Waiting : testing::Test {
   Scenario other{{.machine_ids = 1, .exclusive_store = false, .incarnation = Nonce{1}}, &store};
   Scenario s{{.machine_ids = 1, .exclusive_store = false}, &store};
 };
+
+TEST_F(Waiting, LooksForIdsAtOnceInTheNewEra) {
+  other.feed(event::StopRequested{});
+  ASSERT_TRUE(other.run_until_stopped());
+  s.ordering = OrderingState::kBehind;  // after a jump forward in which it held nothing
+  s.tick();
+  s.tick();
+  EXPECT_EQ(s.view().state, AgentState::kHeld);
+}
 
 TEST_F(Waiting, AsksForANewEraOnceAndTakesNothingBefore) {
   s.eras_begin = false;

@@ -9,8 +9,6 @@ namespace {
 using time::seconds;
 using Fate = Scenario::Fate;
 
-lease::WindowState state_of(Scenario& s, std::uint16_t machine) { return s.window(machine).state; }
-
 // Each copy has its own database, so each would choose the same ids as the other.
 TEST(AgentClone, WithAStoreOfItsOwnItStopsAndLeavesAMark) {
   for (const bool stopping : {false, true}) {
@@ -30,7 +28,7 @@ TEST(AgentClone, WithAStoreOfItsOwnItStopsAndLeavesAMark) {
     EXPECT_LT(transcript.find("mark as cloned"), transcript.find("failed: ")) << transcript;
     s.run_for(seconds(20));
     EXPECT_EQ(s.commits, commits) << "nothing is released, nothing is taken";
-    EXPECT_EQ(state_of(s, 0), lease::WindowState::kHeld);
+    EXPECT_EQ(s.state_of(0), lease::WindowState::kHeld);
   }
 }
 
@@ -45,7 +43,7 @@ TEST(AgentClone, DropsWithoutReleasingAndTakesOthers) {
   EXPECT_EQ(transcript.find("release"), transcript.find("released")) << transcript;
   EXPECT_EQ(s.published[0].slots[0].machine.value, 2);
   EXPECT_EQ(s.published[1].slots[0].machine.value, 3);
-  EXPECT_EQ(state_of(s, 0), lease::WindowState::kHeld);
+  EXPECT_EQ(s.state_of(0), lease::WindowState::kHeld);
 }
 
 TEST(AgentClone, GoesBackToAnIdThatItWasClonedAwayFromOnlyOnceItsWindowIsPast) {
@@ -162,7 +160,7 @@ TEST(AgentClone, WhatWasHeldCountsAsUsedUpToItsCeiling) {
   for (const auto policy : {mint::LeadPolicy::kRefuse, mint::LeadPolicy::kRotate}) {
     Scenario s({.machine_ids = 1, .lead_policy = policy, .exclusive_store = false});
     ASSERT_TRUE(s.run_until_held());
-    const std::string ceiling = std::to_string((s.window(0).ceiling - kStart).ns / 1'000'000) + " ms";
+    const std::string ceiling = Scenario::at(s.window(0).ceiling);
     s.feed(event::CloneDetected{});
     s.ordering = mint::OrderingState::kBehind;
     s.lead = seconds(100);
@@ -247,7 +245,7 @@ TEST(AgentClone, WhileStoppingNothingIsReleased) {
   ASSERT_TRUE(s.stopped.has_value());
   EXPECT_FALSE(s.stopped->failed);
   EXPECT_EQ(s.stopped->text, "stopped; rights run out by themselves, because a copy may be using them");
-  EXPECT_EQ(state_of(s, 0), lease::WindowState::kHeld);
+  EXPECT_EQ(s.state_of(0), lease::WindowState::kHeld);
 }
 
 }  // namespace

@@ -13,6 +13,14 @@ using Kind = effect::Note::Kind;
 
 time::SmearedUtc ceiling_of(const Scenario& s) { return s.published[0].slots[0].ceiling; }
 
+/// It never landed, and the list that has to tell is still on its way.
+event::Listed list_after_a_lost_extension(Scenario& s) {
+  s.fates = {Fate::kLostBefore};
+  s.list_silent = true;
+  EXPECT_TRUE(s.run_until([&] { return !s.late.empty(); }));
+  return std::get<event::Listed>(s.late.back());
+}
+
 TEST(AgentFaults, AcquisitionWithALostAnswerIsProvedByReading) {
   Scenario s({});
   s.fates = {Fate::kLostAfter};
@@ -220,10 +228,7 @@ TEST(AgentFaults, StoreThatWentBackIsNotBelieved) {
   s.run_for(seconds(10));
   MemoryStore older;
   ASSERT_TRUE(older.commit({{}, {{"right/m/00009/other", "x"}}, {}}));
-  s.fates = {Fate::kLostBefore};
-  s.list_silent = true;
-  ASSERT_TRUE(s.run_until([&] { return !s.late.empty(); }));
-  auto listed = std::get<event::Listed>(s.late.back());
+  event::Listed listed = list_after_a_lost_extension(s);
   listed.listing = *older.list(lease::kRightPrefix);
   s.feed(listed);
   ASSERT_TRUE(s.stopped.has_value());
@@ -236,10 +241,7 @@ TEST(AgentFaults, StoreThatWentBackIsNotBelieved) {
 TEST(AgentFaults, AListOfBeforeWhatWasAcknowledgedIsNotBelieved) {
   Scenario s({});
   ASSERT_TRUE(s.run_until_held());
-  s.fates = {Fate::kLostBefore};
-  s.list_silent = true;
-  ASSERT_TRUE(s.run_until([&] { return !s.late.empty(); }));
-  auto listed = std::get<event::Listed>(s.late.back());
+  event::Listed listed = list_after_a_lost_extension(s);
   --listed.listing.at.value;
   s.feed(listed);
   ASSERT_TRUE(s.stopped.has_value());
@@ -250,10 +252,7 @@ TEST(AgentFaults, AListOfBeforeWhatWasAcknowledgedIsNotBelieved) {
 TEST(AgentFaults, SameRevisionWithAnotherContentIsAnotherHistory) {
   Scenario s({});
   ASSERT_TRUE(s.run_until_held());
-  s.fates = {Fate::kLostBefore};
-  s.list_silent = true;
-  ASSERT_TRUE(s.run_until([&] { return !s.late.empty(); }));
-  auto listed = std::get<event::Listed>(s.late.back());
+  event::Listed listed = list_after_a_lost_extension(s);
   lease::Window window = s.window(0);
   window.nonce.fill(0x55);
   listed.listing.entries.back().value = lease::encode(window);

@@ -11,8 +11,6 @@ using time::seconds;
 using Fate = Scenario::Fate;
 using Kind = effect::Note::Kind;
 
-lease::WindowState state_of(Scenario& s, std::uint16_t machine) { return s.window(machine).state; }
-
 TEST(AgentStop, BeforeThereIsATime) {
   Scenario s({});
   s.ordering = mint::OrderingState::kNoTime;
@@ -49,7 +47,7 @@ TEST(AgentStop, WhileTheAcquisitionIsUnderWay) {
   EXPECT_FALSE(s.stopped.has_value()) << "what was granted must be given back";
   s.feed(s.late[0]);
   ASSERT_TRUE(s.stopped.has_value());
-  EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
+  EXPECT_EQ(s.state_of(0), lease::WindowState::kReleased);
   EXPECT_EQ(s.window(0).ceiling, s.window(0).floor) << "unused";
   EXPECT_EQ(s.published[0].generation.value, 0U) << "and was never published";
 }
@@ -62,7 +60,7 @@ TEST(AgentStop, ThenTheReleasesAnswerIsLostToo) {
     s.feed(event::StopRequested{});
     ASSERT_TRUE(s.run_until_stopped());
     EXPECT_EQ(s.stopped->text, "stopped; all rights were given back");
-    EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
+    EXPECT_EQ(s.state_of(0), lease::WindowState::kReleased);
   }
 }
 
@@ -77,7 +75,7 @@ TEST(AgentStop, WhileTheAcquisitionsOutcomeIsUnknown) {
     const bool landed = fate == Fate::kLostAfter || fate == Fate::kSilentAfter;
     ASSERT_EQ(s.table().find({0}) != nullptr, landed);
     if (landed) {
-      EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
+      EXPECT_EQ(s.state_of(0), lease::WindowState::kReleased);
     }
   }
 }
@@ -108,7 +106,7 @@ TEST(AgentStop, WhileTheJournalIsBeingSynced) {
   s.journal_silent = false;
   s.feed(event::StopRequested{});
   ASSERT_TRUE(s.run_until_stopped());
-  EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
+  EXPECT_EQ(s.state_of(0), lease::WindowState::kReleased);
   EXPECT_EQ(s.published[0].generation.value, 0U);
 }
 
@@ -123,7 +121,7 @@ TEST(AgentStop, WhileAnExtensionIsUnderWay) {
     EXPECT_EQ(s.published[0].count, 0U) << "revoked at once";
     EXPECT_FALSE(s.stopped.has_value());
     ASSERT_TRUE(s.run_until_stopped());
-    EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
+    EXPECT_EQ(s.state_of(0), lease::WindowState::kReleased);
     EXPECT_EQ(s.window(0).ceiling, kStart + milliseconds(3000)) << "whatever became of the extension";
   }
 }
@@ -163,9 +161,9 @@ TEST(AgentStop, DeafWorkersRightRunsOutTheOthersAreReleased) {
   ASSERT_TRUE(s.run_until_stopped());
   EXPECT_GE(s.now - begun, seconds(5)) << "so long it may still serve";
   EXPECT_LE(s.now - begun, milliseconds(5'100));
-  EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
-  EXPECT_EQ(state_of(s, 1), lease::WindowState::kHeld);
-  EXPECT_EQ(state_of(s, 2), lease::WindowState::kReleased);
+  EXPECT_EQ(s.state_of(0), lease::WindowState::kReleased);
+  EXPECT_EQ(s.state_of(1), lease::WindowState::kHeld);
+  EXPECT_EQ(s.state_of(2), lease::WindowState::kReleased);
   EXPECT_NE(s.stopped->text.find("worker 1 never acknowledged"), std::string::npos) << s.stopped->text;
   EXPECT_FALSE(s.stopped->failed);
 }
@@ -181,7 +179,7 @@ TEST(AgentStop, WaitsForARevocationThatIsUnderWay) {
   s.acknowledge(0);
   ASSERT_TRUE(s.run_until_stopped());
   EXPECT_EQ(s.stopped->text, "stopped; all rights were given back");
-  EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
+  EXPECT_EQ(s.state_of(0), lease::WindowState::kReleased);
 }
 
 TEST(AgentStop, ImplausibleUseIsNotReleased) {
@@ -190,7 +188,7 @@ TEST(AgentStop, ImplausibleUseIsNotReleased) {
   s.used[0] = time::SmearedUtc::max();
   s.feed(event::StopRequested{});
   ASSERT_TRUE(s.run_until_stopped());
-  EXPECT_EQ(state_of(s, 0), lease::WindowState::kHeld);
+  EXPECT_EQ(s.state_of(0), lease::WindowState::kHeld);
   EXPECT_EQ(s.window(0).ceiling, kStart + milliseconds(10'020));
   EXPECT_NE(s.stopped->text.find("the last use of machine id 0 is implausible"), std::string::npos) << s.stopped->text;
 }
@@ -203,7 +201,7 @@ TEST(AgentStop, ReleaseWithALostAnswerIsProvedOrRepeatedAndNeverUndone) {
     s.fates = {fate};
     s.feed(event::StopRequested{});
     ASSERT_TRUE(s.run_until_stopped());
-    EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
+    EXPECT_EQ(s.state_of(0), lease::WindowState::kReleased);
     EXPECT_EQ(s.stopped->text, "stopped; all rights were given back");
     EXPECT_EQ(s.published[0].generation.value, 2U) << "never published again";
   }
@@ -222,7 +220,7 @@ TEST(AgentStop, GivesTheReleaseUpAfterAWhile) {
     EXPECT_LT(s.now - begun, seconds(40));
     EXPECT_FALSE(s.stopped->failed);
     EXPECT_NE(s.stopped->text.find("machine id 0 could not be given back"), std::string::npos) << s.stopped->text;
-    EXPECT_EQ(state_of(s, 0), lease::WindowState::kHeld) << "it runs out";
+    EXPECT_EQ(s.state_of(0), lease::WindowState::kHeld) << "it runs out";
   }
 }
 
@@ -249,16 +247,13 @@ TEST(AgentStop, HasItsOwnTriesAndBeginsAtOnce) {
     s.feed(event::StopRequested{});
     if (comes_back) {
       ASSERT_TRUE(s.run_until([&] { return s.stopped.has_value(); }, milliseconds(40)));
-      EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
+      EXPECT_EQ(s.state_of(0), lease::WindowState::kReleased);
       continue;
     }
     ASSERT_TRUE(s.run_until_stopped());
     const std::string said = s.take_transcript();
     EXPECT_EQ(s.stopped->text.find("stopped; whether rights were granted"), 0U) << s.stopped->text;
-    std::size_t lists = 0;
-    for (std::size_t at = said.find("list\n"); at != std::string::npos; at = said.find("list\n", at + 1))
-      ++lists;
-    EXPECT_EQ(lists, 8U) << said;
+    EXPECT_EQ(count(said, "list\n"), 8U) << said;
   }
 }
 
@@ -317,7 +312,7 @@ TEST(AgentStop, WaitsForTheJournalOfTheRelease) {
   ASSERT_TRUE(s.run_until_held());
   s.journal_silent = true;
   s.feed(event::StopRequested{});
-  EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
+  EXPECT_EQ(s.state_of(0), lease::WindowState::kReleased);
   s.take_transcript();
   s.run_for(seconds(3));
   EXPECT_FALSE(s.stopped.has_value());
@@ -464,7 +459,7 @@ TEST(AgentRotate, DeafWorkerForbidsANewEra) {
   s.ordering = mint::OrderingState::kBehind;
   ASSERT_TRUE(s.run_until_stopped());
   EXPECT_TRUE(s.stopped->failed);
-  EXPECT_EQ(state_of(s, 0), lease::WindowState::kReleased);
+  EXPECT_EQ(s.state_of(0), lease::WindowState::kReleased);
 }
 
 // What hindered one release says nothing of the next.
@@ -549,28 +544,11 @@ TEST(AgentRotate, AnEraThatWasFollowedTakesTheSameIdsAgain) {
   }
 }
 
-// An id that was looked for in vain in the era before.
-TEST(AgentRotate, TheNewEraLooksForIdsAtOnce) {
-  MemoryStore store;
-  Scenario other({.machine_ids = 1, .exclusive_store = false, .incarnation = Nonce{1}}, &store);
-  other.nonce_salt = 1;
-  ASSERT_TRUE(other.run_until_held());
-  Scenario s({.machine_ids = 1, .exclusive_store = false}, &store);
-  s.now = other.now;
-  ASSERT_TRUE(s.run_until([&] { return s.notes(Kind::kIdsExhausted) == 1; }));
-  other.feed(event::StopRequested{});
-  ASSERT_TRUE(other.run_until_stopped());
-  s.ordering = mint::OrderingState::kBehind;  // after a jump forward in which it held nothing
-  s.tick();
-  s.tick();
-  EXPECT_EQ(s.view().state, AgentState::kHeld);
-}
-
 // Whatever its worker really did, it was not beyond the ceiling.
 TEST(AgentRotate, AnImplausibleUseCountsUpToTheCeiling) {
   Scenario s({.machine_ids = 1, .exclusive_store = false});
   ASSERT_TRUE(s.run_until_held());
-  const std::string ceiling = std::to_string((s.window(0).ceiling - kStart).ns / 1'000'000) + " ms";
+  const std::string ceiling = Scenario::at(s.window(0).ceiling);
   s.used[0] = time::SmearedUtc::max();
   ++s.era.value;
   ASSERT_TRUE(s.run_until([&] { return s.notes(Kind::kReleased) == 1; }, seconds(1)));

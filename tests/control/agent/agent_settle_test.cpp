@@ -111,7 +111,7 @@ TEST(AgentSettles, WhatWasLostMayHaveBeenUsedUpToItsCeiling) {
   host.lead = seconds(100);
   rack.until([&] { return host.notes(Kind::kBehindItsIds) == 1; }, seconds(10));
   const std::string said = host.take_transcript();
-  const std::string until = std::to_string((ceiling - kStart).ns / 1'000'000) + " ms";
+  const std::string until = Scenario::at(ceiling);
   EXPECT_NE(said.find("no rights are taken (" + until + ")"), std::string::npos) << until << "\n" << said;
 }
 

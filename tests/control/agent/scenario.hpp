@@ -35,6 +35,14 @@ inline Transaction takeover(mint::MachineId machine, time::SmearedUtc floor, std
           {}};
 }
 
+/// How often `line` stands in `text`.
+inline std::size_t count(const std::string& text, const std::string& line) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(line); at != std::string::npos; at = text.find(line, at + 1))
+    ++found;
+  return found;
+}
+
 class Scenario {
  public:
   /// What becomes of the next commit.
@@ -127,6 +135,9 @@ class Scenario {
   MemoryStore& store() { return store_; }
   lease::RightTable table() { return lease::read_rights(store_.list(lease::kRightPrefix)->entries); }
   lease::Window window(std::uint16_t machine) { return table().find({machine})->window->value; }
+  lease::WindowState state_of(std::uint16_t machine) { return window(machine).state; }
+  /// As the transcript says it: milliseconds since the beginning.
+  static std::string at(time::SmearedUtc t) { return std::to_string((t - kStart).ns / 1'000'000) + " ms"; }
   [[nodiscard]] int notes(effect::Note::Kind kind) const {
     const auto at = notes_.find(kind);
     return at == notes_.end() ? 0 : at->second;
@@ -158,7 +169,6 @@ class Scenario {
     if (options.incarnation == Nonce{}) options.incarnation.fill(0xaa);
     return options;
   }
-  std::string at(time::SmearedUtc t) const { return std::to_string((t - kStart).ns / 1'000'000) + " ms"; }
   void say(const std::string& line) { transcript.push_back(line); }
 
   void perform(const Effect& effect, std::deque<Event>& queue) {
@@ -337,6 +347,15 @@ class Scenario {
   std::map<std::uint16_t, std::set<std::int64_t>> committed_;
   std::map<std::uint16_t, std::set<std::int64_t>> journaled_;
   std::set<std::pair<std::uint16_t, std::uint64_t>> released_;
+};
+
+/// Alone on a shared store, with nothing to extend for minutes.
+struct AloneWithLongWindows : testing::Test {
+  void SetUp() override {
+    ASSERT_TRUE(s.run_until_held());
+    s.run_for(time::seconds(2));
+  }
+  Scenario s{{.window = time::seconds(600), .exclusive_store = false}};
 };
 
 }  // namespace gnomon::control

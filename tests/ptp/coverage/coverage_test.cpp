@@ -44,13 +44,13 @@ bool misses(const Scenario& scenario, const Verdict& verdict) {
 
 // The median is held to what is expected. The 99th percentile is a matter of the machine's other load, too: it may be
 // 20 times that.
-bool is_too_wide(const Expected& expected, const Widths& widths) {
-  return expected.width.ns != 0 && (widths.p50 > expected.width || widths.p99 > expected.width * 20);
+bool exceed(const Widths& widths, time::Duration expected) {
+  return expected.ns != 0 && (widths.p50 > expected || widths.p99 > expected * 20);
 }
 
 // Of widths a repetition may be better.
 bool too_wide(const Expected& expected, const Verdict& verdict) {
-  return is_too_wide(expected, verdict.widths) ||
+  return exceed(verdict.widths, expected.width) ||
          (expected.ends_within.ns != 0 && verdict.last_second.p50 > expected.ends_within) ||
          (expected.synchronises && verdict.served_percent < expected.served_percent);
 }
@@ -139,7 +139,7 @@ std::string text_of(const Sight& sight) {
 void expect_widths(const Expected& expected, const Verdict& verdict) {
   EXPECT_GE(verdict.served_percent, expected.served_percent);
   EXPECT_GE(std::max(verdict.widths.most, verdict.last_second.most), expected.grows_to);
-  EXPECT_FALSE(is_too_wide(expected, verdict.widths)) << text_of(verdict);
+  EXPECT_FALSE(exceed(verdict.widths, expected.width)) << text_of(verdict);
   if (expected.ends_within.ns != 0) {
     EXPECT_LE(verdict.last_second.p50.ns, expected.ends_within.ns);
   }
