@@ -59,9 +59,6 @@ tl::expected<void, StoreError> EtcdLink::call(const Call& call, EtcdDeadline dea
       leave(failed.error.text);
     } else {
       failed = verdict(status, true, &call);
-      // What it had said before is the better reason.
-      if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED && !current().fault.empty())
-        failed.error.text = current().fault;
       if (failed.remedy == EtcdRemedy::kElsewhere || failed.error.kind == StoreErrorKind::kUnknown)
         leave(failed.error.text);
     }
@@ -175,8 +172,14 @@ tl::expected<void, EtcdVerdict> EtcdLink::log_in(EtcdDeadline deadline) {
 
 EtcdVerdict EtcdLink::verdict(const grpc::Status& status, bool may_have_left, const Call* call) const {
   const bool is_commit = call != nullptr && call->is_commit;
-  return judge({status.error_code(), status.error_message(), may_have_left, is_commit, is_commit ? call->operations : 0,
-                endpoints_[current_].at.endpoint, options_.user, options_.prefix});
+  const Endpoint& asked = endpoints_[current_];
+  EtcdVerdict said = judge({status.error_code(), status.error_message(), may_have_left, is_commit,
+                            is_commit ? call->operations : 0, asked.at.endpoint, options_.user, options_.prefix});
+  // What it had said before is a better reason than that the time was over then.
+  const bool out_of_time = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+  if (out_of_time && said.error.kind == StoreErrorKind::kUnavailable && !asked.fault.empty())
+    said.error.text = asked.fault;
+  return said;
 }
 
 StoreError EtcdLink::unreachable() const {

@@ -190,6 +190,40 @@ TEST_F(EtcdStoreTest, SilentMemberLeavesTimeForTheOthers) {
   EXPECT_EQ(b.served().ranges, 1);
 }
 
+Script says(const std::string& message) {
+  return {false, grpc::Status(grpc::StatusCode::UNAVAILABLE, "etcdserver: " + message), false, {}};
+}
+Script silence() { return {false, std::nullopt, true, {}}; }
+
+TEST_F(EtcdStoreTest, WhatAMemberSaidIsABetterReasonThanItsSilenceThereafter) {
+  auto only_a = options(time::seconds(1));
+  only_a.endpoints = {a.endpoint()};
+  auto store = open(only_a);
+  a.next_status(says("no leader"));
+  a.next_status(silence());
+  const auto ungreeted = store->get("k");
+  ASSERT_FALSE(ungreeted);
+  EXPECT_EQ(ungreeted.error().kind, StoreErrorKind::kUnavailable);
+  EXPECT_THAT(ungreeted.error().text, HasSubstr("no leader"));
+  EXPECT_EQ(a.served().statuses, 2);
+
+  ASSERT_TRUE(store->get("k"));
+  a.next_range(says("no leader"));
+  a.next_range(silence());
+  const auto unread = store->get("k");
+  ASSERT_FALSE(unread);
+  EXPECT_EQ(unread.error().kind, StoreErrorKind::kUnavailable);
+  EXPECT_THAT(unread.error().text, HasSubstr("no leader"));
+
+  a.next_txn(says("no leader"));
+  a.next_txn({true, std::nullopt, true, {}});
+  const auto uncertain = store->commit(put("k", "v"));
+  ASSERT_FALSE(uncertain);
+  EXPECT_EQ(uncertain.error().kind, StoreErrorKind::kUnknown) << "it may have been done the second time";
+  EXPECT_THAT(uncertain.error().text, HasSubstr("did not say what became"));
+  EXPECT_EQ(cluster.value("gnomon/k"), "v");
+}
+
 TEST_F(EtcdStoreTest, ExpiredTokenIsRenewedAndTheCommitDoneOnce) {
   for (FakeMember* member : {&a, &b})
     member->want_login("secret");

@@ -99,6 +99,8 @@ class FakeMember {
 
   void next_txn(Script script);
   void next_range(Script script);
+  /// Of the question who it is, with which every connection begins: `hold` and `status` only.
+  void next_status(Script script);
   /// From now on its answers bear this cluster's id, on connections that are up as well: what happens behind a proxy
   /// that is pointed elsewhere. 0: its own again.
   void answer_as_cluster(std::uint64_t id);

@@ -30,7 +30,7 @@ struct FakeMember::Rules {
   Served served;
   std::uint64_t member_id = 0;
   std::atomic<std::uint64_t> foreign_cluster{0};  // 0: its own
-  std::deque<Script> txns, ranges;
+  std::deque<Script> txns, ranges, statuses;
   bool no_leader = false;
   std::string password;  // empty: no login
   std::set<std::string> tokens;
@@ -126,8 +126,15 @@ class FakeMember::Services final : public pb::KV::Service,
 
   grpc::Status Status(grpc::ServerContext* context, const pb::StatusRequest* /*request*/,
                       pb::StatusResponse* response) override {
+    Script script;
+    {
+      const std::lock_guard lock(rules_.mutex);
+      ++rules_.served.statuses;
+      script = rules_.take(rules_.statuses);
+    }
+    if (script.hold) wait_for_the_end(context);
+    if (script.status) return *script.status;
     const std::lock_guard lock(rules_.mutex);
-    ++rules_.served.statuses;
     if (rules_.no_leader && metadata(context, "hasleader") == "true")
       return {grpc::StatusCode::UNAVAILABLE, "etcdserver: no leader"};
     response->mutable_header()->set_cluster_id(rules_.cluster_id(cluster_));
@@ -293,6 +300,10 @@ void FakeMember::next_txn(Script script) {
 void FakeMember::next_range(Script script) {
   const std::lock_guard lock(rules_->mutex);
   rules_->ranges.push_back(std::move(script));
+}
+void FakeMember::next_status(Script script) {
+  const std::lock_guard lock(rules_->mutex);
+  rules_->statuses.push_back(std::move(script));
 }
 void FakeMember::answer_as_cluster(std::uint64_t id) { rules_->foreign_cluster = id; }
 void FakeMember::lose_leader(bool lost) {
