@@ -78,8 +78,8 @@ struct ClockEvent {
   /// CLOCK_MONOTONIC_RAW plus `asleep`, if it was read: nobody slews it, so it shows whether the counter kept pace.
   std::optional<UptimeReading> raw = std::nullopt;
   time::Duration asleep;  // CLOCK_BOOTTIME minus CLOCK_MONOTONIC: how long the machine slept since boot
-  bool kernel_trusts_counter = true;
-  bool phc2sys_runs = false;
+  bool kernel_trusts_counter{};
+  bool phc2sys_runs{};
   std::span<const News> news;  // one for each source
 };
 

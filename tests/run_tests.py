@@ -3,8 +3,8 @@
 """Builds and runs the registered test programs, and adds up their cases.
 
 `meson test` counts programs; a reader wants to know how many cases passed, which failed, and why any was skipped. So this
-reads meson's list of tests and runs the programs itself. Programs of the suites unit, sim and control run side by side; the
-others have spinning workers, or judge how exact a time is, and run one after another on a machine that is quiet by then.
+reads meson's list of tests and runs the programs itself. Programs run side by side, but those that judge how exact a time is
+run one after another on a machine that is quiet by then: the suites ptp and chaos, and who is registered as not parallel.
 
 A gtest program counts by its cases. A program that crashes, hangs or exits non-zero without a failed case adds one failure
 to the cases that it had finished. Any other program counts as one case: exit status 0 is a pass, 77 a skip.
@@ -32,7 +32,7 @@ import xml.etree.ElementTree
 SUITES = ("unit", "net", "ptp", "control", "sim", "chaos", "phc-guest")
 # Run only when they are named: they fetch what no other test needs.
 OPT_IN = ("phc-guest",)
-SIDE_BY_SIDE = ("unit", "sim", "control")
+ONE_AFTER_ANOTHER = ("ptp", "chaos", "phc-guest")
 SKIP_STATUS = 77
 DEFAULT_TIMEOUT_S = 120
 SANITIZER_SLOWDOWN = 6
@@ -97,7 +97,7 @@ def load_programs(build_dir, source_dir):
             suite=suites[0],
             command=test["cmd"],
             gtest=test["protocol"] == "gtest",
-            serial=suites[0] not in SIDE_BY_SIDE or not test["is_parallel"],
+            serial=suites[0] in ONE_AFTER_ANOTHER or not test["is_parallel"],
             timeout_s=test["timeout"] if test["timeout"] > 0 else DEFAULT_TIMEOUT_S,
             env=test["env"],
             workdir=test["workdir"],

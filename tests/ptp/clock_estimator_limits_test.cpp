@@ -106,6 +106,20 @@ TEST(OrderingByTruth, FollowsTheSystemClockUntilThereIsOne) {
   EXPECT_NEAR(static_cast<double>(turns.estimator.record().ordering.lead.ns), 3e6, 1e3);
 }
 
+TEST(OrderingByTruth, FollowsWhatAnEarlierRunHadProvedUntilASourceSpeaks) {
+  Turns earlier;
+  for (int i = 0; i < 10; ++i)
+    earlier.turn();
+  Turns turns;
+  turns.now = earlier.now;
+  turns.speaks = false;
+  turns.system_off = milliseconds(3);
+  turns.estimator.resume(earlier.estimator.truth().view().line, earlier.at());
+  turns.turn();
+  EXPECT_EQ(turns.fault(), ClockFault::kNone);
+  EXPECT_LE(std::abs(turns.off().ns), 10);
+}
+
 TEST(OrderingByTruth, ASystemClockAloneIsFollowedWhereItIsSaidSo) {
   ClockEstimatorOptions by_system = options();
   by_system.order_by_truth = false;

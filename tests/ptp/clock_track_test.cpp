@@ -51,8 +51,10 @@ TEST(ClockTrack, IgnoresACounterThatGoesBack) {
   ClockTrack track;
   track.add({1'000}, 1'000, {});
   track.add({500}, 2'000, {});
+  EXPECT_EQ(track.last().count, 1'000U);
   EXPECT_EQ(track.when(1'500, kNominal).error(), TrackFault::kNotYet);
   track.clear();
+  EXPECT_EQ(track.last(), time::Cycles{});
   EXPECT_EQ(track.when(1'000, kNominal).error(), TrackFault::kNotYet);
 }
 

@@ -262,6 +262,41 @@ TEST(AgentFaults, SameRevisionWithAnotherContentIsAnotherHistory) {
   EXPECT_EQ(s.published[0].count, 0U);
 }
 
+/// Extended by a commit that the journal never heard of, and then given back in vain, since an era ended: the list of
+/// rights that is read thereafter.
+event::Listed list_after_an_unjournaled_extension(Scenario& s) {
+  s.journal_silent = true;
+  EXPECT_TRUE(s.run_until([&] { return s.commits == 2; }));
+  s.fates = {Fate::kLostBefore};
+  s.list_silent = true;
+  s.late.clear();
+  ++s.era.value;
+  EXPECT_TRUE(s.run_until([&] { return !s.late.empty() && std::holds_alternative<event::Listed>(s.late.back()); }));
+  return std::get<event::Listed>(s.late.back());
+}
+
+TEST(AgentFaults, WhatTheJournalHasNotHeardOfIsAcknowledgedAsWell) {
+  for (const bool older : {false, true}) {
+    Scenario s({});
+    ASSERT_TRUE(s.run_until_held());
+    const Entry acquired = **s.store().get(lease::window_key({0}));
+    event::Listed listed = list_after_an_unjournaled_extension(s);
+    Entry& window = listed.listing.entries.back();
+    ASSERT_EQ(window.key, acquired.key);
+    ASSERT_LT(acquired.modified, window.modified);
+    if (older)
+      window = acquired;
+    else
+      window.value = acquired.value;
+    s.feed(listed);
+    ASSERT_TRUE(s.stopped.has_value()) << (older ? "older" : "the same revision, and what stood there before");
+    EXPECT_TRUE(s.stopped->failed);
+    EXPECT_NE(s.stopped->text.find("the window of machine id 0 is older than what was acknowledged to this daemon"),
+              std::string::npos)
+        << s.stopped->text;
+  }
+}
+
 TEST(AgentFaults, SilentStoreIsGivenUpAndItsLateAnswerIgnored) {
   Scenario s({});
   ASSERT_TRUE(s.run_until_held());
