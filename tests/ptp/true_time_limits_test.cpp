@@ -186,6 +186,33 @@ TEST(TrueTimeLimits, WhatAnEarlierRunLeftHoldsFromItsSupportAndNotFromTheFirstCy
   EXPECT_EQ(second.fault(), ClockFault::kNoSource);
 }
 
+TEST(TrueTimeLimits, BeforeTheFirstTurnNothingIsClaimedOfAnySource) {
+  const TrueTimeEstimator estimator(options(), 2);
+  const TrueTimeView& view = estimator.view();
+  EXPECT_EQ(view.line.fault, ClockFault::kNotProven);
+  EXPECT_EQ(view.best, 0U);
+  EXPECT_EQ(view.roots, 0U);
+  EXPECT_FALSE(view.holdover);
+  EXPECT_FALSE(view.leap_announced);
+  for (const SourceView& source : estimator.sources()) {
+    EXPECT_EQ(source.state, SourceState::kSilent);
+    EXPECT_EQ(source.witness, 0U);
+    EXPECT_FALSE(source.bounds_earliest);
+    EXPECT_FALSE(source.bounds_latest);
+  }
+}
+
+TEST(TrueTimeLimits, ALineServesForTwoSecondsWithoutRenewal) {
+  Bench bench(1);
+  const TrueTimeView& view = bench.turn();
+  const auto in = [&](time::Duration later) {
+    return view.line.at({bench.at().count + static_cast<std::uint64_t>(later.ns)});
+  };
+  EXPECT_TRUE(in(seconds(2) - nanoseconds(1)));
+  ASSERT_FALSE(in(seconds(2)));
+  EXPECT_EQ(in(seconds(2)).error(), ClockFault::kVoid);
+}
+
 TEST(TrueTimeLimits, TakesAsManySourcesAsItHasRoomFor) {
   EXPECT_NO_THROW(TrueTimeEstimator(options(), time::kMaxSources));
   EXPECT_THROW(TrueTimeEstimator(options(), time::kMaxSources + 1), std::invalid_argument);
