@@ -37,7 +37,9 @@ class Bench {
   }
   const page::ClockRecord& step(const ClaimOr& system) {
     const News news[] = {system};
-    return estimator.step({.system = system, .uptime = uptime(), .asleep = {asleep_ns}, .news = news}, kNoLeaps);
+    return estimator.step(
+        {.system = system, .uptime = uptime(), .asleep = {asleep_ns}, .kernel_trusts_counter = true, .news = news},
+        kNoLeaps);
   }
   [[nodiscard]] ClaimOr next_sample() const {
     if (fail) return tl::make_unexpected(SourceError{SourceFault::kUnreadable, "told to fail"});
