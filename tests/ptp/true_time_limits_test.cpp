@@ -213,6 +213,13 @@ TEST(TrueTimeLimits, ALineServesForTwoSecondsWithoutRenewal) {
   EXPECT_EQ(in(seconds(2)).error(), ClockFault::kVoid);
 }
 
+TEST(TrueTimeLimits, AsManySourcesAsThereIsRoomForSpeak) {
+  Bench bench(time::kMaxSources);
+  bench.run(milliseconds(50));
+  EXPECT_TRUE(bench.right());
+  EXPECT_EQ(bench.estimator.view().roots, time::kMaxSources);
+}
+
 TEST(TrueTimeLimits, TakesAsManySourcesAsItHasRoomFor) {
   EXPECT_NO_THROW(TrueTimeEstimator(options(), time::kMaxSources));
   EXPECT_THROW(TrueTimeEstimator(options(), time::kMaxSources + 1), std::invalid_argument);

@@ -199,21 +199,21 @@ TEST_F(EtcdStoreTest, WhatAMemberSaidIsABetterReasonThanItsSilenceThereafter) {
   auto only_a = options(time::seconds(1));
   only_a.endpoints = {a.endpoint()};
   auto store = open(only_a);
+  const auto expect_its_reason = [&store] {
+    const auto found = store->get("k");
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().kind, StoreErrorKind::kUnavailable);
+    EXPECT_THAT(found.error().text, HasSubstr("no leader"));
+  };
   a.next_status(says("no leader"));
   a.next_status(silence());
-  const auto ungreeted = store->get("k");
-  ASSERT_FALSE(ungreeted);
-  EXPECT_EQ(ungreeted.error().kind, StoreErrorKind::kUnavailable);
-  EXPECT_THAT(ungreeted.error().text, HasSubstr("no leader"));
+  expect_its_reason();
   EXPECT_EQ(a.served().statuses, 2);
 
   ASSERT_TRUE(store->get("k"));
   a.next_range(says("no leader"));
   a.next_range(silence());
-  const auto unread = store->get("k");
-  ASSERT_FALSE(unread);
-  EXPECT_EQ(unread.error().kind, StoreErrorKind::kUnavailable);
-  EXPECT_THAT(unread.error().text, HasSubstr("no leader"));
+  expect_its_reason();
 
   a.next_txn(says("no leader"));
   a.next_txn({true, std::nullopt, true, {}});
